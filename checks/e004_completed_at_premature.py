@@ -1,0 +1,30 @@
+from sqlalchemy import and_
+
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.relations.executions import EXECUTIONS
+from holystone.store.events import RUNNING
+
+CHECK = Check(
+    id="E004",
+    name="completed-at-premature",
+    title="A running execution has a completed_at",
+    severity=Severity.error,
+    level=Level.quick,
+    flavours=BOTH,
+    relation=EXECUTIONS,
+    violated=lambda execution: and_(
+        execution.status == RUNNING, execution.status_agrees, execution.completed_at.is_not(None)
+    ),
+    columns=("completed_at",),
+    cause=no_cause,
+    message="running, but completed_at is {observed[completed_at]}",
+    asserts="executions.completed_at is NULL while the execution runs: only the ack of its terminal event sets it.",
+    harm="Whatever reads completed_at takes a live execution for an ended one, and may clean it up.",
+    how_to_look=(
+        "SELECT instance_id, execution_id, completed_at FROM executions "
+        "WHERE status = 'Running' AND completed_at IS NOT NULL;"
+    ),
+    false_alarms="None is known. Executions whose status is itself in doubt are reported by E001 alone.",
+    example="A status was put back to Running by hand, and completed_at was forgotten.",
+    repair="clear-completed-at",
+)

@@ -1,0 +1,37 @@
+from sqlalchemy import and_, not_
+
+from holystone.scan.check import Check, Level, Severity, no_cause
+from holystone.scan.relations.executions import EXECUTIONS
+
+CHECK = Check(
+    id="E005",
+    name="completed-at-format",
+    title="completed_at is not in milliseconds",
+    severity=Severity.error,
+    level=Level.quick,
+    flavours=frozenset({"sqlite"}),
+    relation=EXECUTIONS,
+    violated=lambda execution: and_(
+        execution.ended,
+        execution.completed_at.is_not(None),
+        not_(execution.flavour.completed_at_well_formed(execution.completed_at)),
+    ),
+    columns=("completed_at",),
+    cause=no_cause,
+    message="completed_at is {observed[completed_at]!r}, no count of milliseconds",
+    asserts=(
+        "On SQLite executions.completed_at is an INTEGER, in milliseconds since the epoch. The column is declared "
+        "TIMESTAMP and takes anything; PostgreSQL's timestamptz cannot go wrong in this way."
+    ),
+    harm=(
+        "In SQLite any text sorts above any number, so completed_before never matches the execution and it is kept "
+        "for ever; a count of seconds looks like 1970, so it is deleted at once."
+    ),
+    how_to_look=(
+        "SELECT instance_id, execution_id, completed_at, typeof(completed_at) FROM executions "
+        "WHERE completed_at IS NOT NULL AND typeof(completed_at) <> 'integer';"
+    ),
+    false_alarms="An engine whose clock stood before 1973 or after 5138.",
+    example="An early fix of the engine wrote CURRENT_TIMESTAMP, which is a TEXT such as '2025-10-10 08:00:00'.",
+    repair="restore-completed-at",
+)

@@ -1,0 +1,30 @@
+from sqlalchemy import not_
+
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.relations.executions import EXECUTIONS
+
+CHECK = Check(
+    id="E007",
+    name="execution-orphan",
+    title="An execution has no instance",
+    severity=Severity.error,
+    level=Level.quick,
+    flavours=BOTH,
+    relation=EXECUTIONS,
+    violated=lambda execution: not_(execution.instance_exists),
+    columns=("instance",),
+    cause=lambda facts: "ghost" if not facts.has_history else "instance-lost",
+    message="there is no row in instances for it",
+    asserts="Each execution belongs to a row of instances: the ack that creates the one creates the other.",
+    harm="No API of the engine lists it or deletes it; where it has history, a whole instance is out of reach.",
+    how_to_look=(
+        "SELECT e.* FROM executions e LEFT JOIN instances i ON i.instance_id = e.instance_id "
+        "WHERE i.instance_id IS NULL;"
+    ),
+    false_alarms=(
+        "None: it is drift, but the engine makes it too. On PostgreSQL an event that is raised to an instance "
+        "which does not exist leaves such a row, Running and without history, for good."
+    ),
+    example="A ghost of the engine on PostgreSQL; a row of instances deleted by hand.",
+    repair="remove-ghost",
+)

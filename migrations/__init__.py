@@ -1,0 +1,1 @@
+"""The versioned schema of holystone's own tables, run by Alembic."""

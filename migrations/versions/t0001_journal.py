@@ -1,0 +1,44 @@
+"""Create the journal of repairs."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "t0001"
+down_revision = None
+branch_labels = ("toolkit",)
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "holystone_runs",
+        sa.Column("run_id", sa.Text, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("plan", sa.Text),
+        sa.Column("undoes", sa.Text),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("version", sa.Text, nullable=False),
+        sa.Column("started_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("finished_at_ms", sa.BigInteger),
+    )
+    op.create_table(
+        "holystone_changes",
+        sa.Column("run_id", sa.Text, sa.ForeignKey("holystone_runs.run_id"), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("check_id", sa.Text, nullable=False),
+        sa.Column("repair_id", sa.Text, nullable=False),
+        sa.Column("safety", sa.Text, nullable=False),
+        sa.Column("table_name", sa.Text, nullable=False),
+        sa.Column("row_key", sa.Text, nullable=False),
+        sa.Column("before_image", sa.Text, nullable=False),
+        sa.Column("after_image", sa.Text),
+        sa.Column("why", sa.Text, nullable=False),
+        sa.Column("evidence", sa.Text, nullable=False),
+        sa.Column("made_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("undone_by", sa.Text),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("holystone_changes")
+    op.drop_table("holystone_runs")

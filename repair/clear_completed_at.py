@@ -1,0 +1,14 @@
+from holystone.mend.repair import Action, Repair, Safety, always
+
+REPAIR = Repair(
+    id="clear-completed-at",
+    title="Clear the completed_at of a running execution",
+    safety=Safety.safe,
+    action=Action.update,
+    columns=("completed_at",),
+    applies=always,
+    does="Sets completed_at to NULL.",
+    loses="The old value, which the journal keeps.",
+    needs="A history without a terminal event, and that the engine is not in the middle of a turn of the instance.",
+    undone="Puts the old value back where the row is still as the repair left it.",
+)

@@ -1,0 +1,14 @@
+from holystone.mend.repair import Action, Repair, Safety, always
+
+REPAIR = Repair(
+    id="restore-current-execution",
+    title="Point the instance at its newest execution",
+    safety=Safety.safe,
+    action=Action.update,
+    columns=("current_execution_id",),
+    applies=always,
+    does="Sets current_execution_id to the highest execution_id of the instance.",
+    loses="The old number, which the journal keeps.",
+    needs="That the engine is not in the middle of a turn of the instance.",
+    undone="Puts the old number back where the row is still as the repair left it.",
+)

@@ -1,0 +1,17 @@
+from holystone.mend.repair import Action, Repair, Safety, always
+
+REPAIR = Repair(
+    id="restore-outcome",
+    title="Give the execution the outcome that its history tells",
+    safety=Safety.safe,
+    action=Action.update,
+    columns=("status", "output", "completed_at"),
+    applies=always,
+    does=(
+        "Sets status and output to what the terminal event makes them, and completed_at to the event's own time where "
+        "the row has none; without a terminal event, Running and NULL. A completed_at that the engine wrote stays."
+    ),
+    loses="The three old values, which the journal keeps. No event and no message is touched.",
+    needs="A history whose last event can be read, and that the engine is not in the middle of a turn of the instance.",
+    undone="Puts the old values back where the row is still as the repair left it.",
+)

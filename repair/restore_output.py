@@ -1,0 +1,14 @@
+from holystone.mend.repair import Action, Repair, Safety, always
+
+REPAIR = Repair(
+    id="restore-output",
+    title="Take the output from the terminal event",
+    safety=Safety.safe,
+    action=Action.update,
+    columns=("output",),
+    applies=always,
+    does="Sets output to the terminal event's output, display message or input; to NULL while the execution runs.",
+    loses="The old text, which the journal keeps.",
+    needs="A history that can be read, and a status that agrees with it.",
+    undone="Puts the old text back where the row is still as the repair left it.",
+)

@@ -1,0 +1,16 @@
+"""Baselines: the findings of an earlier report, which a check leaves out."""
+
+import json
+
+from holystone.cli.files import read_file
+from holystone.errors import HolystoneError
+
+
+def fingerprints(file: str) -> frozenset[str]:
+    """Return the fingerprints in a report of `check --format json`."""
+    try:
+        return frozenset(finding["fingerprint"] for finding in json.loads(read_file(file))["findings"])
+    except (ValueError, TypeError, KeyError):
+        raise HolystoneError(
+            f"{file} is no report of holystone.", f"Make one: holystone check TARGET --format json --output {file}"
+        ) from None

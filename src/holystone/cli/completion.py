@@ -1,0 +1,18 @@
+"""`holystone completion`: what a shell needs to complete commands and options."""
+
+import click
+from click.shell_completion import get_completion_class
+
+from holystone.cli.exits import Exit
+
+
+@click.command
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> int:
+    """Print the completion script for SHELL, for example: eval "$(holystone completion bash)"."""
+    kind = get_completion_class(shell)
+    assert kind is not None
+    script = kind(context.find_root().command, {}, "holystone", "_HOLYSTONE_COMPLETE").source()
+    click.echo(script)
+    return Exit.OK

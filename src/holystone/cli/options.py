@@ -1,0 +1,83 @@
+"""Arguments and options that several commands share."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from holystone.store import Store
+
+Command = Callable[..., Any]
+
+
+def target_options(command: Command) -> Command:
+    """Add the argument TARGET and the option --schema."""
+    command = click.option(
+        "--schema",
+        metavar="NAME",
+        envvar="HOLYSTONE_SCHEMA",
+        help="Schema of a PostgreSQL store (default public).",
+    )(command)
+    return click.argument("target", metavar="TARGET", envvar="HOLYSTONE_TARGET")(command)
+
+
+def selection_options(command: Command) -> Command:
+    """Add --select, --ignore, --level and --instance."""
+    for option in (
+        click.option("--instance", metavar="GLOB", help="Only instances whose id matches; * and ? are wild."),
+        click.option(
+            "--level",
+            type=click.Choice(["quick", "standard", "deep"]),
+            default="standard",
+            show_default=True,
+            help="How much to read.",
+        ),
+        click.option("--ignore", metavar="ID", multiple=True, callback=_ids, help="Leave these checks out."),
+        click.option("--select", metavar="ID", multiple=True, callback=_ids, help="Run just these checks."),
+    ):
+        command = option(command)
+    return command
+
+
+def yes_option(command: Command) -> Command:
+    """Add --yes."""
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
+
+
+def format_option(*formats: str) -> Callable[[Command], Command]:
+    """Add --format with these choices, the first of which is the default."""
+    return click.option(
+        "--format", "format_", type=click.Choice(formats), default=formats[0], show_default=True, help="How to print it."
+    )
+
+
+def _ids(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> list[str]:
+    return [id for text in given for id in text.replace(",", " ").split()]
+
+
+def open_store(target: str, schema: str | None, *, read_only: bool) -> "Store":
+    """Open the store that the command was given.
+
+    A schema from the environment is passed over for a SQLite file, so that one environment serves both.
+    """
+    from holystone.store import Store
+
+    source = click.get_current_context().get_parameter_source("schema")
+    if source is ParameterSource.ENVIRONMENT and not target.startswith("postgres"):
+        schema = None
+    return Store.open(target, schema, read_only=read_only)
+
+
+@contextmanager
+def output_to(file: str | None) -> Iterator[TextIO]:
+    """Yield stdout, or a file that takes its name only when it is whole."""
+    if file is None or file == "-":
+        yield click.get_text_stream("stdout")
+        return
+    from holystone.cli.files import whole_file
+
+    with whole_file(file) as out:
+        yield out

@@ -1,0 +1,195 @@
+"""`holystone repair`: plan, apply, undo, log."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from holystone.cli.exits import Exit
+from holystone.cli.options import (
+    format_option,
+    open_store,
+    output_to,
+    selection_options,
+    target_options,
+    yes_option,
+)
+
+if TYPE_CHECKING:
+    from holystone.mend.plan import Plan
+    from holystone.store import Store
+
+
+@click.group
+def repair() -> None:
+    """Mend what a check found: plan first, then apply; each run can be undone."""
+
+
+@repair.command
+@target_options
+@selection_options
+@format_option("text", "json", "sql")
+@click.option("-o", "--output", metavar="FILE", help="Put the plan there as JSON, for `repair apply`.")
+def plan(
+    target: str,
+    schema: str | None,
+    select: list[str],
+    ignore: list[str],
+    level: str,
+    instance: str | None,
+    format_: str,
+    output: str | None,
+) -> int:
+    """Say which rows would be changed and how. Writes nothing to the store."""
+    from holystone.render.repairs import plan_json, plan_text
+    from holystone.render.sql import plan_sql
+
+    store = open_store(target, schema, read_only=True)
+    made = _make(store, select, ignore, level, instance)
+    if output is not None and output != "-":
+        with output_to(output) as out:
+            plan_json(made, out)
+    with output_to(None) as out:
+        if format_ == "json" and (output is None or output == "-"):
+            plan_json(made, out)
+        elif format_ == "sql":
+            plan_sql(store, made, out)
+        elif format_ == "text":
+            plan_text(store, made, out, file=output)
+    return Exit.OK
+
+
+@repair.command
+@target_options
+@click.argument("plan_file", metavar="[PLAN]", required=False)
+@selection_options
+@yes_option
+@click.option("--unsafe", metavar="ID", multiple=True, help="Apply this unsafe repair too; a check's id or a repair's.")
+@format_option("text", "json")
+def apply(
+    target: str,
+    schema: str | None,
+    plan_file: str | None,
+    select: list[str],
+    ignore: list[str],
+    level: str,
+    instance: str | None,
+    yes: bool,
+    unsafe: tuple[str, ...],
+    format_: str,
+) -> int:
+    """Change the planned rows, each only where it is still as planned, and journal every change.
+
+    Without PLAN it plans first, shows the plan, and asks. The first apply makes holystone's own tables.
+    """
+    from holystone.cli.files import read_file
+    from holystone.mend.apply import Report, apply_plan
+    from holystone.mend.plan import read_plan
+    from holystone.render.repairs import plan_text, report_text
+
+    _known_unsafe(unsafe)
+    store = open_store(target, schema, read_only=False)
+    if plan_file is not None:
+        made = read_plan(read_file(plan_file), store)
+    else:
+        made = _make(store, select, ignore, level, instance)
+        with output_to(None) as out:
+            if format_ == "text":
+                plan_text(store, made, out, next_step=False)
+        if made.changes and not yes:
+            _ask("Apply it?")
+    report = Report()
+    if made.changes:
+        _install_journal(store)
+        report = apply_plan(store, made, unsafe=unsafe)
+    with output_to(None) as out:
+        if format_ == "json":
+            _write_json(report.to_json())
+        elif made.changes:
+            report_text(store, report, out, verb="repaired")
+    return Exit.FOUND if report.left else Exit.OK
+
+
+@repair.command
+@target_options
+@click.argument("run", metavar="RUN")
+@yes_option
+@format_option("text", "json")
+def undo(target: str, schema: str | None, run: str, yes: bool, format_: str) -> int:
+    """Put the rows that RUN changed back as they were, where they still are as it left them."""
+    from holystone.mend.journal import read_run
+    from holystone.mend.undo import undo_run
+    from holystone.render.repairs import report_text
+    from holystone.render.words import counted
+
+    store = open_store(target, schema, read_only=False)
+    undone = read_run(store, run)
+    if not yes:
+        _ask(f"Put {counted(len(undone.changes), 'row')} back as before run {run}?")
+    report = undo_run(store, undone)
+    with output_to(None) as out:
+        if format_ == "json":
+            _write_json(report.to_json())
+        else:
+            report_text(store, report, out, verb="put back")
+    return Exit.FOUND if report.left else Exit.OK
+
+
+@repair.command
+@target_options
+@format_option("text", "json")
+@click.option("--rows", is_flag=True, help="Show each run's rows too.")
+def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
+    """List the runs of apply and undo, the latest first."""
+    from holystone.mend.journal import read_runs
+    from holystone.render.repairs import log_json, log_text
+
+    store = open_store(target, schema, read_only=True)
+    runs = read_runs(store)
+    with output_to(None) as out:
+        if format_ == "json":
+            log_json(runs, out)
+        else:
+            log_text(store, runs, out, rows=rows)
+    return Exit.OK
+
+
+def _make(store: "Store", select: list[str], ignore: list[str], level: str, instance: str | None) -> "Plan":
+    from holystone.cli.progress import progress_bar
+    from holystone.mend.plan import make_plan
+    from holystone.scan.catalogue import select_checks
+    from holystone.scan.check import Level
+
+    checks = select_checks(Level[level], select, ignore)
+    with progress_bar() as progress:
+        return make_plan(store, checks, instances=instance, progress=progress)
+
+
+def _known_unsafe(ids: tuple[str, ...]) -> None:
+    from holystone.errors import CatalogueError
+    from holystone.mend.repair import repairs
+    from holystone.scan.catalogue import checks
+
+    for id in ids:
+        try:
+            repairs().get(id)
+        except CatalogueError:
+            checks().get(id)
+
+
+def _install_journal(store: "Store") -> None:
+    from holystone.migrate import upgrade
+
+    if revisions := upgrade(store):
+        click.echo(f"Made holystone's own tables in the store (revision {revisions[-1]}).", err=True)
+
+
+def _ask(question: str) -> None:
+    if not click.get_text_stream("stdin").isatty():
+        raise click.UsageError(f"{question} There is nobody to ask; say --yes.")
+    click.confirm(question, abort=True, err=True)
+
+
+def _write_json(document: object) -> None:
+    import json
+
+    click.echo(json.dumps(document))

@@ -1,0 +1,1 @@
+"""Repairs: from findings to a plan, from a plan to journaled changes, and back."""

@@ -1,0 +1,23 @@
+"""The engine's own instance locks, as a repair has to respect them."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select
+
+from holystone.clock import now_ms
+from holystone.store import Store
+from holystone.store.tables import instance_locks
+
+
+def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[str]) -> set[str]:
+    """Return those instances in the middle of a turn; the others begin none until the transaction ends.
+
+    The engine fetches a turn by a row of instance_locks with an expiry in ms, and its ack writes only while
+    that has not come; an expired row is nobody's lock.
+    """
+    wanted = sorted(set(instance_ids))
+    busy = {instance_id for instance_id in wanted if not store.flavour.hold_off_engine(connection, instance_id)}
+    held = select(instance_locks.c.instance_id).where(
+        instance_locks.c.instance_id.in_(wanted), instance_locks.c.locked_until > now_ms()
+    )
+    return busy | set(connection.execute(held).scalars())

@@ -1,0 +1,75 @@
+"""Undoing a run: each row back to its before-image, where it still is the after-image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from holystone.clock import now_ms
+from holystone.mend import journal
+from holystone.mend.apply import BUSY, CHUNK, Report, new_run, values
+from holystone.mend.change import Change, is_row, row_table
+from holystone.mend.journal import Entry, Run
+from holystone.mend.locks import busy_instances
+from holystone.store import Store
+
+CHANGED_SINCE = "the row was changed after the run"
+
+
+def undo_run(store: Store, run: Run) -> Report:
+    """Take the run's changes back, the last one first; journaled as a run of its own.
+
+    Rows that are no longer as the run left them, and those of instances that the engine is working on, are
+    skipped and named. What an earlier undo took back already is left alone, so undoing twice does no harm.
+    """
+    report = Report()
+    undoing = new_run("undo", undoes=run.run_id)
+    entries = [entry for entry in reversed(run.changes) if entry.undone_by is None]
+    report.already = len(run.changes) - len(entries)
+    for start in range(0, len(entries), CHUNK):
+        _undo_chunk(store, run, undoing, entries[start : start + CHUNK], report)
+    if report.run is not None:
+        with store.transaction() as connection:
+            journal.finish(connection, undoing.run_id, now_ms())
+    return report
+
+
+def _undo_chunk(store: Store, run: Run, undoing: Run, entries: Sequence[Entry], report: Report) -> None:
+    made: list[Change] = []
+    skipped: list[tuple[Change, str]] = []
+    with store.transaction() as connection:
+        busy = busy_instances(store, connection, [entry.change.instance_id for entry in entries])
+        for entry in entries:
+            if entry.change.instance_id in busy:
+                skipped.append((entry.change, BUSY))
+            elif _restore(store, connection, entry.change):
+                journal.mark_undone(connection, run.run_id, entry.number, undoing.run_id)
+                made.append(_reverse(entry.change))
+            else:
+                skipped.append((entry.change, CHANGED_SINCE))
+        if made and report.run is None:
+            journal.begin(connection, undoing)
+        journal.record(connection, undoing.run_id, report.applied, made, now_ms())
+    if made:
+        report.run = undoing.run_id
+    report.applied += len(made)
+    report.skipped += skipped
+
+
+def _restore(store: Store, connection: Connection, change: Change) -> bool:
+    """Put the before-image back; return False where the row is not the after-image any more."""
+    rows = row_table(store, change.table)
+    before = values(store, change.before)
+    if change.after is None:
+        if connection.execute(select(*(rows.c[c] for c in change.key)).where(is_row(rows, change.key))).first():
+            return False
+        connection.execute(insert(rows).values(before))
+        return True
+    as_after = is_row(rows, change.key) & is_row(rows, values(store, change.after))
+    return connection.execute(update(rows).where(as_after).values(before)).rowcount == 1
+
+
+def _reverse(change: Change) -> Change:
+    """Return the change that the undo made, as its own journal entry."""
+    images: dict[str, Any] = {"before": change.after or {}, "after": change.before}
+    return Change(**{**change.as_json(), **images, "why": "undo"})

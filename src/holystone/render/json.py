@@ -1,0 +1,82 @@
+"""JSON: one object for a check, as others' scripts read it. The keys and their meanings are stable."""
+
+import json
+from typing import Any, TextIO
+
+import holystone
+from holystone.migrate import toolkit_revision
+from holystone.mend.change import repair_of
+from holystone.mend.repair import repairs
+from holystone.scan.finding import Finding
+from holystone.scan.scan import Scan
+from holystone.store import Store
+
+
+def check(scan: Scan, out: TextIO, limit: int | None) -> None:
+    """Write the report of a scan; at most `limit` findings are listed, all are counted."""
+    out.write('{"schema": 1,\n "findings": [')
+    listed = 0
+    for finding in scan:
+        if limit is None or listed < limit:
+            out.write(("," if listed else "") + "\n  " + dump(finding_object(scan.store, finding)))
+            listed += 1
+    out.write("\n ]" if listed else "]")
+    for key, value in header(scan).items():
+        out.write(f",\n {dump(key)}: {dump(value)}")
+    out.write("}\n")
+
+
+def header(scan: Scan) -> dict[str, Any]:
+    """Return all of a report but its findings; complete once the scan has been iterated over."""
+    store = scan.store
+    return {
+        "tool": {"name": "holystone", "version": holystone.__version__},
+        "store": {
+            "target": str(store.target),
+            "flavour": store.flavour.name,
+            "engine_migration": store.engine_migration,
+            "toolkit_revision": toolkit_revision(store),
+        },
+        "level": scan.level.name,
+        "started_at": scan.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "duration_ms": scan.duration_ms,
+        "verdict": str(scan.verdict),
+        "scanned": scan.scanned,
+        "baseline": scan.baseline,
+        "checks": [
+            {
+                "id": result.check.id,
+                "name": result.check.name,
+                "severity": result.check.severity.name,
+                "outcome": str(result.outcome),
+                "count": result.count,
+                "reason": result.reason,
+            }
+            for result in scan.results.values()
+        ],
+    }
+
+
+def finding_object(store: Store, finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON."""
+    repair = repair_of(finding, repairs().by_id)
+    to_json = store.flavour.to_json
+    return {
+        "check": finding.check.id,
+        "severity": finding.check.severity.name,
+        "instance_id": finding.instance_id,
+        "execution_id": finding.execution_id,
+        "event_id": finding.event_id,
+        "row_id": finding.row_id,
+        "observed": {column: to_json(value) for column, value in finding.observed.items()},
+        "expected": {column: to_json(value) for column, value in finding.expected.items()},
+        "cause": finding.cause,
+        "message": finding.message,
+        "repair": "none" if repair is None else str(repair.safety),
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def dump(value: Any) -> str:
+    """Return `value` as JSON on one line; ASCII, so that no terminal or pipe can spoil it."""
+    return json.dumps(value)

@@ -1,0 +1,16 @@
+"""JSON lines: a finding a line as it is found, and the rest of the report in the last line."""
+
+from typing import TextIO
+
+from holystone.render.json import dump, finding_object, header
+from holystone.scan.scan import Scan
+
+
+def check(scan: Scan, out: TextIO, limit: int | None) -> None:
+    """Write the findings, each `{"finding": …}`, then `{"report": …}`; at most `limit` are listed."""
+    listed = 0
+    for finding in scan:
+        if limit is None or listed < limit:
+            out.write(dump({"finding": finding_object(scan.store, finding)}) + "\n")
+            listed += 1
+    out.write(dump({"report": {"schema": 1, **header(scan)}}) + "\n")

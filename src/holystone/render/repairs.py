@@ -1,0 +1,126 @@
+"""Plans, applications, undos and the journal, as text for people and as JSON."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TextIO
+
+import click
+
+from holystone.mend.apply import Report
+from holystone.mend.change import Change
+from holystone.mend.journal import Run
+from holystone.mend.plan import Plan
+from holystone.mend.repair import Safety, repairs
+from holystone.render.words import command, counted, key_of, value, wrapped
+from holystone.store import Store
+
+EXAMPLES = 5
+"""Changes shown of each repair in a plan's text; the file holds all."""
+
+
+def plan_json(plan: Plan, out: TextIO) -> None:
+    """Write the plan as the file that `repair apply` reads."""
+    json.dump(plan.to_json(), out, indent=1)
+    out.write("\n")
+
+
+def plan_text(store: Store, plan: Plan, out: TextIO, *, file: str | None = None, next_step: bool = True) -> None:
+    """Write what the plan would do, and the command that does it; `file` is where the plan was put."""
+    by_repair: dict[str, list[Change]] = {}
+    for change in plan.changes:
+        by_repair.setdefault(change.repair, []).append(change)
+    for id, changes in by_repair.items():
+        _write_repair(id, changes, out)
+    for check_id, number in sorted(plan.unmended.items()):
+        click.echo(f"{counted(number, 'finding')} of {check_id} no repair mends: holystone explain {check_id}", file=out)
+    safe = sum(change.safety == Safety.safe for change in plan.changes)
+    unsafe = len(plan.changes) - safe
+    if not plan.changes:
+        click.echo(f"{store.target}: nothing to repair.", file=out)
+        return
+    click.echo(f"Plan {plan.hash}: {counted(safe, 'safe change')}, {unsafe} unsafe. Nothing was written.", file=out)
+    if next_step:
+        more = [file] if file is not None else []
+        click.echo(f"Next: {command(store, 'repair apply', *more)}", file=out)
+
+
+def _write_repair(id: str, changes: list[Change], out: TextIO) -> None:
+    repair = repairs().get(id)
+    click.echo(
+        f"{click.style(id, bold=True)}  {changes[0].safety}  {counted(len(changes), 'row')} of {changes[0].table}",
+        file=out,
+    )
+    click.echo(wrapped(f"{repair.does} Loses: {repair.loses}", indent="  "), file=out)
+    for change in changes[:EXAMPLES]:
+        click.echo(f"    {change.check} {key_of(change.key)}: {effect(change)}", file=out)
+    if len(changes) > EXAMPLES:
+        click.echo(f"    and {len(changes) - EXAMPLES:,} more", file=out)
+    click.echo("", file=out)
+
+
+def effect(change: Change) -> str:
+    """Return what a change does to its row, in one line."""
+    if change.after is None:
+        return "the row is removed"
+    if not change.before:
+        return "the row is put back"
+    both = [(column, change.before.get(column), after) for column, after in change.after.items()]
+    return ", ".join(f"{column} {value(before)} → {value(after)}" for column, before, after in both)
+
+
+def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None:
+    """Write what became of a plan, or of an undo; `verb` is what was done to a row."""
+    for change, why in report.skipped:
+        click.echo(f"  skipped {change.check} {key_of(change.key)}: {why}", file=out)
+    for repair_id, number in sorted(report.unsafe.items()):
+        click.echo(
+            f"  left {counted(number, 'row')} of the unsafe repair {repair_id}: "
+            f"{command(store, 'repair apply', '--unsafe', repair_id)}",
+            file=out,
+        )
+    already = f", {report.already:,} so already" if report.already else ""
+    click.echo(f"{counted(report.applied, 'row')} {verb}{already}, {report.left:,} left.", file=out)
+    if report.run is not None and verb == "repaired":
+        click.echo(f"Run {report.run}. Next: {command(store, 'check')}", file=out)
+        click.echo(f"Way back: {command(store, 'repair undo', report.run)}", file=out)
+
+
+def log_text(store: Store, runs: list[Run], out: TextIO, *, rows: bool) -> None:
+    """Write the runs, the latest first; with `rows`, each with its changes."""
+    if not runs:
+        click.echo(f"{store.target}: the journal is empty.", file=out)
+    for run in runs:
+        ended = "" if run.finished_at_ms is not None else ", interrupted or going on"
+        undone = Counter(entry.undone_by for entry in run.changes if entry.undone_by is not None)
+        by = "".join(f", {counted(number, 'row')} undone by {by}" for by, number in undone.items())
+        what = f"undo of {run.undoes}" if run.undoes else f"apply of plan {run.plan}"
+        moment = datetime.fromtimestamp(run.started_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        click.echo(
+            f"{run.run_id}  {moment}  {what} by {run.actor}: {counted(len(run.changes), 'row')}{by}{ended}", file=out
+        )
+        for entry in run.changes if rows else ():
+            click.echo(f"    {entry.change.check} {key_of(entry.change.key)}: {effect(entry.change)}", file=out)
+
+
+def log_json(runs: list[Run], out: TextIO) -> None:
+    """Write the runs with all their changes."""
+    document = [
+        {
+            "run": run.run_id,
+            "kind": run.kind,
+            "plan": run.plan,
+            "undoes": run.undoes,
+            "actor": run.actor,
+            "version": run.version,
+            "started_at_ms": run.started_at_ms,
+            "finished_at_ms": run.finished_at_ms,
+            "changes": [
+                {**entry.change.as_json(), "made_at_ms": entry.made_at_ms, "undone_by": entry.undone_by}
+                for entry in run.changes
+            ],
+        }
+        for run in runs
+    ]
+    json.dump({"schema": 1, "runs": document}, out, indent=1)
+    out.write("\n")

@@ -1,0 +1,34 @@
+"""A plan as SQL: for those who must read, or run, every statement themselves."""
+
+from typing import Any, TextIO
+
+from sqlalchemy import update
+
+from holystone.mend.change import Change, is_row, row_table
+from holystone.mend.plan import Plan
+from holystone.render.words import key_of, one_line
+from holystone.store import Store
+
+
+def plan_sql(store: Store, plan: Plan, out: TextIO) -> None:
+    """Write a statement for each safe change, in one transaction.
+
+    A statement does nothing where the row is no longer as planned. Run by hand, nothing is journaled and
+    nothing is locked against the engine.
+    """
+    out.write(f"-- Plan {plan.hash}. Run by hand it is not journaled, and the engine is not held off: stop it first.\n")
+    out.write("BEGIN;\n")
+    for change in plan.changes:
+        out.write(f"-- {change.check} {change.repair}, {one_line(key_of(change.key))}: {one_line(change.why)}\n")
+        if change.after is None or change.safety != "safe":
+            out.write("-- left out: unsafe\n")
+        else:
+            out.write(_statement(store, change, dict(change.after)) + ";\n")
+    out.write("COMMIT;\n")
+
+
+def _statement(store: Store, change: Change, after: dict[str, Any]) -> str:
+    rows = row_table(store, change.table, {*change.key, *change.before})
+    statement = update(rows).where(is_row(rows, change.key), is_row(rows, change.before)).values(after)
+    compiled = statement.compile(dialect=store.flavour.dialect(), compile_kwargs={"literal_binds": True})
+    return str(compiled)

@@ -1,0 +1,76 @@
+"""Text for people: what is wrong, what harm it does, some examples, and the next command to type."""
+
+from collections import defaultdict
+from typing import TextIO
+
+import click
+
+from holystone.mend.repair import repairs
+from holystone.render.words import command, counted, key_of, wrapped
+from holystone.scan.check import NoRepair, Severity
+from holystone.scan.finding import Finding
+from holystone.scan.scan import Outcome, Result, Scan, Verdict
+
+EXAMPLES = 3
+"""Findings shown of each check, unless the user says how many to show in all."""
+
+_COLOURS = {Severity.critical: "red", Severity.error: "red", Severity.warning: "yellow", Severity.info: "blue"}
+
+
+def check(scan: Scan, out: TextIO, limit: int | None) -> None:
+    """Write the report of a scan; `limit` is the number of findings to show in all, None for a few of each."""
+    examples: dict[str, list[Finding]] = defaultdict(list)
+    shown = 0
+    for finding in scan:
+        if len(examples[finding.check.id]) < EXAMPLES if limit is None else shown < limit:
+            examples[finding.check.id].append(finding)
+            shown += 1
+    for result in scan.results.values():
+        if result.outcome is Outcome.found:
+            _write_found(result, examples[result.check.id], out)
+        elif result.outcome is Outcome.failed:
+            click.echo(f"{result.check.id} {result.check.name}: could not run. {result.reason}\n", file=out)
+    _write_summary(scan, out)
+
+
+def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
+    check = result.check
+    severity = click.style(check.severity.name, fg=_COLOURS[check.severity], bold=True)
+    title = click.style(f"{check.id} {check.name}", bold=True)
+    click.echo(f"{title}  {severity}  {counted(result.count, 'finding')}", file=out)
+    click.echo(wrapped(f"{check.title}. {check.harm}", indent="  "), file=out)
+    for finding in examples:
+        cause = "" if finding.cause is None else f" ({finding.cause})"
+        click.echo(f"    {key_of(finding.facts.key)}: {finding.message}{cause}", file=out)
+    if result.count > len(examples):
+        click.echo(f"    and {result.count - len(examples):,} more", file=out)
+    if isinstance(check.repair, NoRepair):
+        click.echo(wrapped(f"No repair: {check.repair.because}.", indent="  "), file=out)
+    else:
+        repair = repairs().get(check.repair)
+        click.echo(wrapped(f"Repair ({repair.safety}): {repair.title.lower()}.", indent="  "), file=out)
+    click.echo(f"  More: holystone explain {check.id}\n", file=out)
+
+
+def _write_summary(scan: Scan, out: TextIO) -> None:
+    results = scan.results.values()
+    ran = [result for result in results if result.outcome in (Outcome.clean, Outcome.found)]
+    skipped = sum(result.outcome is Outcome.skipped for result in results)
+    looked_at = [counted(number, name[:-1]) for name, number in scan.scanned.items() if number and name != "events"]
+    over = f" over {', '.join(looked_at)}" if looked_at else ""
+    aside = f", {skipped} not for this flavour" if skipped else ""
+    click.echo(
+        f"{scan.store.target}: {counted(len(ran), 'check')}{over} in {scan.duration_ms / 1000:.2f} s{aside}.", file=out
+    )
+    if scan.baseline:
+        click.echo(f"{counted(scan.baseline, 'finding')} of the baseline left out.", file=out)
+    total = sum(result.count for result in results)
+    if scan.verdict is Verdict.incomplete:
+        failed = sum(result.outcome is Outcome.failed for result in results)
+        click.echo(click.style(f"Incomplete: {counted(failed, 'check')} could not run.", fg="red", bold=True), file=out)
+    elif total:
+        click.echo(click.style(f"Drift: {counted(total, 'finding')}.", fg="red", bold=True), file=out)
+        if any(not isinstance(result.check.repair, NoRepair) for result in results if result.count):
+            click.echo(f"Next: {command(scan.store, 'repair plan')}", file=out)
+    else:
+        click.echo(click.style("Clean.", fg="green", bold=True), file=out)

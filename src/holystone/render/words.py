@@ -1,0 +1,58 @@
+"""Words for people: counts, ids and values as a terminal can show them."""
+
+import shlex
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from holystone.store import Store
+
+WIDTH = 100
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 row`, `12,345 rows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def shown(text: str, limit: int = 80) -> str:
+    """Return user data for a terminal: quoted where it is not plain, without control characters, shortened."""
+    plain = text[:limit].isprintable() and text and not set(text) & set(" \"'\\") and not text.startswith("-")
+    if plain and len(text) <= limit:
+        return text
+    safe = "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in text[:limit])
+    return f'"{safe}"' if len(text) <= limit else f'"{safe}…"'
+
+
+def one_line(text: str) -> str:
+    """Return the text without line breaks or other control characters."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return "\\" + character if character in '"\\' else character.encode("unicode_escape").decode()
+
+
+def value(thing: Any) -> str:
+    """Return a column's value for a terminal."""
+    return "NULL" if thing is None else shown(thing) if isinstance(thing, str) else str(thing)
+
+
+def key_of(key: Mapping[str, Any]) -> str:
+    """Return the key of a row: the instance, and what it is of that."""
+    rest = [f"{name.removesuffix('_id')} {number}" for name, number in key.items() if name != "instance_id"]
+    return " ".join([shown(str(key["instance_id"])), *rest])
+
+
+def command(store: Store, words: str, *more: str) -> str:
+    """Return the holystone command for this store, ready to paste; the password is left to fill in."""
+    target = str(store.target)
+    line = ["holystone", *words.split(), *(["--"] if target.startswith("-") else []), target, *more]
+    if store.target.schema is not None:
+        line += ["--schema", store.target.schema]
+    return shlex.join(line)
+
+
+def wrapped(text: str, indent: str = "", first: str | None = None) -> str:
+    """Return prose folded to the width of a page."""
+    return textwrap.fill(text, WIDTH, initial_indent=indent if first is None else first, subsequent_indent=indent)

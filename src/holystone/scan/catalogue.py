@@ -1,0 +1,28 @@
+"""The catalogue of checks, and which of them a run selects."""
+
+from collections.abc import Collection
+from functools import cache
+
+from holystone.errors import CatalogueError
+from holystone.registry import Catalogue
+from holystone.scan.check import Check, Level
+
+
+@cache
+def checks() -> Catalogue[Check]:
+    """Return every check that is installed; CatalogueError where one cannot be loaded."""
+    return Catalogue(Check, "holystone.checks")
+
+
+def select_checks(level: Level, select: Collection[str] = (), ignore: Collection[str] = ()) -> list[Check]:
+    """Return the checks to run: those named in `select`, or else all up to `level`, less those ignored.
+
+    CatalogueError where an id is unknown, or where nothing is left to run.
+    """
+    catalogue = checks()
+    chosen = [catalogue.get(id) for id in select] or [check for check in catalogue if check.level <= level]
+    ignored = {catalogue.get(id).id for id in ignore}
+    unique = {check.id: check for check in chosen if check.id not in ignored}
+    if not unique:
+        raise CatalogueError("Every check that was selected is ignored as well.", "Select one, or ignore fewer.")
+    return [unique[id] for id in sorted(unique)]

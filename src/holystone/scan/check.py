@@ -1,0 +1,81 @@
+"""What a check is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+from holystone.scan.relation import Facts, Relation, Source
+
+
+class Severity(IntEnum):
+    """How bad a finding is; a higher one includes the lower ones in `--fail-on`."""
+
+    info = 1
+    warning = 2
+    error = 3
+    critical = 4
+
+
+class Level(IntEnum):
+    """How much a check reads; a higher level runs the lower ones too."""
+
+    quick = 1
+    standard = 2
+    deep = 3
+
+
+@dataclass(frozen=True)
+class NoRepair:
+    """Says why no program may decide what to do about a finding."""
+
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One invariant, declared. No field has a default, so a check cannot forget one.
+
+    `violated` is a predicate over a relation's source, in SQLAlchemy Core: the scan joins those of all
+    checks of a relation into one pass. It may suspect too much, never too little. A suspect becomes a
+    finding only where the relation's facts, read by the same code that writes rows, expect of one of the
+    `columns` another value than it has. So each rule of derivation stands in one place, and the ways in
+    which two databases read JSON cannot raise a false alarm.
+    """
+
+    id: str
+    name: str
+    title: str
+    severity: Severity
+    level: Level
+    flavours: frozenset[str]
+    relation: Relation[Any]
+    violated: Callable[[Any], ColumnElement[bool]]
+    columns: tuple[str, ...]
+    cause: Callable[[Any], str | None]
+    message: str
+    asserts: str
+    harm: str
+    how_to_look: str
+    false_alarms: str
+    example: str
+    repair: str | NoRepair
+
+    def observe(self, facts: Facts) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the values observed and expected, or None where the facts bear no finding out."""
+        expected = {column: facts.expected(column) for column in self.columns if facts.decided(column)}
+        observed = {column: facts.observed(column) for column in expected}
+        return (observed, expected) if observed != expected else None
+
+
+BOTH = frozenset({"sqlite", "postgresql"})
+"""For `flavours`: the check applies to both."""
+
+
+def no_cause(facts: Facts) -> None:
+    """For `cause`: the check knows one way only in which its bad state comes about."""
+
+
+__all__ = ["BOTH", "Check", "Level", "NoRepair", "Severity", "Source", "no_cause"]

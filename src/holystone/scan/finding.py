@@ -1,0 +1,57 @@
+"""What a check found: one row that is not as its facts demand."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from holystone.scan.check import Check
+from holystone.scan.relation import Facts
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One violated invariant of one row; `facts` are those that bear it out."""
+
+    check: Check
+    facts: Facts
+    observed: Mapping[str, Any]
+    expected: Mapping[str, Any]
+    cause: str | None
+
+    @property
+    def instance_id(self) -> str:
+        instance_id: str = self.facts.key["instance_id"]
+        return instance_id
+
+    @property
+    def execution_id(self) -> int | None:
+        return self.facts.key.get("execution_id")
+
+    @property
+    def event_id(self) -> int | None:
+        return self.facts.key.get("event_id")
+
+    @property
+    def row_id(self) -> int | None:
+        return self.facts.key.get("id")
+
+    @property
+    def message(self) -> str:
+        """What is wrong with the row, in a few words."""
+        return self.check.message.format(observed=self.observed, expected=self.expected)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return 16 hex digits, the same for the same check and row in every run, whatever the values."""
+        key = [f"{column}={value}" for column, value in sorted(self.facts.key.items())]
+        return hashlib.sha256("\0".join([self.check.id, *key]).encode()).hexdigest()[:16]
+
+
+def judge(check: Check, facts: Facts) -> Finding | None:
+    """Return the finding of `check` on a suspect row, or None where the facts do not bear it out."""
+    seen = check.observe(facts)
+    if seen is None:
+        return None
+    observed, expected = seen
+    return Finding(check, facts, observed, expected, check.cause(facts))

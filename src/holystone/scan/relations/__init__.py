@@ -1,0 +1,1 @@
+"""The relations of facts, one file each."""

@@ -1,0 +1,228 @@
+"""Execution facts: the row, the event that ended it, and what that event demands of the row."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, exists, func, not_, or_, select
+
+from holystone.scan.relation import Key, Relation
+from holystone.store import events
+from holystone.store.events import STILL_RUNNING, Outcome
+from holystone.store.flavours import Flavour
+from holystone.store.tables import executions, history, instances, orchestrator_queue
+
+SETTLED_SECONDS = 60
+"""Age from which a row without instance is no race between two writers any more."""
+
+
+class ExecutionSource:
+    """The executions, each with the data of its terminal event."""
+
+    def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
+        self.flavour = flavour
+        # From the end backwards: an ended execution costs one read. Where two events are terminal the
+        # last one counts, as it does for the engine's status API.
+        terminal = (
+            _events(executions.c)
+            .where(flavour.is_terminal(history.c.event_data))
+            .order_by(history.c.event_id.desc())
+            .limit(1)
+            .with_only_columns(history.c.event_data)
+            .scalar_subquery()
+        )
+        columns = [
+            executions.c.instance_id,
+            executions.c.execution_id,
+            executions.c.status,
+            executions.c.output,
+            executions.c.started_at,
+            executions.c.completed_at,
+            terminal.label("terminal_data"),
+        ]
+        # OFFSET 0 changes no row; it keeps both databases from reading the terminal event anew for each
+        # predicate that mentions it.
+        self.rows: FromClause = select(*columns).where(*within).offset(0).subquery("execution")
+        self.status = self.rows.c.status
+        self.stored_output = self.rows.c.output
+        self.completed_at = self.rows.c.completed_at
+        self.terminal_data: ColumnElement[str] = self.rows.c.terminal_data
+
+    @cached_property
+    def derived_status(self) -> ColumnElement[str]:
+        """The status that the terminal event gives; Running without one."""
+        ended = case(events.TERMINAL, value=self.flavour.event_type(self.terminal_data))
+        return func.coalesce(ended, events.RUNNING)
+
+    @cached_property
+    def status_known(self) -> ColumnElement[bool]:
+        return self.status.in_(events.STATUSES)
+
+    @cached_property
+    def status_agrees(self) -> ColumnElement[bool]:
+        return self.status == self.derived_status
+
+    @cached_property
+    def ended(self) -> ColumnElement[bool]:
+        """The row is of an ended execution, and rightly so."""
+        return and_(self.terminal_data.is_not(None), self.status_agrees)
+
+    @cached_property
+    def has_completed_at(self) -> ColumnElement[bool]:
+        """The engine gives a completed_at to executions of this status."""
+        return self.status.in_(sorted(self.flavour.statuses_with_completed_at))
+
+    @cached_property
+    def output_surely_agrees(self) -> ColumnElement[bool]:
+        says = self.flavour.event_says
+        return func.coalesce(
+            or_(
+                and_(self.status == events.COMPLETED, says(self.terminal_data, "$.output", self.stored_output)),
+                and_(self.status == events.CONTINUED_AS_NEW, says(self.terminal_data, "$.input", self.stored_output)),
+                and_(
+                    self.status == events.FAILED,
+                    says(self.terminal_data, "$.details.Application.message", self.stored_output),
+                ),
+                and_(self.status == events.RUNNING, self.stored_output.is_(None)),
+            ),
+            False,
+        )
+
+    @cached_property
+    def instance_exists(self) -> ColumnElement[bool]:
+        return exists().where(instances.c.instance_id == self.rows.c.instance_id)
+
+    @cached_property
+    def has_history(self) -> ColumnElement[bool]:
+        return or_(self.terminal_data.is_not(None), _events(self.rows.c).exists())
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        last = _events(self.rows.c).order_by(history.c.event_id.desc()).limit(1)
+        messages = exists().where(orchestrator_queue.c.instance_id == self.rows.c.instance_id)
+        return [
+            *(column for column in self.rows.c if column.name != "started_at"),
+            last.with_only_columns(history.c.event_id).scalar_subquery().label("last_event_id"),
+            last.with_only_columns(history.c.event_data).scalar_subquery().label("last_data"),
+            _events(self.rows.c)
+            .where(not_(self.flavour.event_readable(history.c.event_data)))
+            .exists()
+            .label("unreadable"),
+            self.instance_exists.label("instance_exists"),
+            and_(not_(messages), self.flavour.older_than(self.rows.c.started_at, SETTLED_SECONDS)).label("settled"),
+            self.flavour.completed_at_well_formed(self.completed_at).label("well_formed"),
+        ]
+
+
+@dataclass(frozen=True)
+class ExecutionFacts:
+    """One execution; `outcome` is None where its history cannot be read, so that nothing is decided."""
+
+    flavour: Flavour
+    instance_id: str
+    execution_id: int
+    status: str
+    output: str | None
+    completed_at: Any
+    completed_at_well_formed: bool
+    outcome: Outcome | None
+    last_event_id: int | None
+    last_event_digest: str | None
+    instance_exists: bool
+    settled: bool
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.instance_id, "execution_id": self.execution_id}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {"last_event_id": self.last_event_id, "last_event_sha256": self.last_event_digest}
+
+    @property
+    def has_history(self) -> bool:
+        return self.last_event_id is not None
+
+    @property
+    def is_ghost(self) -> bool:
+        """Nothing but the row is there, and nothing is on its way."""
+        return not self.instance_exists and not self.has_history and self.settled
+
+    def observed(self, column: str) -> Any:
+        if column == "history":
+            return "present" if self.has_history else "absent"
+        if column == "instance":
+            return "present" if self.instance_exists else "absent"
+        return getattr(self, column)
+
+    def decided(self, column: str) -> bool:
+        if column in ("history", "instance"):
+            return True
+        return self.outcome is not None and (column != "output" or self.outcome.output_known)
+
+    def expected(self, column: str) -> Any:
+        if column in ("history", "instance"):
+            return "present"
+        assert self.outcome is not None
+        return self._expected_completed_at(self.outcome) if column == "completed_at" else getattr(self.outcome, column)
+
+    def _expected_completed_at(self, outcome: Outcome) -> Any:
+        if outcome.ended_at_ms is None or outcome.status not in self.flavour.statuses_with_completed_at:
+            return None
+        # The engine takes the time at ack, a little after the event's; what it wrote is kept.
+        if self.completed_at is not None and self.completed_at_well_formed:
+            return self.completed_at
+        return self.flavour.completed_at(outcome.ended_at_ms)
+
+
+class Executions(Relation[ExecutionFacts]):
+    name = "executions"
+    table = executions
+
+    def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> ExecutionSource:
+        return ExecutionSource(flavour, within)
+
+    def facts(self, flavour: Flavour, row: Row[Any]) -> ExecutionFacts:
+        return ExecutionFacts(
+            flavour=flavour,
+            instance_id=row.instance_id,
+            execution_id=row.execution_id,
+            status=row.status,
+            output=row.output,
+            completed_at=row.completed_at,
+            completed_at_well_formed=bool(row.well_formed),
+            outcome=_outcome(row),
+            last_event_id=row.last_event_id,
+            last_event_digest=None
+            if row.last_data is None
+            else hashlib.sha256(row.last_data.encode()).hexdigest()[:16],
+            instance_exists=bool(row.instance_exists),
+            settled=bool(row.settled),
+        )
+
+
+def _outcome(row: Row[Any]) -> Outcome | None:
+    """Return what the history says, None where it says nothing that can be relied on.
+
+    A history with an event that cannot be read decides only where its last event is terminal: older
+    engines failed such an execution without any event, and the unreadable one may have been the end.
+    """
+    if row.last_data is None:
+        return None
+    if row.unreadable and row.terminal_data != row.last_data:
+        return None
+    if row.terminal_data is None:
+        return STILL_RUNNING
+    event = events.parse(row.terminal_data)
+    return None if event is None else events.terminal_outcome(event)
+
+
+def _events(execution: Any) -> Select[Any]:
+    """Return the select of an execution's events; `execution` is a collection of columns that names it."""
+    return select(history).where(
+        history.c.instance_id == execution.instance_id, history.c.execution_id == execution.execution_id
+    )
+
+
+EXECUTIONS = Executions()

@@ -1,0 +1,70 @@
+"""Instance facts: the row, and the executions that it has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Row, func, select
+
+from holystone.scan.relation import Key, Relation
+from holystone.store.flavours import Flavour
+from holystone.store.tables import executions, instances
+
+
+class InstanceSource:
+    """The instances, each with the highest of its executions."""
+
+    def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
+        self.flavour = flavour
+        highest = (
+            select(func.max(executions.c.execution_id))
+            .where(executions.c.instance_id == instances.c.instance_id)
+            .scalar_subquery()
+        )
+        columns = [instances.c.instance_id, instances.c.current_execution_id, highest.label("highest_execution_id")]
+        self.rows: FromClause = select(*columns).where(*within).offset(0).subquery("instance")
+        self.current_execution_id: ColumnElement[int] = self.rows.c.current_execution_id
+        self.highest_execution_id: ColumnElement[int | None] = self.rows.c.highest_execution_id
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return list(self.rows.c)
+
+
+@dataclass(frozen=True)
+class InstanceFacts:
+    """One instance; `highest_execution_id` is None where it has no execution."""
+
+    instance_id: str
+    current_execution_id: int
+    highest_execution_id: int | None
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.instance_id}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {"highest_execution_id": self.highest_execution_id}
+
+    def observed(self, column: str) -> Any:
+        return getattr(self, column)
+
+    def decided(self, column: str) -> bool:
+        return self.highest_execution_id is not None
+
+    def expected(self, column: str) -> Any:
+        return self.highest_execution_id
+
+
+class Instances(Relation[InstanceFacts]):
+    name = "instances"
+    table = instances
+
+    def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> InstanceSource:
+        return InstanceSource(flavour, within)
+
+    def facts(self, flavour: Flavour, row: Row[Any]) -> InstanceFacts:
+        return InstanceFacts(row.instance_id, row.current_execution_id, row.highest_execution_id)
+
+
+INSTANCES = Instances()

@@ -1,0 +1,146 @@
+"""What a flavour has to answer for: everything that SQLite and PostgreSQL stores do differently."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Table, func, select
+from sqlalchemy.exc import DBAPIError
+
+from holystone.errors import HolystoneError
+from holystone.store.events import EVENT_TYPES, TERMINAL
+from holystone.store.target import Target
+
+Columns = Mapping[str, frozenset[str]]
+"""Table name -> names of its columns."""
+
+
+class Flavour(ABC):
+    """One kind of store, opened at one target.
+
+    Expressions that it returns are SQLAlchemy Core and mean the same on both flavours; values are the
+    driver's own, and `to_json` and `from_json` carry them through a plan or a journal without loss.
+    """
+
+    name: ClassVar[str]
+    ledger: ClassVar[Table]
+    """The engine's own migration table."""
+    ledger_birth: ClassVar[str]
+    """The column of it that differs from one store to the next, even for the same migrations."""
+    statuses_with_completed_at: ClassVar[frozenset[str]]
+    """The statuses whose executions the engine gives a completed_at."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    @abstractmethod
+    def engine(self, *, read_only: bool) -> Engine:
+        """Return an engine on the target, without connecting; never creates a database.
+
+        A transaction on a read-only engine is one snapshot of the store and cannot write; one on a
+        writing engine holds off other writers where the flavour works that way.
+        """
+
+    @abstractmethod
+    def dialect(self) -> Dialect:
+        """Return the dialect in which to write SQL for people to read and paste."""
+
+    @abstractmethod
+    def columns(self, connection: Connection) -> Columns:
+        """Return the tables of the store's schema, with their columns; empty where there are none."""
+
+    @abstractmethod
+    def no_store(self, connection: Connection) -> HolystoneError:
+        """Return the error to raise where the target holds no table of the engine."""
+
+    @abstractmethod
+    def explain(self, error: DBAPIError) -> HolystoneError:
+        """Return what a driver's error means to a user, in one sentence without secrets."""
+
+    @abstractmethod
+    def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
+        """Return the expression for the type inside `event_data`; NULL where none can be read.
+
+        history.event_type is a copy, and on PostgreSQL the literal word `Event`: it decides nothing.
+        """
+
+    @abstractmethod
+    def event_says(
+        self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]
+    ) -> ColumnElement[bool]:
+        """Return whether the text at `path` (such as `$.output`) in the event is `value`; NULL where it has none.
+
+        It may say no where the answer is yes, never the reverse: databases treat NUL and odd escapes in
+        their own ways. So it finds suspects only, and a finding rests on what `events.parse` reads.
+        """
+
+    @abstractmethod
+    def event_readable(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether this version can read the event: JSON, with a type that it knows."""
+
+    @abstractmethod
+    def completed_at_well_formed(self, completed_at: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return whether a completed_at that is there has the form that the engine writes."""
+
+    @abstractmethod
+    def completed_at(self, ms: int) -> Any:
+        """Return `ms` since the epoch as the engine keeps it in executions.completed_at."""
+
+    @abstractmethod
+    def older_than(self, moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:
+        """Return whether a creation column such as started_at lies more than `seconds` in the past."""
+
+    @abstractmethod
+    def matches_glob(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+        """Return whether `text` matches a pattern in which * and ? are wild and all else is itself."""
+
+    @abstractmethod
+    def lock_schema(self, connection: Connection) -> None:
+        """Keep other migrators of holystone's tables out until the transaction ends."""
+
+    @abstractmethod
+    def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
+        """Keep the engine from beginning a turn of the instance until the transaction ends.
+
+        Returns False where another fetch is at work on it this moment. A turn that has begun shows as an
+        unexpired row of instance_locks, which the caller looks for after this.
+        """
+
+    @abstractmethod
+    def to_json(self, value: Any) -> Any:
+        """Return a column's value as JSON that `from_json` turns back into the very same value."""
+
+    @abstractmethod
+    def from_json(self, column: str, value: Any) -> Any:
+        """Return the driver's value for JSON that `to_json` made."""
+
+    def close(self) -> None:  # noqa: B027 (most flavours have nothing to verify)
+        """End the reading of the store; raises where what was read cannot be relied on."""
+
+    def is_terminal(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether the event ends its execution."""
+        return self.event_type(event_data).in_(sorted(TERMINAL))
+
+    def is_known_type(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether the event's type is one that this version knows; NULL where it has none."""
+        return self.event_type(event_data).in_(sorted(EVENT_TYPES))
+
+    def identity_parts(self, connection: Connection, columns: Columns) -> list[str]:
+        """Return what tells this store from others: the moments at which its schema was made.
+
+        They are a store's only facts that neither the engine nor a repair ever changes. A copy of a store
+        has the same identity; the guards of each change tell the rest.
+        """
+        if self.ledger.name in columns:
+            birth = self.ledger.c[self.ledger_birth]
+            rows = connection.execute(select(self.ledger.c.version, birth).order_by(self.ledger.c.version)).all()
+            if rows:
+                return [f"{version} {moment}" for version, moment in rows]
+        return [str(self.target), str(self.target.schema)]
+
+    def engine_migration(self, connection: Connection, columns: Columns) -> str | None:
+        """Return the newest migration of the engine that the store has, None where it keeps no ledger."""
+        if self.ledger.name not in columns:
+            return None
+        newest = connection.execute(select(func.max(self.ledger.c.version))).scalar_one()
+        return None if newest is None else str(newest)

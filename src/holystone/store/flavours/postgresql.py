@@ -1,0 +1,185 @@
+"""PostgreSQL: the functions and tables of microsoft/duroxide-pg."""
+
+import importlib.util
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    cast,
+    create_engine,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql.psycopg import dialect as PostgreSQLDialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
+from holystone.store.events import COMPLETED, FAILED
+from holystone.store.flavours.base import Columns, Flavour
+
+_CONNECT_SECONDS = 10
+_TYPE_PATTERN = r'"type"\s*:\s*"(\w+)"'
+_OBJECT_PATTERN = r"^\s*\{.*\}\s*$"
+
+
+class PostgreSQL(Flavour):
+    name = "postgresql"
+    ledger = Table(
+        "_duroxide_migrations",
+        MetaData(),
+        Column("version", BigInteger, primary_key=True),
+        Column("applied_at", DateTime(timezone=True)),
+    )
+    ledger_birth = "applied_at"
+    # ack_orchestration_item leaves completed_at NULL for ContinuedAsNew, by design.
+    statuses_with_completed_at = frozenset({COMPLETED, FAILED})
+
+    @property
+    def schema(self) -> str:
+        assert self.target.schema is not None
+        return self.target.schema
+
+    def engine(self, *, read_only: bool) -> Engine:
+        assert self.target.url is not None
+        if importlib.util.find_spec("psycopg") is None:
+            raise TargetError(
+                "PostgreSQL stores need psycopg, which is not installed.",
+                "python -m pip install 'holystone[postgresql]'",
+            )
+        engine = create_engine(
+            self.target.url,
+            poolclass=NullPool,
+            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "holystone"},
+        )
+        options: dict[str, Any] = {"schema_translate_map": {None: self.schema}}
+        if read_only:
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        return engine.execution_options(**options)
+
+    def dialect(self) -> Dialect:
+        return PostgreSQLDialect(paramstyle="named")
+
+    def columns(self, connection: Connection) -> Columns:
+        rows = connection.execute(
+            text(
+                "SELECT t.relname, c.attname FROM pg_catalog.pg_attribute AS c"
+                " JOIN pg_catalog.pg_class AS t ON t.oid = c.attrelid"
+                " JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace"
+                " WHERE n.nspname = :schema AND t.relkind IN ('r', 'p') AND c.attnum > 0 AND NOT c.attisdropped"
+            ),
+            {"schema": self.schema},
+        )
+        found: dict[str, set[str]] = {}
+        for table, column in rows:
+            found.setdefault(table, set()).add(column)
+        return {table: frozenset(names) for table, names in found.items()}
+
+    def no_store(self, connection: Connection) -> HolystoneError:
+        schemas = connection.execute(
+            text(
+                "SELECT n.nspname FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_class AS t"
+                " ON t.relnamespace = n.oid WHERE t.relname IN ('instances', 'executions', 'history')"
+                " AND t.relkind IN ('r', 'p') GROUP BY n.nspname HAVING count(*) = 3 ORDER BY n.nspname"
+            )
+        ).scalars()
+        found = [f"--schema {name}" for name in schemas]
+        exists = connection.execute(
+            text("SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = :schema"), {"schema": self.schema}
+        ).scalar_one()
+        what = "holds none of duroxide's tables" if exists else "does not exist"
+        return NotAStoreError(
+            f"The schema {self.schema!r} of {self.target} {what}.",
+            f"Try {', or '.join(found)}." if found else "Name the database and the schema that the engine is given.",
+        )
+
+    def explain(self, error: DBAPIError) -> HolystoneError:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        said = self.target.without_secrets(" ".join(str(error.orig).split()))
+        if state == "42501":
+            return StoreUnavailableError(
+                f"The role has no permission: {said}.",
+                f'GRANT USAGE ON SCHEMA "{self.schema}" and SELECT ON ALL TABLES IN SCHEMA "{self.schema}" to the role.',
+            )
+        if state.startswith("28"):
+            return StoreUnavailableError(
+                f"{self.target} refused the login: {said}.", "Mend user, password or pg_hba.conf and run it again."
+            )
+        if state in ("55P03", "57014", "40P01"):
+            return StoreUnavailableError(
+                f"{self.target} did not get a lock in time: {said}.", "Run the command again when the store is quieter."
+            )
+        if state == "" or state.startswith(("08", "57P", "3D", "53")):
+            return StoreUnavailableError(
+                f"{self.target} cannot be reached: {said}.", "See that the server runs and that the URL is right."
+            )
+        return StoreUnavailableError(
+            f"PostgreSQL could not do it ({state}): {said}.", "Mend the cause and run the command again."
+        )
+
+    def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
+        # event_data is TEXT, and a cast of one row that is not JSON ends the whole statement. In JSON that
+        # the engine wrote, user data sits in strings with their quotes escaped, so an unescaped "type" can
+        # only be the event's own.
+        return func.substring(event_data, _TYPE_PATTERN)
+
+    def event_says(
+        self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]
+    ) -> ColumnElement[bool]:
+        # Compared as JSON strings, quotes and escapes included.
+        field = re.escape(path.rpartition(".")[2])
+        written = func.substring(event_data, rf'"{field}"\s*:\s*("(?:[^"\\]|\\.)*")')
+        return written == cast(func.to_json(value), Text)
+
+    def event_readable(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.coalesce(
+            and_(event_data.regexp_match(_OBJECT_PATTERN), self.is_known_type(event_data)), False
+        )
+
+    def completed_at_well_formed(self, completed_at: ColumnElement[Any]) -> ColumnElement[bool]:
+        return true()
+
+    def completed_at(self, ms: int) -> Any:
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
+
+    def older_than(self, moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:
+        return type_coerce(moment, DateTime(timezone=True)) < func.now() - timedelta(seconds=seconds)
+
+    def matches_glob(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+        escaped = re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%").replace("?", "_")
+        return text.like(literal(escaped), escape="\\")
+
+    def lock_schema(self, connection: Connection) -> None:
+        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+        lock = func.pg_advisory_xact_lock(func.hashtextextended(f"holystone {self.schema}", 0))
+        connection.execute(select(lock))
+
+    def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
+        # fetch_orchestration_item takes this very lock before it takes an instance.
+        lock = func.pg_try_advisory_xact_lock(func.hashtext(instance_id))
+        return bool(connection.execute(select(lock)).scalar_one())
+
+    def to_json(self, value: Any) -> Any:
+        return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+
+    def from_json(self, column: str, value: Any) -> Any:
+        is_moment = column.endswith("_at") and isinstance(value, str)
+        return datetime.fromisoformat(value) if is_moment else value
+
+

@@ -1,0 +1,244 @@
+"""SQLite: the engine's `src/providers/sqlite.rs`."""
+
+import os
+import sqlite3
+import stat
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    MetaData,
+    Table,
+    and_,
+    case,
+    create_engine,
+    event,
+    func,
+    literal,
+    text,
+)
+from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
+from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
+from holystone.store.flavours.base import Columns, Flavour
+
+_MAGIC = b"SQLite format 3\0"
+_WAL_VERSION = 2
+_LOCK_WAIT_SECONDS = 5.0
+# Milliseconds between 1973 and 5138: a count of seconds or of microseconds falls outside.
+_EARLIEST_MS, _LATEST_MS = 10**11, 10**14
+
+
+class SQLite(Flavour):
+    name = "sqlite"
+    ledger = Table(
+        "_sqlx_migrations",
+        MetaData(),
+        Column("version", BigInteger, primary_key=True),
+        Column("execution_time", BigInteger),
+    )
+    # Nanoseconds that each migration took: no two stores agree in all of them.
+    ledger_birth = "execution_time"
+    statuses_with_completed_at = frozenset({COMPLETED, FAILED, CONTINUED_AS_NEW})
+
+    _untouched: os.stat_result | None = None
+
+    @property
+    def path(self) -> Path:
+        assert self.target.path is not None
+        return self.target.path
+
+    def engine(self, *, read_only: bool) -> Engine:
+        # pysqlite's own handling begins no transaction for a SELECT, so two statements would see two
+        # states of the store; the transaction is begun here instead.
+        begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+        engine = create_engine("sqlite://", creator=partial(self._connect, read_only), poolclass=NullPool)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return engine
+
+    def _connect(self, read_only: bool) -> sqlite3.Connection:
+        _require_database_file(self.path)
+        mode = "mode=ro" if read_only else "mode=rw"
+        if read_only and _nobody_has_it_open(self.path):
+            # Opened plainly, a WAL store would get a -wal and a -shm file that stay behind, owned by
+            # whoever ran the check. `close` makes sure that no writer came meanwhile.
+            mode += "&immutable=1"
+            self._untouched = self.path.stat()
+        connection = sqlite3.connect(
+            f"file:{quote(os.path.abspath(self.path))}?{mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=_LOCK_WAIT_SECONDS,
+        )
+        if not read_only:
+            # A repair is only done when it is on the disk; the engine itself runs with less.
+            connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def close(self) -> None:
+        if self._untouched is None:
+            return
+        before, after = self._untouched, self.path.stat()
+        self._untouched = None
+        if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or _wal_size(self.path):
+            raise StoreUnavailableError(
+                f"A program began to write to {self.path} while it was read, so the answer is not reliable.",
+                "Run the same command again.",
+            )
+
+    def dialect(self) -> Dialect:
+        return SQLiteDialect(paramstyle="named")
+
+    def columns(self, connection: Connection) -> Columns:
+        rows = connection.execute(
+            text(
+                "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c"
+                " WHERE t.type = 'table'"
+            )
+        )
+        found: dict[str, set[str]] = {}
+        for table, column in rows:
+            found.setdefault(table, set()).add(column)
+        return {table: frozenset(names) for table, names in found.items()}
+
+    def no_store(self, connection: Connection) -> HolystoneError:
+        return NotAStoreError(
+            f"{self.path} is a SQLite database, but none of its tables is one of duroxide's.",
+            "Name the file that SqliteProvider.open is given.",
+        )
+
+    def explain(self, error: DBAPIError) -> HolystoneError:
+        code = getattr(error.orig, "sqlite_errorname", "") or ""
+        known = {
+            "SQLITE_BUSY": ("is locked by another process", "Run the command again when that process is done."),
+            "SQLITE_LOCKED": ("is locked by another process", "Run the command again when that process is done."),
+            "SQLITE_NOTADB": ("is not a SQLite database, or is encrypted", "Name the engine's own file."),
+            "SQLITE_CORRUPT": (
+                "is damaged: SQLite finds its pages inconsistent",
+                "Run PRAGMA integrity_check on it, and restore it from a backup or with sqlite3's .recover.",
+            ),
+            "SQLITE_READONLY": ("cannot be written to", "Run the command as a user who may write the file."),
+            "SQLITE_CANTOPEN": (
+                "cannot be opened here: it has unfinished writes in its -wal file, and the folder is not writable",
+                "Copy the file together with its -wal file to a writable folder, and check the copy.",
+            ),
+            "SQLITE_FULL": ("has no room left on its disk", "Make room and run the command again."),
+        }
+        for prefix, (cause, next_step) in known.items():
+            if code.startswith(prefix):
+                return StoreUnavailableError(f"{self.path} {cause}.", next_step)
+        return StoreUnavailableError(
+            f"SQLite could not work with {self.path}: {error.orig}.", "Mend the cause and run the command again."
+        )
+
+    def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
+        return _json_at(event_data, "$.type")
+
+    def event_says(
+        self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]
+    ) -> ColumnElement[bool]:
+        return _json_at(event_data, path) == value
+
+    def event_readable(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.coalesce(self.is_known_type(event_data), False)
+
+    def completed_at_well_formed(self, completed_at: ColumnElement[Any]) -> ColumnElement[bool]:
+        return and_(func.typeof(completed_at) == "integer", completed_at.between(_EARLIEST_MS, _LATEST_MS))
+
+    def completed_at(self, ms: int) -> Any:
+        return ms
+
+    def older_than(self, moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:
+        return moment < func.datetime("now", f"-{seconds} seconds")
+
+    def matches_glob(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+        return text.op("GLOB", is_comparison=True)(literal(pattern.replace("[", "[[]")))
+
+    def lock_schema(self, connection: Connection) -> None:
+        """BEGIN IMMEDIATE has already shut out every other writer of the file."""
+
+    def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
+        return True  # for the same reason
+
+    def to_json(self, value: Any) -> Any:
+        return {"hex": value.hex()} if isinstance(value, bytes) else value
+
+    def from_json(self, column: str, value: Any) -> Any:
+        return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value
+
+
+def _json_at(event_data: ColumnElement[str], path: str) -> ColumnElement[str]:
+    """Return the value at `path`, NULL where `event_data` is no JSON: json_extract alone would raise."""
+    return case((func.json_valid(event_data) == 1, func.json_extract(event_data, path)))
+
+
+def _require_database_file(path: Path) -> None:
+    """Raise where `path` is not a whole, readable SQLite file; SQLite itself would say less, or create it."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise TargetError(f"There is no file {path}.", "Name the engine's SQLite file.") from None
+    except (OSError, ValueError) as error:
+        raise TargetError(f"{path} cannot be reached: {_reason(error)}.", "Name the engine's SQLite file.") from None
+    if stat.S_ISDIR(mode):
+        raise TargetError(f"{path} is a directory.", "Name the engine's SQLite file inside it.")
+    if not stat.S_ISREG(mode):
+        raise TargetError(f"{path} is not a regular file.", "Name the engine's SQLite file.")
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"{path} cannot be read: {_reason(error)}.", "Run the command as a user who may read the file."
+        ) from None
+    if not header:
+        raise NotAStoreError(f"{path} is empty.", "Name the engine's SQLite file; let the engine make its store first.")
+    if not header.startswith(_MAGIC):
+        raise NotAStoreError(f"{path} is not a SQLite database.", "Name the engine's SQLite file.")
+    _require_all_pages(path, header)
+
+
+def _require_all_pages(path: Path, header: bytes) -> None:
+    """Raise where the file is shorter than its header says: what is cut off would read as clean."""
+    size = path.stat().st_size
+    page_size = int.from_bytes(header[16:18], "big")
+    page_size = 65536 if page_size == 1 else page_size
+    pages = int.from_bytes(header[28:32], "big")
+    header_is_current = header[24:28] == header[92:96]
+    if len(header) < 100 or (header_is_current and size < pages * page_size and not _wal_size(path)):
+        raise StoreUnavailableError(
+            f"{path} is truncated: its header speaks of {pages * page_size} bytes, the file has {size}.",
+            "Restore the file from a backup, or recover what is left of it with sqlite3's .recover.",
+        )
+
+
+def _nobody_has_it_open(path: Path) -> bool:
+    """Return whether a WAL file lies closed: without a -shm file, and without anything in a -wal file."""
+    with path.open("rb") as file:
+        is_wal = file.read(20)[18:20] == bytes([_WAL_VERSION, _WAL_VERSION])
+    if not is_wal or _wal_size(path):
+        return False
+    return not Path(f"{path}-shm").exists() or not os.access(path.absolute().parent, os.W_OK)
+
+
+def _wal_size(path: Path) -> int:
+    """Return the bytes of the file's -wal file, 0 where there is none."""
+    try:
+        return Path(f"{path}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

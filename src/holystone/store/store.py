@@ -1,0 +1,102 @@
+"""Opening a store: recognise it, read it as one snapshot, write to it in one transaction."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from holystone.errors import HolystoneError, NotAStoreError
+from holystone.store.flavours import Flavour, flavour_of
+from holystone.store.flavours.base import Columns
+from holystone.store.tables import CORE
+from holystone.store.target import Target, parse_target
+
+
+class Store:
+    """A store of the engine, recognised as one.
+
+    Public facts, read once when it is opened: `columns` (table name -> column names), `engine_migration`
+    (the newest of the engine's own migrations, or None) and `identity` (a digest that tells this store
+    from others).
+    """
+
+    columns: Columns
+    engine_migration: str | None
+    identity: str
+
+    def __init__(self, target: Target, *, read_only: bool) -> None:
+        self.target = target
+        self.read_only = read_only
+        self.flavour: Flavour = flavour_of(target)
+
+    @classmethod
+    def open(cls, target: str | Target, schema: str | None = None, *, read_only: bool = False) -> Self:
+        """Return the store that `target` names.
+
+        Raises TargetError where nothing is there, NotAStoreError where it is no store of duroxide or only
+        half of one, and StoreUnavailableError where it cannot be read. Creates nothing.
+        """
+        store = cls(parse_target(target, schema) if isinstance(target, str) else target, read_only=read_only)
+        store._recognise()
+        return store
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Yield a connection in one read-only transaction, in which the store stands still."""
+        with self._transaction(self._reader) as connection:
+            yield connection
+        self.flavour.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yield a connection in one writing transaction: committed at the end, rolled back on an error."""
+        assert not self.read_only
+        with self._transaction(self._writer) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise self.flavour.explain(error) from error
+
+    @cached_property
+    def _reader(self) -> Engine:
+        return self.flavour.engine(read_only=True)
+
+    @cached_property
+    def _writer(self) -> Engine:
+        return self.flavour.engine(read_only=False)
+
+    def _recognise(self) -> None:
+        with self.snapshot() as connection:
+            self.columns = self.flavour.columns(connection)
+            present = CORE.keys() & self.columns.keys()
+            if not present:
+                raise self.flavour.no_store(connection)
+            if lacking := _lacking(self.columns):
+                raise _half_a_store(self.target, lacking)
+            self.engine_migration = self.flavour.engine_migration(connection, self.columns)
+            parts = self.flavour.identity_parts(connection, self.columns)
+        self.identity = hashlib.sha256("\n".join([self.flavour.name, *parts]).encode()).hexdigest()[:16]
+
+
+def _lacking(columns: Columns) -> list[str]:
+    """Return what a store must have and this database has not, as `table` or `table.column`."""
+    lacking = [table for table in CORE if table not in columns]
+    for table in CORE.keys() & columns.keys():
+        lacking += [f"{table}.{column}" for column in CORE[table] - columns[table]]
+    return sorted(lacking)
+
+
+def _half_a_store(target: Target, lacking: list[str]) -> HolystoneError:
+    return NotAStoreError(
+        f"{target} holds only half of a duroxide store: it lacks {', '.join(lacking)}.",
+        "See whether another program uses these table names, or let the engine open the store to complete it.",
+    )
