@@ -11,9 +11,7 @@ CHECK = Check(
     level=Level.quick,
     flavours=BOTH,
     relation=EXECUTIONS,
-    violated=lambda execution: and_(
-        execution.ended, execution.has_completed_at, execution.completed_at.is_(None)
-    ),
+    violated=lambda execution: and_(execution.ended, execution.has_completed_at, execution.completed_at.is_(None)),
     columns=("completed_at",),
     cause=no_cause,
     message="ended, but completed_at is not set",

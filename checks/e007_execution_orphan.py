@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(

@@ -1,13 +1,12 @@
 """Files that a command writes and reads, with the errors that a user can cause."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
-
-import click
 
 from holystone.errors import HolystoneError
 
@@ -36,7 +35,7 @@ def read_file(name: str) -> str:
     """Return the text of a file, or of standard input for `-`."""
     try:
         if name == "-":
-            return click.get_text_stream("stdin").read()
+            return sys.stdin.read()
         return Path(name).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise HolystoneError(f"{name} cannot be read: {_reason(error)}.", "Name a file that can be read.") from None

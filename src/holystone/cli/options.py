@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -50,7 +51,12 @@ def yes_option(command: Command) -> Command:
 def format_option(*formats: str) -> Callable[[Command], Command]:
     """Add --format with these choices, the first of which is the default."""
     return click.option(
-        "--format", "format_", type=click.Choice(formats), default=formats[0], show_default=True, help="How to print it."
+        "--format",
+        "format_",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to print it.",
     )
 
 
@@ -75,7 +81,7 @@ def open_store(target: str, schema: str | None, *, read_only: bool) -> "Store":
 def output_to(file: str | None) -> Iterator[TextIO]:
     """Yield stdout, or a file that takes its name only when it is whole."""
     if file is None or file == "-":
-        yield click.get_text_stream("stdout")
+        yield sys.stdout
         return
     from holystone.cli.files import whole_file
 

@@ -1,5 +1,6 @@
 """`holystone repair`: plan, apply, undo, log."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -184,7 +185,7 @@ def _install_journal(store: "Store") -> None:
 
 
 def _ask(question: str) -> None:
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise click.UsageError(f"{question} There is nobody to ask; say --yes.")
     click.confirm(question, abort=True, err=True)
 

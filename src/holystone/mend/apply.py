@@ -144,7 +144,7 @@ class _Run:
     def _make(
         self, connection: Connection, chunk: Sequence[Change]
     ) -> tuple[list[Change], list[tuple[Change, str]], int]:
-        """Make the changes that are still right; return those, the stale ones with why, and how many were so already."""
+        """Make the changes that are still right; return those, the stale ones, and how many were so already."""
         stale: list[tuple[Change, str]] = []
         already = 0
         _lock_rows(self.store, connection, chunk)
@@ -160,9 +160,7 @@ class _Run:
         made = self._write(connection, right, stale)
         return made, stale, already
 
-    def _write(
-        self, connection: Connection, right: Sequence[Change], stale: list[tuple[Change, str]]
-    ) -> list[Change]:
+    def _write(self, connection: Connection, right: Sequence[Change], stale: list[tuple[Change, str]]) -> list[Change]:
         """Write the changes, and take those back that do not satisfy their check."""
         point = connection.begin_nested()
         for change in right:
@@ -189,8 +187,10 @@ def plan_again(store: Store, connection: Connection, planned: Iterable[Change]) 
         within = [tuple_(*(check.relation.table.c[c] for c in key_columns)).in_(keys)]
         for _, facts in list(suspects(connection, check.relation, store, [check], within)):
             finding = judge(check, facts)
-            repair = finding and repair_of(finding, repairs().by_id)
-            if finding is not None and repair is not None:
+            if finding is None:
+                continue
+            repair = repair_of(finding, repairs().by_id)
+            if repair is not None:
                 change = change_for(store, connection, finding, repair)
                 again[change.row] = change
     return again

@@ -69,16 +69,14 @@ def change_for(store: Store, connection: Connection, finding: Finding, repair: R
         before = {c: to_json(facts.observed(c)) for c in wrong}
         after = {c: to_json(expected[c]) for c in wrong}
     why = finding.message if finding.cause is None else f"{finding.message} ({finding.cause})"
-    return Change(
-        finding.check.id, repair.id, str(repair.safety), name, facts.key, before, after, why, facts.evidence
-    )
+    return Change(finding.check.id, repair.id, str(repair.safety), name, facts.key, before, after, why, facts.evidence)
 
 
 def image(store: Store, connection: Connection, name: str, key: Image) -> Image:
     """Return the whole row with `key`, every column that the store's table has; empty where it is gone."""
     whole = row_table(store, name)
     row = connection.execute(select(whole).where(is_row(whole, key))).mappings().one_or_none()
-    return {} if row is None else {c: store.flavour.to_json(row[c]) for c in sorted(row)}
+    return {} if row is None else {c: store.flavour.to_json(row[c]) for c in sorted(whole.c.keys())}
 
 
 def row_table(store: Store, name: str, columns: Iterable[str] | None = None) -> TableClause:

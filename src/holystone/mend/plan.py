@@ -87,5 +87,3 @@ def read_plan(text: str, store: Store) -> Plan:
     if identity != store.identity:
         raise PlanError(f"The plan was made for another store than {store.target}.", _MAKE_ANEW)
     return plan
-
-

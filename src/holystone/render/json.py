@@ -4,9 +4,9 @@ import json
 from typing import Any, TextIO
 
 import holystone
-from holystone.migrate import toolkit_revision
 from holystone.mend.change import repair_of
 from holystone.mend.repair import repairs
+from holystone.migrate import toolkit_revision
 from holystone.scan.finding import Finding
 from holystone.scan.scan import Scan
 from holystone.store import Store

@@ -33,7 +33,9 @@ def plan_text(store: Store, plan: Plan, out: TextIO, *, file: str | None = None,
     for id, changes in by_repair.items():
         _write_repair(id, changes, out)
     for check_id, number in sorted(plan.unmended.items()):
-        click.echo(f"{counted(number, 'finding')} of {check_id} no repair mends: holystone explain {check_id}", file=out)
+        click.echo(
+            f"{counted(number, 'finding')} of {check_id} no repair mends: holystone explain {check_id}", file=out
+        )
     safe = sum(change.safety == Safety.safe for change in plan.changes)
     unsafe = len(plan.changes) - safe
     if not plan.changes:

@@ -1,8 +1,9 @@
 """A plan as SQL: for those who must read, or run, every statement themselves."""
 
+from collections.abc import Mapping
 from typing import Any, TextIO
 
-from sqlalchemy import update
+from sqlalchemy import literal, null, update
 
 from holystone.mend.change import Change, is_row, row_table
 from holystone.mend.plan import Plan
@@ -23,12 +24,20 @@ def plan_sql(store: Store, plan: Plan, out: TextIO) -> None:
         if change.after is None or change.safety != "safe":
             out.write("-- left out: unsafe\n")
         else:
-            out.write(_statement(store, change, dict(change.after)) + ";\n")
+            out.write(_statement(store, change, change.after) + ";\n")
     out.write("COMMIT;\n")
 
 
-def _statement(store: Store, change: Change, after: dict[str, Any]) -> str:
+def _statement(store: Store, change: Change, after: Mapping[str, Any]) -> str:
     rows = row_table(store, change.table, {*change.key, *change.before})
-    statement = update(rows).where(is_row(rows, change.key), is_row(rows, change.before)).values(after)
-    compiled = statement.compile(dialect=store.flavour.dialect(), compile_kwargs={"literal_binds": True})
-    return str(compiled)
+    statement = (
+        update(rows)
+        .where(is_row(rows, _literals(change.key)), is_row(rows, _literals(change.before)))
+        .values(_literals(after))
+    )
+    return str(statement.compile(dialect=store.flavour.dialect(), compile_kwargs={"literal_binds": True}))
+
+
+def _literals(image: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values so that they are written as plain literals, which the columns' own types then read."""
+    return {name: null() if value is None else literal(value) for name, value in image.items()}

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, FromClause, Row, Table
+from sqlalchemy import ColumnElement, FromClause, Table
 
 from holystone.store.flavours import Flavour
 
@@ -42,6 +42,10 @@ class Source(Protocol):
     def rows(self) -> FromClause:
         """What to select from."""
 
+    @property
+    def key(self) -> Sequence[ColumnElement[Any]]:
+        """The columns of `rows` that tell one row from the others, and in the order of which they come."""
+
     def output(self) -> Sequence[ColumnElement[Any]]:
         """Return the columns to fetch of each suspect, in the order that `Relation.facts` reads."""
 
@@ -61,5 +65,5 @@ class Relation(ABC, Generic[F]):
         """Return the relation's rows, restricted by conditions on the columns of `table`."""
 
     @abstractmethod
-    def facts(self, flavour: Flavour, row: Row[Any]) -> F:
+    def facts(self, flavour: Flavour, row: Any) -> F:
         """Return the facts in a row that was fetched with the source's `output`."""

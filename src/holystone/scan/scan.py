@@ -132,7 +132,11 @@ class Scan:
         self._report(relation, total, total)
 
     def _suspects(
-        self, connection: Connection, relation: Relation[Any], checks: list[Check], within: Sequence[ColumnElement[bool]]
+        self,
+        connection: Connection,
+        relation: Relation[Any],
+        checks: list[Check],
+        within: Sequence[ColumnElement[bool]],
     ) -> Iterator[Finding]:
         for row, facts in suspects(connection, relation, self.store, checks, within):
             for check, suspected in zip(checks, row, strict=True):
@@ -171,7 +175,7 @@ def suspects(
     source = relation.source(store.flavour, within)
     violated = [func.coalesce(check.violated(source), False) for check in checks]
     bits = [predicate.label(f"violated_{number}") for number, predicate in enumerate(violated)]
-    statement = select(*bits, *source.output()).select_from(source.rows).where(or_(*violated))
+    statement = select(*bits, *source.output()).select_from(source.rows).where(or_(*violated)).order_by(*source.key)
     for row in connection.execute(statement.execution_options(yield_per=500)):
         yield [bool(bit) for bit in row[: len(checks)]], relation.facts(store.flavour, row)
 

@@ -44,6 +44,11 @@ class Store:
         store._recognise()
         return store
 
+    @classmethod
+    def unrecognised(cls, target: str, schema: str | None = None) -> Self:
+        """Return a store that is still to be made: a database in which nothing is looked for."""
+        return cls(parse_target(target, schema), read_only=False)
+
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Yield a connection in one read-only transaction, in which the store stands still."""

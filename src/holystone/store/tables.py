@@ -6,14 +6,25 @@ Only `CORE` has to be there for a database to count as a store: the other tables
 later versions of the engine.
 """
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, text
-from sqlalchemy.types import NullType
+from sqlalchemy.types import UserDefinedType
 
 metadata = MetaData()
 
-# SQLite calls these columns TIMESTAMP and keeps whatever is written; PostgreSQL has timestamptz.
-# NullType passes the driver's own values through, so that a before-image is exact on both.
-_MOMENT = NullType()
+
+class Moment(UserDefinedType[Any]):
+    """A point in time as the engine keeps it: timestamptz on PostgreSQL, on SQLite whatever was written.
+
+    The driver's own values pass through, so that a before-image is exact on both.
+    """
+
+    cache_ok = True
+
+    def get_col_spec(self, **kw: Any) -> str:
+        return "TIMESTAMP"
+
 
 instances = Table(
     "instances",
@@ -22,8 +33,8 @@ instances = Table(
     Column("orchestration_name", Text, nullable=False),
     Column("orchestration_version", Text),
     Column("current_execution_id", BigInteger, nullable=False, server_default=text("1")),
-    Column("created_at", _MOMENT),
-    Column("updated_at", _MOMENT),
+    Column("created_at", Moment),
+    Column("updated_at", Moment),
     Column("parent_instance_id", Text),
     Column("custom_status", Text),
     Column("custom_status_version", Integer, nullable=False, server_default=text("0")),
@@ -36,8 +47,8 @@ executions = Table(
     Column("execution_id", BigInteger, primary_key=True),
     Column("status", Text, nullable=False, server_default=text("'Running'")),
     Column("output", Text),
-    Column("started_at", _MOMENT),
-    Column("completed_at", _MOMENT),
+    Column("started_at", Moment),
+    Column("completed_at", Moment),
     Column("duroxide_version_major", Integer),
     Column("duroxide_version_minor", Integer),
     Column("duroxide_version_patch", Integer),
@@ -51,7 +62,7 @@ history = Table(
     Column("event_id", BigInteger, primary_key=True),
     Column("event_type", Text, nullable=False),
     Column("event_data", Text, nullable=False),
-    Column("created_at", _MOMENT),
+    Column("created_at", Moment),
 )
 
 orchestrator_queue = Table(
@@ -60,10 +71,10 @@ orchestrator_queue = Table(
     Column("id", BigInteger, primary_key=True),
     Column("instance_id", Text, nullable=False),
     Column("work_item", Text, nullable=False),
-    Column("visible_at", _MOMENT),
+    Column("visible_at", Moment),
     Column("lock_token", Text),
     Column("locked_until", BigInteger),
-    Column("created_at", _MOMENT),
+    Column("created_at", Moment),
     Column("attempt_count", Integer, nullable=False, server_default=text("0")),
 )
 
@@ -72,10 +83,10 @@ worker_queue = Table(
     metadata,
     Column("id", BigInteger, primary_key=True),
     Column("work_item", Text, nullable=False),
-    Column("visible_at", _MOMENT),
+    Column("visible_at", Moment),
     Column("lock_token", Text),
     Column("locked_until", BigInteger),
-    Column("created_at", _MOMENT),
+    Column("created_at", Moment),
     Column("attempt_count", Integer, nullable=False, server_default=text("0")),
     Column("instance_id", Text),
     Column("execution_id", BigInteger),

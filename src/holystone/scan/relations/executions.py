@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, func, not_, or_, select
 
 from holystone.scan.relation import Key, Relation
 from holystone.store import events
@@ -45,6 +45,7 @@ class ExecutionSource:
         # OFFSET 0 changes no row; it keeps both databases from reading the terminal event anew for each
         # predicate that mentions it.
         self.rows: FromClause = select(*columns).where(*within).offset(0).subquery("execution")
+        self.key = (self.rows.c.instance_id, self.rows.c.execution_id)
         self.status = self.rows.c.status
         self.stored_output = self.rows.c.output
         self.completed_at = self.rows.c.completed_at
@@ -183,7 +184,7 @@ class Executions(Relation[ExecutionFacts]):
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> ExecutionSource:
         return ExecutionSource(flavour, within)
 
-    def facts(self, flavour: Flavour, row: Row[Any]) -> ExecutionFacts:
+    def facts(self, flavour: Flavour, row: Any) -> ExecutionFacts:
         return ExecutionFacts(
             flavour=flavour,
             instance_id=row.instance_id,
@@ -202,7 +203,7 @@ class Executions(Relation[ExecutionFacts]):
         )
 
 
-def _outcome(row: Row[Any]) -> Outcome | None:
+def _outcome(row: Any) -> Outcome | None:
     """Return what the history says, None where it says nothing that can be relied on.
 
     A history with an event that cannot be read decides only where its last event is terminal: older

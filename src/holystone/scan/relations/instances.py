@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, func, select
+from sqlalchemy import ColumnElement, FromClause, func, select
 
 from holystone.scan.relation import Key, Relation
 from holystone.store.flavours import Flavour
@@ -23,6 +23,7 @@ class InstanceSource:
         )
         columns = [instances.c.instance_id, instances.c.current_execution_id, highest.label("highest_execution_id")]
         self.rows: FromClause = select(*columns).where(*within).offset(0).subquery("instance")
+        self.key = (self.rows.c.instance_id,)
         self.current_execution_id: ColumnElement[int] = self.rows.c.current_execution_id
         self.highest_execution_id: ColumnElement[int | None] = self.rows.c.highest_execution_id
 
@@ -63,7 +64,7 @@ class Instances(Relation[InstanceFacts]):
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> InstanceSource:
         return InstanceSource(flavour, within)
 
-    def facts(self, flavour: Flavour, row: Row[Any]) -> InstanceFacts:
+    def facts(self, flavour: Flavour, row: Any) -> InstanceFacts:
         return InstanceFacts(row.instance_id, row.current_execution_id, row.highest_execution_id)
 
 

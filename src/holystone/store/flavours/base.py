@@ -65,9 +65,7 @@ class Flavour(ABC):
         """
 
     @abstractmethod
-    def event_says(
-        self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]
-    ) -> ColumnElement[bool]:
+    def event_says(self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]) -> ColumnElement[bool]:
         """Return whether the text at `path` (such as `$.output`) in the event is `value`; NULL where it has none.
 
         It may say no where the answer is yes, never the reverse: databases treat NUL and odd escapes in
@@ -85,6 +83,14 @@ class Flavour(ABC):
     @abstractmethod
     def completed_at(self, ms: int) -> Any:
         """Return `ms` since the epoch as the engine keeps it in executions.completed_at."""
+
+    @abstractmethod
+    def created_at(self, ms: int) -> Any:
+        """Return `ms` since the epoch as the engine keeps it in created_at, updated_at and started_at."""
+
+    @abstractmethod
+    def event_type_column(self, kind: str) -> str:
+        """Return what the engine writes to history.event_type for an event of this type."""
 
     @abstractmethod
     def older_than(self, moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:
@@ -135,7 +141,7 @@ class Flavour(ABC):
             birth = self.ledger.c[self.ledger_birth]
             rows = connection.execute(select(self.ledger.c.version, birth).order_by(self.ledger.c.version)).all()
             if rows:
-                return [f"{version} {moment}" for version, moment in rows]
+                return [f"{version} {self.to_json(moment)}" for version, moment in rows]
         return [str(self.target), str(self.target.schema)]
 
     def engine_migration(self, connection: Connection, columns: Columns) -> str | None:

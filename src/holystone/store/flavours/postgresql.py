@@ -74,7 +74,7 @@ class PostgreSQL(Flavour):
         return engine.execution_options(**options)
 
     def dialect(self) -> Dialect:
-        return PostgreSQLDialect(paramstyle="named")
+        return PostgreSQLDialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
     def columns(self, connection: Connection) -> Columns:
         rows = connection.execute(
@@ -115,7 +115,7 @@ class PostgreSQL(Flavour):
         if state == "42501":
             return StoreUnavailableError(
                 f"The role has no permission: {said}.",
-                f'GRANT USAGE ON SCHEMA "{self.schema}" and SELECT ON ALL TABLES IN SCHEMA "{self.schema}" to the role.',
+                "Grant the role USAGE on the schema, SELECT on its tables, and for repairs UPDATE, INSERT and CREATE.",
             )
         if state.startswith("28"):
             return StoreUnavailableError(
@@ -139,24 +139,26 @@ class PostgreSQL(Flavour):
         # only be the event's own.
         return func.substring(event_data, _TYPE_PATTERN)
 
-    def event_says(
-        self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]
-    ) -> ColumnElement[bool]:
+    def event_says(self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]) -> ColumnElement[bool]:
         # Compared as JSON strings, quotes and escapes included.
         field = re.escape(path.rpartition(".")[2])
         written = func.substring(event_data, rf'"{field}"\s*:\s*("(?:[^"\\]|\\.)*")')
         return written == cast(func.to_json(value), Text)
 
     def event_readable(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
-        return func.coalesce(
-            and_(event_data.regexp_match(_OBJECT_PATTERN), self.is_known_type(event_data)), False
-        )
+        return func.coalesce(and_(event_data.regexp_match(_OBJECT_PATTERN), self.is_known_type(event_data)), False)
 
     def completed_at_well_formed(self, completed_at: ColumnElement[Any]) -> ColumnElement[bool]:
         return true()
 
     def completed_at(self, ms: int) -> Any:
         return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
+
+    def created_at(self, ms: int) -> Any:
+        return self.completed_at(ms)
+
+    def event_type_column(self, kind: str) -> str:
+        return "Event"
 
     def older_than(self, moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:
         return type_coerce(moment, DateTime(timezone=True)) < func.now() - timedelta(seconds=seconds)
@@ -181,5 +183,3 @@ class PostgreSQL(Flavour):
     def from_json(self, column: str, value: Any) -> Any:
         is_moment = column.endswith("_at") and isinstance(value, str)
         return datetime.fromisoformat(value) if is_moment else value
-
-

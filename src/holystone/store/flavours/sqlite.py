@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,7 @@ class SQLite(Flavour):
 
     def columns(self, connection: Connection) -> Columns:
         rows = connection.execute(
-            text(
-                "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c"
-                " WHERE t.type = 'table'"
-            )
+            text("SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'")
         )
         found: dict[str, set[str]] = {}
         for table, column in rows:
@@ -145,9 +143,7 @@ class SQLite(Flavour):
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
         return _json_at(event_data, "$.type")
 
-    def event_says(
-        self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]
-    ) -> ColumnElement[bool]:
+    def event_says(self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]) -> ColumnElement[bool]:
         return _json_at(event_data, path) == value
 
     def event_readable(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
@@ -158,6 +154,12 @@ class SQLite(Flavour):
 
     def completed_at(self, ms: int) -> Any:
         return ms
+
+    def created_at(self, ms: int) -> Any:
+        return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    def event_type_column(self, kind: str) -> str:
+        return kind
 
     def older_than(self, moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:
         return moment < func.datetime("now", f"-{seconds} seconds")

@@ -1,0 +1,60 @@
+"""`holystone demo`: the main job on a small store of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from holystone.cli.exits import Exit
+
+
+@click.command
+@click.argument("directory", metavar="[DIR]", required=False)
+def demo(directory: str | None) -> int:
+    """Build a small store, let it drift, check it, repair it and take that back.
+
+    The store stays in DIR for you to play with; without DIR it is made in a temporary directory and removed.
+    """
+    import tempfile
+
+    if directory is not None:
+        _tell(Path(directory) / "demo.db")
+        click.echo(f"The store is {Path(directory) / 'demo.db'}: as it was before the repair. It is yours to try.")
+        return Exit.OK
+    with tempfile.TemporaryDirectory(prefix="holystone-demo-") as temporary:
+        _tell(Path(temporary) / "demo.db")
+    click.echo("The store has been removed; `holystone demo DIR` keeps it.")
+    return Exit.OK
+
+
+def _tell(path: Path) -> None:
+    import textwrap
+
+    from holystone.demo.story import story
+    from holystone.errors import HolystoneError
+    from holystone.render.words import WIDTH
+
+    for step in story(path):
+        click.echo(click.style(textwrap.fill(step.says, WIDTH, initial_indent="# ", subsequent_indent="# "), bold=True))
+        for command in step.commands:
+            words = [_latest_run(path) if word == "RUN" else word for word in command]
+            status = _run(words)
+            if status == Exit.COULD_NOT_RUN:
+                raise HolystoneError("The demonstration could not go on.", "Report what it printed.")
+            click.echo(f"exit status {status}\n")
+
+
+def _run(words: Sequence[str]) -> int:
+    import shlex
+
+    from holystone.cli.main import run
+
+    click.echo(click.style(f"$ holystone {shlex.join(words)}", fg="cyan"))
+    return run(list(words))
+
+
+def _latest_run(path: Path) -> str:
+    from holystone.mend.journal import read_runs
+    from holystone.store import Store
+
+    return read_runs(Store.open(str(path), read_only=True))[0].run_id

@@ -1,0 +1,1 @@
+"""The demonstration: a small store, its drift, and the way back."""
