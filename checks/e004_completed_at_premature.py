@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: and_(
-        execution.status == RUNNING, execution.status_agrees, execution.completed_at.is_not(None)
+        execution.completed_at.is_not(None), execution.status == RUNNING, execution.status_agrees
     ),
     columns=("completed_at",),
     cause=no_cause,

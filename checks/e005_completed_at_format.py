@@ -12,9 +12,9 @@ CHECK = Check(
     flavours=frozenset({"sqlite"}),
     relation=EXECUTIONS,
     violated=lambda execution: and_(
-        execution.ended,
         execution.completed_at.is_not(None),
         not_(execution.flavour.completed_at_well_formed(execution.completed_at)),
+        execution.ended,
     ),
     columns=("completed_at",),
     cause=no_cause,

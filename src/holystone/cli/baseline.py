@@ -10,7 +10,7 @@ def fingerprints(file: str) -> frozenset[str]:
     """Return the fingerprints in a report of `check --format json`."""
     try:
         return frozenset(finding["fingerprint"] for finding in json.loads(read_file(file))["findings"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise HolystoneError(
             f"{file} is no report of holystone.", f"Make one: holystone check TARGET --format json --output {file}"
         ) from None

@@ -13,22 +13,38 @@ from holystone.errors import HolystoneError
 
 @contextmanager
 def whole_file(name: str) -> Iterator[TextIO]:
-    """Yield a file to write; it takes its name at the end, so that no reader ever sees half of it."""
-    path = Path(name)
+    """Yield a file to write; it takes its name at the end, so that no reader ever sees half of it.
+
+    A pipe or a device, such as /dev/stdout, is written to as it goes: no file may take its place.
+    """
+    path = Path(os.path.realpath(name))
+    with _named(name):
+        special = Path(name).exists() and not Path(name).is_file()
+        if special:
+            handle, temporary = os.open(name, os.O_WRONLY), None
+        else:
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
+            yield out
+        if temporary is not None:
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            with _named(name):
+                os.replace(temporary, path)
+    except BaseException:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise HolystoneError(f"{name} cannot be written: {_reason(error)}.", "Name another file.") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            yield out
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def read_file(name: str) -> str:

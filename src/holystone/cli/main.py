@@ -1,5 +1,6 @@
 """The entry point: finds the command, and turns every failure into one sentence and exit status 2."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -20,6 +21,8 @@ _COMMANDS = {
     "repair": "holystone.cli.repair:repair",
 }
 """Command -> where it is defined; `--version` and a completion import none of them."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class LazyGroup(click.Group):
@@ -53,6 +56,9 @@ def cli(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command line and exit; never with a traceback for what a user can mend."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us; a database must not get its number
+            setattr(sys, name, open(os.devnull, mode))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run())
@@ -62,19 +68,27 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     try:
         status = cli.main(arguments, prog_name="holystone", standalone_mode=False)
+        # A report is only done when it is out.
+        sys.stdout.flush()
         return int(status) if isinstance(status, int) else Exit.OK
     except click.exceptions.Exit as exit:
         return exit.exit_code
     except click.ClickException as error:
         error.show()
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped; nothing more was done.", err=True)
+    except SystemExit as exit:
+        # How click ends a completion, and with 1, which would read as findings, where a pipe was closed.
+        return Exit.COULD_NOT_RUN if exit.code else Exit.OK
     except HolystoneError as error:
-        click.echo(f"Error: {error.message}\nNext: {error.next_step}", err=True)
+        _complain(error.message, error.next_step)
     except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _give_up_output()
+            _complain(f"The output cannot be written: {os.strerror(error.errno or 0).lower()}.", "Write it elsewhere.")
+            return Exit.COULD_NOT_RUN
         if os.environ.get("HOLYSTONE_DEBUG"):
             raise
         click.echo(
@@ -83,3 +97,15 @@ def run(arguments: list[str] | None = None) -> int:
             err=True,
         )
     return Exit.COULD_NOT_RUN
+
+
+def _complain(message: str, next_step: str) -> None:
+    from holystone.render.words import one_line
+
+    # Names of files and words of servers are in it, and may hold what would drive a terminal.
+    click.echo(f"Error: {one_line(message)}\nNext: {one_line(next_step)}", err=True)
+
+
+def _give_up_output() -> None:
+    """Let what is still in the buffer go nowhere; Python would complain once more when it closes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -61,7 +61,11 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
 
 
 def _ids(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> list[str]:
-    return [id for text in given for id in text.replace(",", " ").split()]
+    ids = [id for text in given for id in text.replace(",", " ").split()]
+    if given and not ids:
+        # A script's empty variable must not select everything.
+        raise click.BadParameter("no id is given.", context, parameter)
+    return ids
 
 
 def open_store(target: str, schema: str | None, *, read_only: bool) -> "Store":

@@ -19,43 +19,33 @@ SETTLED_SECONDS = 60
 
 
 class ExecutionSource:
-    """The executions, each with the data of its terminal event."""
+    """The executions, each with the last event of its history.
+
+    In a store that is as it should be, the text of the last event settles every question; the history is
+    gone through only where it does not, so expressions ask for the cheap thing first.
+    """
 
     def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
         self.flavour = flavour
-        # From the end backwards: an ended execution costs one read. Where two events are terminal the
-        # last one counts, as it does for the engine's status API.
-        terminal = (
-            _events(executions.c)
-            .where(flavour.is_terminal(history.c.event_data))
-            .order_by(history.c.event_id.desc())
-            .limit(1)
-            .with_only_columns(history.c.event_data)
-            .scalar_subquery()
-        )
-        columns = [
-            executions.c.instance_id,
-            executions.c.execution_id,
-            executions.c.status,
-            executions.c.output,
-            executions.c.started_at,
-            executions.c.completed_at,
-            terminal.label("terminal_data"),
-        ]
-        # OFFSET 0 changes no row; it keeps both databases from reading the terminal event anew for each
-        # predicate that mentions it.
-        self.rows: FromClause = select(*columns).where(*within).offset(0).subquery("execution")
-        self.key = (self.rows.c.instance_id, self.rows.c.execution_id)
-        self.status = self.rows.c.status
-        self.stored_output = self.rows.c.output
-        self.completed_at = self.rows.c.completed_at
-        self.terminal_data: ColumnElement[str] = self.rows.c.terminal_data
+        joined = flavour.with_last_event(within)
+        self.rows: FromClause = joined.rows
+        self._execution = joined.execution.c
+        self._last = joined.last.c
+        self.key = (self._execution.instance_id, self._execution.execution_id)
+        self.status = self._execution.status
+        self.stored_output = self._execution.output
+        self.completed_at = self._execution.completed_at
+        self.last_data: ColumnElement[str] = self._last.event_data
 
-    @cached_property
-    def derived_status(self) -> ColumnElement[str]:
-        """The status that the terminal event gives; Running without one."""
-        ended = case(events.TERMINAL, value=self.flavour.event_type(self.terminal_data))
-        return func.coalesce(ended, events.RUNNING)
+    def terminal_event(self, wanted: ColumnElement[str]) -> ColumnElement[str]:
+        """Return `wanted`, an expression over history, of the terminal event; NULL without one.
+
+        Looked for from the end backwards, as the engine's status API does: where two events are terminal,
+        the last one counts.
+        """
+        is_terminal = self.flavour.is_terminal(history.c.event_data)
+        latest = _events(self._execution).where(is_terminal).order_by(history.c.event_id.desc()).limit(1)
+        return latest.with_only_columns(wanted).scalar_subquery()
 
     @cached_property
     def status_known(self) -> ColumnElement[bool]:
@@ -63,12 +53,20 @@ class ExecutionSource:
 
     @cached_property
     def status_agrees(self) -> ColumnElement[bool]:
-        return self.status == self.derived_status
+        """The status is the one that the terminal event gives: Running without one."""
+        at_first_sight = case(
+            {status: self.flavour.event_says_type(self.last_data, kind) for kind, status in events.TERMINAL.items()},
+            value=self.status,
+            else_=False,
+        )
+        kind = self.flavour.event_type(history.c.event_data)
+        derived = case(events.TERMINAL, value=self.terminal_event(kind), else_=events.RUNNING)
+        return or_(func.coalesce(at_first_sight, False), self.status == derived)
 
     @cached_property
     def ended(self) -> ColumnElement[bool]:
         """The row is of an ended execution, and rightly so."""
-        return and_(self.terminal_data.is_not(None), self.status_agrees)
+        return and_(self.status != events.RUNNING, self.status_agrees)
 
     @cached_property
     def has_completed_at(self) -> ColumnElement[bool]:
@@ -77,41 +75,41 @@ class ExecutionSource:
 
     @cached_property
     def output_surely_agrees(self) -> ColumnElement[bool]:
-        says = self.flavour.event_says
-        return func.coalesce(
-            or_(
-                and_(self.status == events.COMPLETED, says(self.terminal_data, "$.output", self.stored_output)),
-                and_(self.status == events.CONTINUED_AS_NEW, says(self.terminal_data, "$.input", self.stored_output)),
-                and_(
-                    self.status == events.FAILED,
-                    says(self.terminal_data, "$.details.Application.message", self.stored_output),
-                ),
-                and_(self.status == events.RUNNING, self.stored_output.is_(None)),
-            ),
-            False,
-        )
+        """The output is the last event's; it may be right in other ways, which are left to the facts."""
+        said_at = {
+            events.COMPLETED: "$.output",
+            events.CONTINUED_AS_NEW: "$.input",
+            events.FAILED: "$.details.Application.message",
+        }
+        says = {
+            status: self.flavour.event_says(self.last_data, path, self.stored_output)
+            for status, path in said_at.items()
+        }
+        return func.coalesce(case(says, value=self.status, else_=self.stored_output.is_(None)), False)
 
     @cached_property
     def instance_exists(self) -> ColumnElement[bool]:
-        return exists().where(instances.c.instance_id == self.rows.c.instance_id)
+        return exists().where(instances.c.instance_id == self._execution.instance_id)
 
     @cached_property
     def has_history(self) -> ColumnElement[bool]:
-        return or_(self.terminal_data.is_not(None), _events(self.rows.c).exists())
+        return self.last_data.is_not(None)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        last = _events(self.rows.c).order_by(history.c.event_id.desc()).limit(1)
-        messages = exists().where(orchestrator_queue.c.instance_id == self.rows.c.instance_id)
+        unreadable = _events(self._execution).where(not_(self.flavour.event_readable(history.c.event_data)))
+        messages = exists().where(orchestrator_queue.c.instance_id == self._execution.instance_id)
+        old = self.flavour.older_than(self._execution.started_at, SETTLED_SECONDS)
         return [
-            *(column for column in self.rows.c if column.name != "started_at"),
-            last.with_only_columns(history.c.event_id).scalar_subquery().label("last_event_id"),
-            last.with_only_columns(history.c.event_data).scalar_subquery().label("last_data"),
-            _events(self.rows.c)
-            .where(not_(self.flavour.event_readable(history.c.event_data)))
-            .exists()
-            .label("unreadable"),
+            *self.key,
+            self.status,
+            self.stored_output,
+            self.completed_at,
+            self._last.event_id.label("last_event_id"),
+            self.last_data.label("last_data"),
+            self.terminal_event(history.c.event_data).label("terminal_data"),
+            unreadable.exists().label("unreadable"),
             self.instance_exists.label("instance_exists"),
-            and_(not_(messages), self.flavour.older_than(self.rows.c.started_at, SETTLED_SECONDS)).label("settled"),
+            and_(not_(messages), old).label("settled"),
             self.flavour.completed_at_well_formed(self.completed_at).label("well_formed"),
         ]
 

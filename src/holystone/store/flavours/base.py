@@ -1,10 +1,11 @@
 """What a flavour has to answer for: everything that SQLite and PostgreSQL stores do differently."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, FromClause, Table, func, select
 from sqlalchemy.exc import DBAPIError
 
 from holystone.errors import HolystoneError
@@ -13,6 +14,18 @@ from holystone.store.target import Target
 
 Columns = Mapping[str, frozenset[str]]
 """Table name -> names of its columns."""
+
+
+@dataclass(frozen=True)
+class WithLastEvent:
+    """Executions beside their last events: what to select from, and the columns of both.
+
+    The columns of `last` are NULL for an execution without history.
+    """
+
+    rows: FromClause
+    execution: FromClause
+    last: FromClause
 
 
 class Flavour(ABC):
@@ -56,6 +69,20 @@ class Flavour(ABC):
     @abstractmethod
     def explain(self, error: DBAPIError) -> HolystoneError:
         """Return what a driver's error means to a user, in one sentence without secrets."""
+
+    @abstractmethod
+    def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
+        """Return the executions, each with the last event of its history, in the quickest way that there is.
+
+        `within` restricts them by conditions on the columns of `tables.executions`.
+        """
+
+    @abstractmethod
+    def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
+        """Return whether the event, as the engine writes it, has this type: quick, and never wrongly yes.
+
+        It may say no to an event that others wrote with spaces or in another order; `event_type` tells then.
+        """
 
     @abstractmethod
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,8 @@ from sqlalchemy.pool import NullPool
 
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.store.events import COMPLETED, FAILED
-from holystone.store.flavours.base import Columns, Flavour
+from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
+from holystone.store.tables import executions, history
 
 _CONNECT_SECONDS = 10
 _TYPE_PATTERN = r'"type"\s*:\s*"(\w+)"'
@@ -132,6 +134,20 @@ class PostgreSQL(Flavour):
         return StoreUnavailableError(
             f"PostgreSQL could not do it ({state}): {said}.", "Mend the cause and run the command again."
         )
+
+    def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
+        execution = select(executions).where(*within).subquery("execution")
+        last = (
+            select(history)
+            .where(history.c.instance_id == execution.c.instance_id, history.c.execution_id == execution.c.execution_id)
+            .order_by(history.c.event_id.desc())
+            .limit(1)
+            .lateral("last_event")
+        )
+        return WithLastEvent(execution.outerjoin(last, true()), execution, last)
+
+    def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
+        return func.strpos(event_data, f'"type":"{kind}"') > 0
 
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
         # event_data is TEXT, and a cast of one row that is not JSON ends the whole statement. In JSON that

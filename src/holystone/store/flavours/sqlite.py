@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from sqlalchemy import (
     event,
     func,
     literal,
+    literal_column,
+    select,
     text,
 )
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
@@ -32,7 +35,8 @@ from sqlalchemy.pool import NullPool
 
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
-from holystone.store.flavours.base import Columns, Flavour
+from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
+from holystone.store.tables import executions, history
 
 _MAGIC = b"SQLite format 3\0"
 _WAL_VERSION = 2
@@ -77,7 +81,7 @@ class SQLite(Flavour):
             mode += "&immutable=1"
             self._untouched = self.path.stat()
         connection = sqlite3.connect(
-            f"file:{quote(os.path.abspath(self.path))}?{mode}",
+            f"file:{quote(os.fsencode(self.path.absolute()))}?{mode}",
             uri=True,
             isolation_level=None,
             timeout=_LOCK_WAIT_SECONDS,
@@ -139,6 +143,35 @@ class SQLite(Flavour):
         return StoreUnavailableError(
             f"SQLite could not work with {self.path}: {error.orig}.", "Mend the cause and run the command again."
         )
+
+    def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
+        # Three steps. The last events are found through the index of the primary key alone; then they are read
+        # in the order in which they lie in the file, which takes half the time of reading them as they come;
+        # and their executions are fetched once more by rowid, so that the sorter carries no outputs.
+        events = history.alias("event")
+        last_event = (
+            select(literal_column("event.rowid"))
+            .where(events.c.instance_id == executions.c.instance_id, events.c.execution_id == executions.c.execution_id)
+            .order_by(events.c.event_id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        found = (
+            select(literal_column("executions.rowid").label("execution_row"), last_event.label("event_row"))
+            .select_from(executions)
+            .where(*within)
+            .order_by("event_row")
+            .offset(0)  # changes no row, and keeps the sorting from being optimised away
+            .subquery("found")
+        )
+        execution, last = executions.alias("execution"), history.alias("last_event")
+        rows = found.join(execution, literal_column("execution.rowid") == found.c.execution_row).outerjoin(
+            last, literal_column("last_event.rowid") == found.c.event_row
+        )
+        return WithLastEvent(rows, execution, last)
+
+    def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
+        return func.instr(event_data, f'"type":"{kind}"') > 0
 
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
         return _json_at(event_data, "$.type")
