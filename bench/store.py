@@ -497,9 +497,11 @@ TO_POSTGRESQL: dict[str, dict[str, str]] = {
     "kv_store": {
         "execution_id": """(
             SELECT max(h.execution_id)
-            FROM history AS h JOIN executions AS e USING (instance_id, execution_id)
-            WHERE h.instance_id = kv_store.instance_id AND e.completed_at IS NOT NULL
-              AND h.event_type = 'KeyValueSet' AND h.event_data ->> '$.key' = kv_store.key)"""
+            FROM history AS h JOIN history AS t USING (instance_id, execution_id)
+            WHERE h.instance_id = kv_store.instance_id
+              AND h.event_type = 'KeyValueSet' AND h.event_data ->> '$.key' = kv_store.key
+              AND t.event_type IN
+                  ('OrchestrationCompleted', 'OrchestrationFailed', 'OrchestrationContinuedAsNew'))"""
     },
     "kv_delta": {},
     "orchestrator_queue": {"visible_at": _MS.format("visible_at"), "created_at": f"created_at {_UTC}"},
@@ -539,7 +541,7 @@ def copy_to_postgresql(path: Path, url: str, schema: str) -> dict[str, int]:
         with psycopg.connect(url) as target:
             for table in COLUMNS:
                 rows[table] = _copy(source, target, schema, table)
-            for table in ("orchestrator_queue", "worker_queue"):  # the engine keeps messages as jsonb prints them
+            for table in ("orchestrator_queue", "worker_queue"):  # messages are kept as jsonb prints them
                 name = sql.Identifier(schema, table)
                 target.execute(sql.SQL("UPDATE {} SET work_item = work_item::jsonb::text").format(name))
     finally:
@@ -562,7 +564,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--executions", type=int, default=DEFAULT_EXECUTIONS, metavar="N")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="N")
     parser.add_argument("--drift", type=int, default=0, metavar="N", help="leave N ended executions Running")
-    parser.add_argument("--postgresql", metavar="URL", help="copy the store there; an existing PATH is reused")
+    parser.add_argument("--postgresql", metavar="URL", help="copy the store; an existing PATH is reused")
     parser.add_argument("--schema", default="bench", help="PostgreSQL schema to fill (default: %(default)s)")
     return parser.parse_args(argv)
 

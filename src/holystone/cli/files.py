@@ -57,5 +57,18 @@ def read_file(name: str) -> str:
         raise HolystoneError(f"{name} cannot be read: {_reason(error)}.", "Name a file that can be read.") from None
 
 
+def holds_object(name: str) -> bool:
+    """Return whether `name` is standard input, or a file that begins as a JSON object does."""
+    path = Path(name)
+    try:
+        if name == "-" or not path.is_file():
+            return name == "-"
+        with path.open("rb") as file:
+            return file.read(1) == b"{"
+    except (OSError, ValueError):
+        return False
+
+
 def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or "it is not UTF-8 text").lower()
+    strerror: str | None = getattr(error, "strerror", None)
+    return strerror.lower() if strerror else "it is not UTF-8 text"

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -79,6 +80,13 @@ def open_store(target: str, schema: str | None, *, read_only: bool) -> "Store":
     if source is ParameterSource.ENVIRONMENT and not target.startswith("postgres"):
         schema = None
     return Store.open(target, schema, read_only=read_only)
+
+
+def target_in_environment() -> str | None:
+    """Return what HOLYSTONE_TARGET names where TARGET took a word of the command line, which may be meant for another."""
+    if click.get_current_context().get_parameter_source("target") is ParameterSource.ENVIRONMENT:
+        return None
+    return os.environ.get("HOLYSTONE_TARGET") or None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from holystone.cli.options import (
     open_store,
     output_to,
     selection_options,
+    target_in_environment,
     target_options,
     yes_option,
 )
@@ -46,11 +47,13 @@ def plan(
 
     store = open_store(target, schema, read_only=True)
     made = _make(store, select, ignore, level, instance)
-    if output is not None and output != "-":
+    if output is not None:
         with output_to(output) as out:
             plan_json(made, out)
+    if output == "-":
+        return Exit.OK
     with output_to(None) as out:
-        if format_ == "json" and (output is None or output == "-"):
+        if format_ == "json" and output is None:
             plan_json(made, out)
         elif format_ == "sql":
             plan_sql(store, made, out)
@@ -82,11 +85,15 @@ def apply(
 
     Without PLAN it plans first, shows the plan, and asks. The first apply makes holystone's own tables.
     """
-    from holystone.cli.files import read_file
+    from holystone.cli.files import holds_object, read_file
     from holystone.mend.apply import Report, apply_plan
     from holystone.mend.plan import read_plan
     from holystone.render.repairs import plan_text, report_text
 
+    if plan_file is None and (named := target_in_environment()) and holds_object(target):
+        target, plan_file = named, target
+    if plan_file is None and not yes:
+        _require_terminal()
     _known_unsafe(unsafe)
     store = open_store(target, schema, read_only=False)
     if plan_file is not None:
@@ -112,16 +119,23 @@ def apply(
 
 @repair.command
 @target_options
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", required=False)
 @yes_option
 @format_option("text", "json")
-def undo(target: str, schema: str | None, run: str, yes: bool, format_: str) -> int:
+def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: str) -> int:
     """Put the rows that RUN changed back as they were, where they still are as it left them."""
     from holystone.mend.journal import read_run
     from holystone.mend.undo import undo_run
     from holystone.render.repairs import report_text
     from holystone.render.words import counted
 
+    if run is None:
+        named = target_in_environment()
+        if named is None:
+            raise click.UsageError("Missing argument 'RUN'.")
+        target, run = named, target
+    if not yes:
+        _require_terminal()
     store = open_store(target, schema, read_only=False)
     undone = read_run(store, run)
     if not yes:
@@ -184,9 +198,13 @@ def _install_journal(store: "Store") -> None:
         click.echo(f"Made holystone's own tables in the store (revision {revisions[-1]}).", err=True)
 
 
-def _ask(question: str) -> None:
+def _require_terminal() -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} There is nobody to ask; say --yes.")
+        raise click.UsageError("There is nobody to ask; say --yes.")
+
+
+def _ask(question: str) -> None:
+    _require_terminal()
     click.confirm(question, abort=True, err=True)
 
 

@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, update
+from sqlalchemy import Connection, Table, delete, insert, update
 
 from holystone.store import events
 from holystone.store.events import STILL_RUNNING, Outcome
 from holystone.store.flavours import Flavour
-from holystone.store.tables import executions, history, instances
+from holystone.store.tables import executions, history, instances, orchestrator_queue
 
 ENGINE_VERSION = "0.1.32"
 BEGUN_MS = 1_760_000_000_000
@@ -62,10 +62,11 @@ def failed_with(details: Mapping[str, Any]) -> Payload:
 class Scribe:
     """Writes to one store through an open transaction; each execution begins an hour after the last one."""
 
-    def __init__(self, connection: Connection, flavour: Flavour) -> None:
+    def __init__(self, connection: Connection, flavour: Flavour, *, row_id: int = 0) -> None:
         self.connection = connection
         self.flavour = flavour
         self._clock_ms = BEGUN_MS
+        self._row_id = row_id
 
     def execution(self, instance_id: str, *payloads: Payload, execution_id: int = 1) -> int:
         """Write an execution with its history, and its instance; return its last event's time in ms."""
@@ -114,6 +115,18 @@ class Scribe:
         )
         return event
 
+    def message(self, instance_id: str, work_item: Mapping[str, Any]) -> None:
+        """Put a message for an instance in the queue, visible since the scribe's last execution began."""
+        self._row_id += 1
+        self.add(
+            orchestrator_queue,
+            id=self._row_id,
+            instance_id=instance_id,
+            work_item=json.dumps(work_item, ensure_ascii=False, separators=(",", ":")),
+            visible_at=self.flavour.completed_at(self._clock_ms),
+            created_at=self.flavour.created_at(self._clock_ms),
+        )
+
     def add(self, table: Table, **values: Any) -> None:
         """Insert a row as it stands."""
         self.connection.execute(insert(table).values(values))
@@ -121,6 +134,10 @@ class Scribe:
     def change(self, table: Table, key: Mapping[str, Any], **values: Any) -> None:
         """Overwrite columns of the rows with this key, as no engine would."""
         self.connection.execute(update(table).filter_by(**key).values(values))
+
+    def remove(self, table: Table, key: Mapping[str, Any]) -> None:
+        """Delete the rows with this key."""
+        self.connection.execute(delete(table).filter_by(**key))
 
     def _instance(self, instance_id: str, execution_id: int, payloads: tuple[Payload, ...]) -> None:
         if execution_id > 1:

@@ -6,8 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import insert
-
 from holystone.demo.scribe import (
     Scribe,
     activity_completed,
@@ -20,7 +18,7 @@ from holystone.demo.scribe import (
 )
 from holystone.errors import HolystoneError
 from holystone.store import Store
-from holystone.store.tables import metadata, orchestrator_queue
+from holystone.store.tables import metadata
 
 
 @dataclass(frozen=True)
@@ -75,16 +73,9 @@ def _write(scribe: Scribe) -> None:
     # A loop that lives for ever: each round is an execution, and the last one is live.
     scribe.execution("meter-42", started("Meter", "1"), continued("2"))
     scribe.execution("meter-42", started("Meter", "2"), continued("3"), execution_id=2)
-    last_ms = scribe.execution("meter-42", started("Meter", "3"), scheduled("Read"), execution_id=3)
-    scribe.connection.execute(
-        insert(orchestrator_queue).values(
-            id=1,
-            instance_id="meter-42",
-            work_item='{"ActivityCompleted":{"instance":"meter-42","execution_id":3,"id":2,"result":"7"}}',
-            visible_at=last_ms,
-            created_at=scribe.flavour.created_at(last_ms),
-        )
-    )
+    scribe.execution("meter-42", started("Meter", "3"), scheduled("Read"), execution_id=3)
+    reading = {"instance": "meter-42", "execution_id": 3, "id": 2, "result": "7"}
+    scribe.message("meter-42", {"ActivityCompleted": reading})
 
 
 def drift(path: Path, script: str) -> None:

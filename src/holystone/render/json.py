@@ -4,6 +4,7 @@ import json
 from typing import Any, TextIO
 
 import holystone
+from holystone.errors import StoreUnavailableError
 from holystone.mend.change import repair_of
 from holystone.mend.repair import repairs
 from holystone.migrate import toolkit_revision
@@ -14,6 +15,7 @@ from holystone.store import Store
 
 def check(scan: Scan, out: TextIO, limit: int | None) -> None:
     """Write the report of a scan; at most `limit` findings are listed, all are counted."""
+    revision = toolkit_revision_if_readable(scan.store)
     out.write('{"schema": 1,\n "findings": [')
     listed = 0
     for finding in scan:
@@ -21,12 +23,23 @@ def check(scan: Scan, out: TextIO, limit: int | None) -> None:
             out.write(("," if listed else "") + "\n  " + dump(finding_object(scan.store, finding)))
             listed += 1
     out.write("\n ]" if listed else "]")
-    for key, value in header(scan).items():
+    for key, value in header(scan, revision).items():
         out.write(f",\n {dump(key)}: {dump(value)}")
     out.write("}\n")
 
 
-def header(scan: Scan) -> dict[str, Any]:
+def toolkit_revision_if_readable(store: Store) -> str | None:
+    """Return the revision of holystone's own tables; None without them, or where the role may not read them.
+
+    A role that was granted SELECT before the journal was made can still check the store.
+    """
+    try:
+        return toolkit_revision(store)
+    except StoreUnavailableError:
+        return None
+
+
+def header(scan: Scan, revision: str | None) -> dict[str, Any]:
     """Return all of a report but its findings; complete once the scan has been iterated over."""
     store = scan.store
     return {
@@ -35,7 +48,7 @@ def header(scan: Scan) -> dict[str, Any]:
             "target": str(store.target),
             "flavour": store.flavour.name,
             "engine_migration": store.engine_migration,
-            "toolkit_revision": toolkit_revision(store),
+            "toolkit_revision": revision,
         },
         "level": scan.level.name,
         "started_at": scan.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),

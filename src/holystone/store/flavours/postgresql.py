@@ -119,9 +119,10 @@ class PostgreSQL(Flavour):
                 f"The role has no permission: {said}.",
                 "Grant the role USAGE on the schema, SELECT on its tables, and for repairs UPDATE, INSERT and CREATE.",
             )
-        if state.startswith("28"):
+        if "FATAL:" in said:  # refused while connecting, of which libpq tells no state
             return StoreUnavailableError(
-                f"{self.target} refused the login: {said}.", "Mend user, password or pg_hba.conf and run it again."
+                f"{self.target} refused the connection: {said.rpartition('FATAL:')[2].strip()}.",
+                "Mend user, password, database or the server's pg_hba.conf, and run the command again.",
             )
         if state in ("55P03", "57014", "40P01"):
             return StoreUnavailableError(

@@ -75,6 +75,9 @@ class SQLite(Flavour):
     def _connect(self, read_only: bool) -> sqlite3.Connection:
         _require_database_file(self.path)
         mode = "mode=ro" if read_only else "mode=rw"
+        if not read_only and not os.access(self.path, os.W_OK):
+            # SQLite would find out later, and leave a -wal and a -shm file behind that nobody can use.
+            raise self._not_writable()
         if read_only and _nobody_has_it_open(self.path):
             # Opened plainly, a WAL store would get a -wal and a -shm file that stay behind, owned by
             # whoever ran the check. `close` makes sure that no writer came meanwhile.
@@ -94,9 +97,8 @@ class SQLite(Flavour):
     def close(self) -> None:
         if self._untouched is None:
             return
-        before, after = self._untouched, self.path.stat()
-        self._untouched = None
-        if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or _wal_size(self.path):
+        before, self._untouched = self._untouched, None
+        if _is_changed(self.path, before) or _wal_size(self.path):
             raise StoreUnavailableError(
                 f"A program began to write to {self.path} while it was read, so the answer is not reliable.",
                 "Run the same command again.",
@@ -130,7 +132,10 @@ class SQLite(Flavour):
                 "is damaged: SQLite finds its pages inconsistent",
                 "Run PRAGMA integrity_check on it, and restore it from a backup or with sqlite3's .recover.",
             ),
-            "SQLITE_READONLY": ("cannot be written to", "Run the command as a user who may write the file."),
+            "SQLITE_READONLY_ROLLBACK": (
+                "holds half a transaction of a program that crashed, in its -journal file",
+                "Let the engine open it, or sqlite3: either takes the half transaction back first.",
+            ),
             "SQLITE_CANTOPEN": (
                 "cannot be opened here: it has unfinished writes in its -wal file, and the folder is not writable",
                 "Copy the file together with its -wal file to a writable folder, and check the copy.",
@@ -140,6 +145,8 @@ class SQLite(Flavour):
         for prefix, (cause, next_step) in known.items():
             if code.startswith(prefix):
                 return StoreUnavailableError(f"{self.path} {cause}.", next_step)
+        if code.startswith("SQLITE_READONLY"):
+            return self._not_writable()
         return StoreUnavailableError(
             f"SQLite could not work with {self.path}: {error.orig}.", "Mend the cause and run the command again."
         )
@@ -172,6 +179,11 @@ class SQLite(Flavour):
 
     def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
         return func.instr(event_data, f'"type":"{kind}"') > 0
+
+    def _not_writable(self) -> HolystoneError:
+        return StoreUnavailableError(
+            f"{self.path} cannot be written to.", "Run the command as a user who may write the file and its folder."
+        )
 
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
         return _json_at(event_data, "$.type")
@@ -265,6 +277,14 @@ def _nobody_has_it_open(path: Path) -> bool:
     if not is_wal or _wal_size(path):
         return False
     return not Path(f"{path}-shm").exists() or not os.access(path.absolute().parent, os.W_OK)
+
+
+def _is_changed(path: Path, before: os.stat_result) -> bool:
+    try:
+        after = path.stat()
+    except OSError:
+        return True
+    return (before.st_ino, before.st_mtime_ns, before.st_size) != (after.st_ino, after.st_mtime_ns, after.st_size)
 
 
 def _wal_size(path: Path) -> int:

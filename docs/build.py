@@ -1,0 +1,56 @@
+"""Writes what of the documentation is generated: the runbook, and the README's transcript.
+
+    python docs/build.py            writes it
+    python docs/build.py --check    says what is stale, and exits with 1 where anything is
+"""
+
+import sys
+from pathlib import Path
+
+from holystone.render.runbook import check_page, index_page
+from holystone.scan.catalogue import checks
+
+DOCS = Path(__file__).parent
+README = DOCS.parent / "README.md"
+BEGIN, END = "<!-- generated: python docs/build.py -->\n", "<!-- end of generated -->\n"
+
+
+def generated() -> dict[Path, str]:
+    """Return every generated file and what it should hold."""
+    pages = {DOCS / "runbook" / f"{check.id}.md": check_page(check) for check in checks()}
+    pages[DOCS / "runbook" / "README.md"] = index_page(list(checks()))
+    pages[README] = _readme()
+    return pages
+
+
+def _readme() -> str:
+    from transcript import transcript
+
+    head, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    tail = rest.partition(END)[2]
+    return f"{head}{BEGIN}\n```text\n{transcript()}```\n\n{END}{tail}"
+
+
+def stale() -> list[Path]:
+    """Return the generated files that are missing, differ, or should not be there."""
+    wanted = generated()
+    wrong = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    return wrong + [path for path in (DOCS / "runbook").glob("*.md") if path not in wanted]
+
+
+def main() -> int:
+    wrong = stale()
+    if "--check" in sys.argv:
+        for path in wrong:
+            print(f"stale: {path.relative_to(DOCS.parent)}")
+        return 1 if wrong else 0
+    for path, text in generated().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for path in set(wrong) - set(generated()):
+        path.unlink()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The README's transcript: a real run of the demonstration's commands, with what varies made steady."""
+
+import io
+import re
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from holystone.cli.main import run
+from holystone.demo.story import BACKFILL, OLD_ENGINE, build, drift
+from holystone.mend.journal import read_runs
+from holystone.store import Store
+
+STEADY = (
+    (re.compile(r"in \d+\.\d\d s"), "in 0.02 s"),
+    (re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}"), "20261123-031500-5f3a9c"),
+    (re.compile(r"Plan [0-9a-f]{16}"), "Plan 1d9c52b07a3e4f68"),
+)
+
+
+def transcript() -> str:
+    """Return the commands and all that they print, standard error included, for a store called orders.db."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "orders.db"
+        build(path)
+        drift(path, OLD_ENGINE)
+        drift(path, BACKFILL)
+        said = [
+            _run(path, "check", "orders.db"),
+            _run(path, "repair", "apply", "orders.db", "--yes"),
+            _run(path, "check", "orders.db"),
+        ]
+        latest = read_runs(Store.open(str(path), read_only=True))[0].run_id
+        said.append(_run(path, "repair", "undo", "orders.db", latest, "--yes"))
+    text = "\n".join(said)
+    for pattern, steady in STEADY:
+        text = pattern.sub(steady, text)
+    return text
+
+
+def _run(path: Path, *words: str) -> str:
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(out):
+        status = run([str(path) if word == "orders.db" else word for word in words])
+    printed = out.getvalue().replace(str(path), "orders.db")
+    return f"$ holystone {' '.join(words)}\n{printed}(exit status {status})\n"

@@ -1,0 +1,113 @@
+from cases.case import Case, CompletedAt, Found, Row, event_time, execution
+from holystone.demo.scribe import Scribe, cancelled, completed, continued, failed, scheduled, started
+from holystone.store.tables import executions
+
+# What a user's own data can look like: nothing of it may pass for an event.
+LOOKS_LIKE_AN_EVENT = '{"type":"OrchestrationCompleted","output":"no"}'
+
+
+def healthy(scribe: Scribe) -> None:
+    scribe.execution("done", started(input=LOOKS_LIKE_AN_EVENT), completed(LOOKS_LIKE_AN_EVENT))
+    scribe.execution("failed", started(), failed(LOOKS_LIKE_AN_EVENT))
+    scribe.execution("cancelled", started(), cancelled(LOOKS_LIKE_AN_EVENT))
+    scribe.execution("live", started(input=LOOKS_LIKE_AN_EVENT), scheduled(input=LOOKS_LIKE_AN_EVENT))
+    scribe.execution("loop", started(), continued(LOOKS_LIKE_AN_EVENT))
+    scribe.execution("loop", started(), scheduled(), execution_id=2)
+
+
+def broken(scribe: Scribe) -> None:
+    unset = {"output": None, "completed_at": None}
+    scribe.execution("stale", started(), completed('"kept"'))
+    scribe.change(executions, execution("stale"), status="Running", **unset)
+    scribe.execution("stale-failed", started(), failed("no money"))
+    scribe.change(executions, execution("stale-failed"), status="Running", **unset)
+    scribe.execution("wrong", started(), failed("no money"))
+    scribe.change(executions, execution("wrong"), status="Completed")
+    scribe.execution("loop", started(), continued("2"))
+    scribe.execution("loop", started(input=LOOKS_LIKE_AN_EVENT), scheduled(), execution_id=2)
+    scribe.change(executions, execution("loop", 2), status="ContinuedAsNew")
+    scribe.execution("half-set", started(), scheduled())
+    scribe.change(
+        executions, execution("half-set"), status="Failed", output="x", completed_at=scribe.flavour.completed_at(1)
+    )
+    # The last event is none, yet an earlier one ended the execution: the engine's status API says Completed.
+    scribe.execution("late-event", started(), completed('"early"'), scheduled())
+    scribe.change(executions, execution("late-event"), status="Running", **unset)
+
+
+CASE = Case(
+    healthy=healthy,
+    broken=broken,
+    findings=[
+        Found(
+            instance_id="half-set",
+            execution_id=1,
+            observed={"status": "Failed"},
+            expected={"status": "Running"},
+            cause="premature-terminal",
+        ),
+        Found(
+            instance_id="late-event",
+            execution_id=1,
+            observed={"status": "Running"},
+            expected={"status": "Completed"},
+            cause="stale-running",
+        ),
+        Found(
+            instance_id="loop",
+            execution_id=2,
+            observed={"status": "ContinuedAsNew"},
+            expected={"status": "Running"},
+            cause="premature-terminal",
+        ),
+        Found(
+            instance_id="stale",
+            execution_id=1,
+            observed={"status": "Running"},
+            expected={"status": "Completed"},
+            cause="stale-running",
+        ),
+        Found(
+            instance_id="stale-failed",
+            execution_id=1,
+            observed={"status": "Running"},
+            expected={"status": "Failed"},
+            cause="stale-running",
+        ),
+        Found(
+            instance_id="wrong",
+            execution_id=1,
+            observed={"status": "Completed"},
+            expected={"status": "Failed"},
+            cause="wrong-terminal",
+        ),
+    ],
+    repaired=[
+        Row(
+            table="executions",
+            key=execution("stale"),
+            columns={"status": "Completed", "output": '"kept"', "completed_at": CompletedAt(event_time(1, 2))},
+        ),
+        Row(
+            table="executions",
+            key=execution("wrong"),
+            # The engine had set the time at ack, a moment after the event, and it stays.
+            columns={"status": "Failed", "output": "no money", "completed_at": CompletedAt(event_time(3, 2) + 3)},
+        ),
+        Row(
+            table="executions",
+            key=execution("loop", 2),
+            columns={"status": "Running", "output": None, "completed_at": None},
+        ),
+        Row(
+            table="executions",
+            key=execution("half-set"),
+            columns={"status": "Running", "output": None, "completed_at": None},
+        ),
+        Row(
+            table="executions",
+            key=execution("late-event"),
+            columns={"status": "Completed", "output": '"early"', "completed_at": CompletedAt(event_time(7, 2))},
+        ),
+    ],
+)

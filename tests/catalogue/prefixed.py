@@ -1,0 +1,38 @@
+"""Many cases in one store: each writes under a prefix of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from holystone.demo.scribe import Payload, Scribe
+from sqlalchemy import Table
+
+
+class PrefixedScribe(Scribe):
+    """Writes what a case wants under other instance ids, and queue rows under other numbers."""
+
+    def __init__(self, scribe: Scribe, prefix: str) -> None:
+        super().__init__(scribe.connection, scribe.flavour, row_id=sum(prefix.encode()) * 1000)
+        self.prefix = prefix
+
+    def event(
+        self, instance_id: str, execution_id: int, event_id: int, payload: Payload, now_ms: int
+    ) -> Mapping[str, Any]:
+        # Named here already, because the event's data holds the id too.
+        return super().event(self._named(instance_id), execution_id, event_id, payload, now_ms)
+
+    def add(self, table: Table, **values: Any) -> None:
+        super().add(table, **self._prefixed(values))
+
+    def change(self, table: Table, key: Mapping[str, Any], **values: Any) -> None:
+        super().change(table, self._prefixed(key), **values)
+
+    def remove(self, table: Table, key: Mapping[str, Any]) -> None:
+        super().remove(table, self._prefixed(key))
+
+    def _prefixed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._named(value) if name == "instance_id" else value for name, value in values.items()}
+
+    def _named(self, instance_id: str) -> str:
+        return instance_id if instance_id.startswith(f"{self.prefix} ") else f"{self.prefix} {instance_id}"

@@ -1,0 +1,28 @@
+"""Where the declarations of the project's own checks are, and the cases that go with them."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+import holystone.checks
+from cases.case import Case
+from holystone.registry import declaration
+from holystone.scan.check import Check
+
+
+def modules() -> list[str]:
+    """Return the names of the files in checks/, whether or not they declare anything."""
+    return sorted(info.name for info in pkgutil.iter_modules(holystone.checks.__path__))
+
+
+def check_in(module: str) -> Check:
+    """Return the check that a file declares; CatalogueError where it declares none."""
+    return declaration(import_module(f"holystone.checks.{module}"), Check)
+
+
+def case_of(check: Check) -> Case:
+    """Return the case of a check: tests/cases has a file of the same name as the check's own."""
+    module = next(name for name in modules() if name.startswith(f"{check.id.lower()}_"))
+    case: Case = import_module(f"cases.{module}").CASE
+    return case

@@ -1,0 +1,161 @@
+"""Each check finds its broken rows and nothing else, and its repair mends them and can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cases.case import Case, Write, as_json
+from catalogue.prefixed import PrefixedScribe
+from catalogue.sources import case_of
+from conftest import ENGINES, FLAVOURS, EngineStore, MakeStore
+from contents import contents
+from holystone.demo.scribe import Scribe
+from holystone.mend.apply import Report, apply_plan
+from holystone.mend.change import repair_of
+from holystone.mend.journal import read_run
+from holystone.mend.plan import Plan, make_plan
+from holystone.mend.repair import repairs
+from holystone.mend.undo import undo_run
+from holystone.migrate import upgrade
+from holystone.scan.catalogue import checks
+from holystone.scan.check import Check
+from holystone.scan.finding import Finding
+from holystone.scan.scan import Scan, Verdict
+from holystone.store import Store
+
+EVERY_CHECK = list(checks())
+ON_EACH_FLAVOUR = [
+    pytest.param(check, flavour, id=f"{check.id}-{flavour}")
+    for check in EVERY_CHECK
+    for flavour in FLAVOURS
+    if flavour in check.flavours
+]
+EVERY_UNSAFE = [repair.id for repair in repairs()]
+
+Prepare = Callable[[str, Write], tuple[EngineStore, Store]]
+
+
+@pytest.fixture
+def prepare(engine_store: MakeStore) -> Prepare:
+    """Make an empty store with the engine, and write a case's rows to it."""
+
+    def prepared(flavour: str, write: Write) -> tuple[EngineStore, Store]:
+        made = engine_store(ENGINES[-1], flavour, ())  # type: ignore[arg-type]
+        store = Store.open(made.target, made.schema)
+        with store.transaction() as connection:
+            write(Scribe(connection, store.flavour))
+        return made, store
+
+    return prepared
+
+
+def scanned(store: Store) -> list[Finding]:
+    scan = Scan(store, EVERY_CHECK)
+    findings = list(scan)
+    assert scan.verdict is not Verdict.incomplete, [result.reason for result in scan.results.values()]
+    return findings
+
+
+def applied(store: Store) -> tuple[Plan, Report]:
+    upgrade(store)
+    plan = make_plan(store, EVERY_CHECK)
+    return plan, apply_plan(store, plan, unsafe=EVERY_UNSAFE)
+
+
+@pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+def test_healthy_rows_are_quiet(check: Check, flavour: str, prepare: Prepare) -> None:
+    _, store = prepare(flavour, case_of(check).healthy)
+    assert [(finding.check.id, finding.facts) for finding in scanned(store)] == []
+
+
+@pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+def test_broken_rows_are_found_exactly(check: Check, flavour: str, prepare: Prepare) -> None:
+    case = case_of(check)
+    _, store = prepare(flavour, case.broken)
+    findings = scanned(store)
+    assert {finding.check.id for finding in findings} - case.also == {check.id}
+    to_json = store.flavour.to_json
+    found: list[dict[str, Any]] = []
+    for finding in findings:
+        if finding.check.id == check.id:
+            repair = repair_of(finding, repairs().by_id)
+            found.append(
+                {
+                    "instance_id": finding.instance_id,
+                    "execution_id": finding.execution_id,
+                    "observed": {name: to_json(value) for name, value in finding.observed.items()},
+                    "expected": {name: to_json(value) for name, value in finding.expected.items()},
+                    "cause": finding.cause,
+                    "repair": "none" if repair is None else str(repair.safety),
+                }
+            )
+    wanted = [
+        {
+            **vars(one),
+            "observed": as_json(store.flavour, one.observed),
+            "expected": as_json(store.flavour, one.expected),
+        }
+        for one in case.findings
+    ]
+    assert sorted(found, key=str) == sorted(wanted, key=str)
+
+
+@pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+def test_repair_mends_and_undo_restores(check: Check, flavour: str, prepare: Prepare) -> None:
+    case = case_of(check)
+    made, store = prepare(flavour, case.broken)
+    before = contents(made)
+    _, report = applied(store)
+    assert report.left == 0
+    _assert_repaired(case, made, store)
+    unmended = {(one.instance_id, one.execution_id) for one in case.findings if one.repair == "none"}
+    assert {(f.instance_id, f.execution_id) for f in scanned(store) if f.check.id not in case.also} == unmended
+
+    if report.run is not None:
+        undone = undo_run(store, read_run(store, report.run))
+        assert (undone.applied, undone.left) == (report.applied, 0)
+    assert contents(made) == before
+
+
+@pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+def test_second_apply_changes_nothing(check: Check, flavour: str, prepare: Prepare) -> None:
+    made, store = prepare(flavour, case_of(check).broken)
+    plan, _ = applied(store)
+    repaired = contents(made)
+    again = apply_plan(store, plan, unsafe=EVERY_UNSAFE)
+    assert (again.run, again.applied, again.already, again.left) == (None, 0, len(plan.changes), 0)
+    assert contents(made) == repaired
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_all_damages_at_once_are_all_found(flavour: str, prepare: Prepare) -> None:
+    applying = [check for check in EVERY_CHECK if flavour in check.flavours]
+
+    def everything(scribe: Scribe) -> None:
+        for check in applying:
+            case_of(check).broken(PrefixedScribe(scribe, check.id))
+
+    _, store = prepare(flavour, everything)
+    found = sorted((f.check.id, f.instance_id, f.execution_id or 0) for f in scanned(store))
+    wanted = sorted(
+        (check.id, f"{check.id} {one.instance_id}", one.execution_id or 0)
+        for check in applying
+        for one in case_of(check).findings
+    )
+    assert [row for row in found if row in wanted] == wanted
+    assert {row[1] for row in found} == {row[1] for row in wanted}
+
+
+def _assert_repaired(case: Case, made: EngineStore, store: Store) -> None:
+    for row in case.repaired:
+        condition = " AND ".join(f"{column} = ?" for column in row.key)
+        columns = list(row.columns or row.key)
+        statement = f"SELECT {', '.join(columns)} FROM {row.table} WHERE {condition}"  # noqa: S608 (names of columns)
+        rows = made.execute(statement, *row.key.values())
+        if row.columns is None:
+            assert rows == []
+        else:
+            values = {name: store.flavour.to_json(value) for name, value in zip(columns, rows[0], strict=True)}
+            assert values == as_json(store.flavour, row.columns)

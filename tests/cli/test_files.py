@@ -1,0 +1,148 @@
+"""Files that commands write and read beside the store, and streams that are not what one thinks."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from .helpers import COMMAND, STALE, Run, Sample, assert_refused, clean_environment, holystone
+
+OUTPUT = (["check", "--format", "json"], ["repair", "plan"])
+
+
+@pytest.mark.parametrize("words", OUTPUT, ids=" ".join)
+def test_a_folder_that_is_not_there_cannot_be_written_to(
+    run: Run, sqlite_store: Sample, tmp_path: Path, words: list[str]
+) -> None:
+    result = run(*words, sqlite_store.target, "--output", str(tmp_path / "no" / "file"))
+    assert_refused(result, "cannot be written: no such file or directory", "Name another file.")
+
+
+@pytest.mark.parametrize("words", OUTPUT, ids=" ".join)
+def test_a_folder_is_no_file(run: Run, sqlite_store: Sample, tmp_path: Path, words: list[str]) -> None:
+    assert_refused(run(*words, sqlite_store.target, "--output", str(tmp_path)), "cannot be written: is a directory")
+
+
+def test_a_name_that_is_too_long_cannot_be_written(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:
+    result = run("check", sqlite_store.target, "--format", "json", "--output", str(tmp_path / ("x" * 300)))
+    assert result.status == 2
+    assert "cannot be written: file name too long" in result.err
+
+
+def test_a_folder_without_permission_cannot_be_written_to(sqlite_store: Sample, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    result = holystone("check", sqlite_store.target, "--output", str(closed / "report"), unprivileged=True)
+    assert_refused(result, "cannot be written: permission denied")
+    assert not list(closed.iterdir())
+
+
+def test_the_output_replaces_what_was_there_at_the_end(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:
+    file = tmp_path / "report"
+    file.write_text("older")
+    assert run("check", sqlite_store.target, "--format", "json", "--output", str(file)).status == 0
+    assert json.loads(file.read_text())["verdict"] == "clean"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_failure_leaves_the_older_output(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:
+    file = tmp_path / "report"
+    file.write_text("older")
+    os.truncate(sqlite_store.target, 5000)
+    assert run("check", sqlite_store.target, "--output", str(file)).status == 2
+    assert file.read_text() == "older"
+
+
+def test_the_output_has_the_mode_that_the_user_wishes(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:
+    umask = os.umask(0o027)
+    run("check", sqlite_store.target, "--output", str(tmp_path / "report"))
+    os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "report").stat().st_mode) == 0o640
+
+
+def test_a_link_stays_a_link(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("report")
+    run("check", sqlite_store.target, "--output", str(tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert "Clean." in (tmp_path / "report").read_text()
+
+
+def test_a_pipe_stays_a_pipe(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:
+    """As /dev/stdout and /dev/null do: to replace those by a file would break the whole machine."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    assert run("check", sqlite_store.target, "--output", str(pipe)).status == 0
+    reader.join()
+    assert pipe.is_fifo()
+    assert "Clean." in read[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "null", "[]", "{}", '{"findings": null}', '{"findings": [{}]}', '{"findings": [[]]}', "[" * 100_000],
+    ids=lambda text: text[:20] or "nothing",
+)
+def test_what_is_no_report_is_no_baseline(run: Run, sqlite_store: Sample, tmp_path: Path, text: str) -> None:
+    baseline = tmp_path / "baseline.json"
+    baseline.write_text(text)
+    result = run("check", sqlite_store.target, "--baseline", str(baseline))
+    assert_refused(result, "is no report of holystone", "--format json")
+
+
+def test_a_baseline_that_cannot_be_read_is_refused(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:
+    assert_refused(run("check", sqlite_store.target, "--baseline", str(tmp_path / "no")), "cannot be read: no such")
+    assert_refused(run("check", sqlite_store.target, "--baseline", str(tmp_path)), "cannot be read: is a directory")
+    (tmp_path / "binary").write_bytes(b"\xff")
+    assert_refused(run("check", sqlite_store.target, "--baseline", str(tmp_path / "binary")), "it is not UTF-8 text")
+
+
+def start(*words: str, **streams: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, env=clean_environment(), **streams)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["check", "TARGET"], ["check", "TARGET", "--format", "json"], ["repair", "plan", "TARGET"], ["checks"], ["--help"]],
+    ids=" ".join,
+)
+def test_a_reader_that_has_gone_is_no_finding_and_no_fault(sqlite_store: Sample, words: list[str]) -> None:
+    sqlite_store.execute(STALE)
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = start(*(sqlite_store.target if word == "TARGET" else word for word in words), stdout=theirs)
+    os.close(theirs)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (2, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("format_", ["text", "json", "jsonl"])
+def test_a_full_disk_is_no_clean_store(sqlite_store: Sample, format_: str) -> None:
+    with open("/dev/full", "wb") as full:
+        process = start("check", sqlite_store.target, "--format", format_, stdout=full.fileno())
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said.startswith(b"Error: The output cannot be written: no space left on device.\nNext: ")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_a_stream_that_is_closed_changes_no_verdict(sqlite_store: Sample, closed: str, format_: str) -> None:
+    sqlite_store.execute(STALE)
+    before = Path(sqlite_store.target).read_bytes()
+    words = [*COMMAND, "check", sqlite_store.target, "--format", format_]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {closed}', "sh", *words], capture_output=True, env=clean_environment(), timeout=60
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert Path(sqlite_store.target).read_bytes() == before

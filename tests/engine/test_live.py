@@ -1,0 +1,46 @@
+"""Checking and repairing while the engine is at work."""
+
+from __future__ import annotations
+
+import time
+
+from conftest import ENGINES, Flavour, MakeStore
+from engine.test_untouched import findings
+from holystone.cli.main import run
+
+BUSY_SECONDS = 6
+
+
+def test_store_under_load_is_clean(engine_store: MakeStore, flavour: Flavour) -> None:
+    store = engine_store(ENGINES[-1], flavour, ())
+    load = store.start("load", "--seconds", str(BUSY_SECONDS))
+    scans, largest = 0, 0
+    while load.poll() is None:
+        assert findings(store) == []
+        scans += 1
+        ((largest,),) = store.execute("SELECT count(*) FROM executions")
+        time.sleep(0.05)
+    load.communicate()
+    assert load.returncode == 0
+    assert scans > 5
+    assert largest > 20
+    assert findings(store) == []
+
+
+def test_repair_under_load_harms_nothing(engine_store: MakeStore, flavour: Flavour) -> None:
+    """Rows that drift again and again while turns are taken are mended, and never a live one made to look ended."""
+    store = engine_store(ENGINES[-1], flavour, ())
+    load = store.start("load", "--seconds", str(BUSY_SECONDS))
+    rounds = 0
+    while load.poll() is None:
+        # The drift of an old engine on whatever has ended by now, as one statement so that no turn is split.
+        store.execute(
+            "UPDATE executions SET status = 'Running', output = NULL, completed_at = NULL"
+            " WHERE status IN ('Completed', 'Failed')"
+        )
+        assert run(["repair", "apply", *store.arguments, "--yes"]) in (0, 1)
+        rounds += 1
+    load.communicate()
+    assert rounds > 2
+    assert run(["repair", "apply", *store.arguments, "--yes"]) == 0
+    assert findings(store) == []
