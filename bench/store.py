@@ -219,9 +219,7 @@ class Maker:
     def _execution_row(self, life: Life, status: str, output: str | None, completed_at: int | None) -> None:
         """Write the row of the current execution."""
         key = (life.instance_id, life.execution_id)
-        self.batch.rows["executions"].append(
-            (*key, status, output, life.started, completed_at, *ENGINE_VERSION_PARTS)
-        )
+        self.batch.rows["executions"].append((*key, status, output, life.started, completed_at, *ENGINE_VERSION_PARTS))
 
     def _end(self, life: Life, status: str, output: str) -> None:
         """Write the execution as ended now (the event is already there) and merge its keys."""
@@ -245,8 +243,17 @@ class Maker:
         """Write the rows of the instance itself."""
         rows = self.batch.rows
         rows["instances"].append(
-            (life.instance_id, life.name, VERSION, life.execution_id, life.created, life.started, life.parent,
-             life.custom_status, life.custom_status_version)
+            (
+                life.instance_id,
+                life.name,
+                VERSION,
+                life.execution_id,
+                life.created,
+                life.started,
+                life.parent,
+                life.custom_status,
+                life.custom_status_version,
+            )
         )
         for table, values in (("kv_store", life.kv_store), ("kv_delta", life.kv_delta)):
             rows[table].extend((life.instance_id, key, value, at) for key, (value, at) in values.items())
@@ -358,9 +365,7 @@ class Maker:
         self._activities(life, 3, 5)
         given = self._given()
         event = life.event_id + 1
-        self._event(
-            life, "SubOrchestrationScheduled", f',"name":"Order","instance":"sub::{event}","input":{given}'
-        )
+        self._event(life, "SubOrchestrationScheduled", f',"name":"Order","instance":"sub::{event}","input":{given}')
         child = self._born("Order", instance_id=f"{life.instance_id}::sub::{event}", parent=life.instance_id)
         child.now = life.now + self.rng.randrange(2, 20)
         child.created = _stamp(child.now // 1000)
@@ -407,9 +412,7 @@ class Maker:
             f'{{"TimerFired":{{"instance":"{life.instance_id}","execution_id":{life.execution_id},'
             f'"id":{event},"fire_at_ms":{FAR_FUTURE_MS}}}}}'
         )
-        self.batch.rows["orchestrator_queue"].append(
-            (life.instance_id, item, FAR_FUTURE_MS, _stamp(life.now // 1000))
-        )
+        self.batch.rows["orchestrator_queue"].append((life.instance_id, item, FAR_FUTURE_MS, _stamp(life.now // 1000)))
 
     _KINDS: tuple[tuple[float, Callable[[Maker], None]], ...] = (
         (0.060, _failed),
@@ -557,9 +560,7 @@ def copy_to_postgresql(path: Path, url: str, schema: str) -> dict[str, int]:
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.store", description="Build a big synthetic duroxide store."
-    )
+    parser = argparse.ArgumentParser(prog="python -m bench.store", description="Build a big synthetic duroxide store.")
     parser.add_argument("path", type=Path, help="the SQLite file to build")
     parser.add_argument("--executions", type=int, default=DEFAULT_EXECUTIONS, metavar="N")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="N")

@@ -1,7 +1,7 @@
 """Writes what of the documentation is generated: the runbook, and the README's transcript.
 
-    python docs/build.py            writes it
-    python docs/build.py --check    says what is stale, and exits with 1 where anything is
+python docs/build.py            writes it
+python docs/build.py --check    says what is stale, and exits with 1 where anything is
 """
 
 import sys

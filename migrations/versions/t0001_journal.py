@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("safety", sa.Text, nullable=False),
         sa.Column("table_name", sa.Text, nullable=False),
         sa.Column("row_key", sa.Text, nullable=False),
-        sa.Column("before_image", sa.Text, nullable=False),
+        sa.Column("before_image", sa.Text),
         sa.Column("after_image", sa.Text),
         sa.Column("why", sa.Text, nullable=False),
         sa.Column("evidence", sa.Text, nullable=False),

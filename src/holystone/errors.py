@@ -26,6 +26,10 @@ class StoreUnavailableError(HolystoneError):
     """The store cannot be read or written now: locked, no permission, damaged, disconnected."""
 
 
+class StoreChangedError(StoreUnavailableError):
+    """A writer came while the store was read without locks, so what was read is not to be relied on."""
+
+
 class CatalogueError(HolystoneError):
     """A check or a repair is named that is not there, or one of the catalogue cannot be loaded."""
 

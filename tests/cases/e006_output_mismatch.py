@@ -63,7 +63,7 @@ FAILURES: dict[str, tuple[Mapping[str, Any], str]] = {
     ),
 }
 
-AWKWARD = "tab\t quote\" back\\slash \u0001 é 😀 \u2028 /path </script> \x7f"
+AWKWARD = 'tab\t quote" back\\slash \u0001 é 😀 \u2028 /path </script> \x7f'
 
 
 def healthy(scribe: Scribe) -> None:

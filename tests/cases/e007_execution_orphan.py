@@ -30,9 +30,7 @@ CASE = Case(
     broken=broken,
     findings=[
         # A message is on its way to it: whoever removed the row might race with its start.
-        Found(
-            instance_id="awaited", execution_id=1, observed=ABSENT, expected=PRESENT, cause="ghost", repair="none"
-        ),
+        Found(instance_id="awaited", execution_id=1, observed=ABSENT, expected=PRESENT, cause="ghost", repair="none"),
         Found(instance_id="ghost", execution_id=1, observed=ABSENT, expected=PRESENT, cause="ghost", repair="unsafe"),
         Found(
             instance_id="lost",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from holystone.demo.scribe import Payload, Scribe
 from sqlalchemy import Table
+
+from holystone.demo.scribe import Payload, Scribe
 
 
 class PrefixedScribe(Scribe):

@@ -6,6 +6,7 @@ import pkgutil
 from importlib import import_module
 
 import holystone.checks
+
 from cases.case import Case
 from holystone.registry import declaration
 from holystone.scan.check import Check

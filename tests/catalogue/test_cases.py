@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from cases.case import Case, Write, as_json
 from catalogue.prefixed import PrefixedScribe
 from catalogue.sources import case_of
@@ -152,7 +153,7 @@ def _assert_repaired(case: Case, made: EngineStore, store: Store) -> None:
     for row in case.repaired:
         condition = " AND ".join(f"{column} = ?" for column in row.key)
         columns = list(row.columns or row.key)
-        statement = f"SELECT {', '.join(columns)} FROM {row.table} WHERE {condition}"  # noqa: S608 (names of columns)
+        statement = f"SELECT {', '.join(columns)} FROM {row.table} WHERE {condition}"
         rows = made.execute(statement, *row.key.values())
         if row.columns is None:
             assert rows == []

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
 from catalogue.sources import check_in, modules
 from holystone.errors import CatalogueError
 from holystone.mend.repair import repairs

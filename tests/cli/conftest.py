@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from holystone.cli.main import run as run_command
 
-from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample, fill
+from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample, create, fill
 
-DRIVER = Path(__file__).parent.parent / "engine" / "driver.py"
+TABLES = ("instances", "executions", "history", "orchestrator_queue", "worker_queue", "instance_locks", "kv_store")
+OURS = ("holystone_migrations", "holystone_changes", "holystone_runs")
+RESTORE = "; ".join(
+    [f"DROP TABLE IF EXISTS {table}" for table in OURS]
+    + [f"DELETE FROM {table}" for table in reversed(TABLES)]
+    + [f"INSERT INTO {table} SELECT * FROM saved.saved_{table}" for table in TABLES]
+)
 FLAVOURS = ("sqlite", "postgresql")
 
 
@@ -56,18 +61,29 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql: Any) -> Iterator[str]:
     """The name of a database that holds a healthy store."""
-    name = f"template_{uuid.uuid4().hex}"
-    url = postgresql.create_database(name)
-    create(url, "--schema", SCHEMA)
-    fill(Sample(url, SCHEMA))
-    yield name
-    postgresql.drop_database(name)
+    with new_database(postgresql) as (name, url):
+        create(url, "--schema", SCHEMA)
+        fill(Sample(url, SCHEMA))
+        yield name
 
 
-def create(*words: str) -> None:
-    """Let the engine make an empty store."""
-    # In a process of its own: the engine keeps its connections for as long as it lives.
-    subprocess.run([sys.executable, str(DRIVER), "create", *words], check=True, capture_output=True, timeout=60)
+@pytest.fixture(scope="session")
+def postgresql_common(postgresql: Any, postgresql_template: str) -> Iterator[Sample]:
+    """A store that tests use one after the other; use `postgresql_store`, which is as good as new."""
+    with new_database(postgresql, postgresql_template) as (_, url):
+        store = Sample(url, SCHEMA)
+        store.execute("CREATE SCHEMA saved")
+        for table in TABLES:
+            store.execute(f"CREATE TABLE saved.saved_{table} AS TABLE {table}")
+        yield store
+
+
+@contextmanager
+def new_database(server: Any, template: str | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the name and the URL of a database that is dropped in the end."""
+    name = f"cli_{uuid.uuid4().hex}"
+    yield name, server.create_database(name, template=template)
+    server.drop_database(name)
 
 
 @pytest.fixture
@@ -79,17 +95,50 @@ def sqlite_store(sqlite_template: Path, tmp_path: Path) -> Sample:
 
 
 @pytest.fixture
-def postgresql_store(postgresql: Any, postgresql_template: str) -> Iterator[Sample]:
-    """A healthy store in a database of its own."""
-    name = f"cli_{uuid.uuid4().hex}"
-    yield Sample(postgresql.create_database(name, template=postgresql_template), SCHEMA)
-    postgresql.drop_database(name)
+def postgresql_store(postgresql_common: Sample) -> Iterator[Sample]:
+    """A healthy store whose rows a test may change; to copy a database for each test takes too long."""
+    yield postgresql_common
+    postgresql_common.execute(RESTORE)
+
+
+@pytest.fixture
+def postgresql_database(postgresql: Any, postgresql_template: str) -> Iterator[Sample]:
+    """A healthy store in a database of its own, whose schema a test may change."""
+    with new_database(postgresql, postgresql_template) as (_, url):
+        yield Sample(url, SCHEMA)
+
+
+@pytest.fixture
+def role(postgresql: Any, postgresql_store: Sample) -> Iterator[str]:
+    """The name of a role that may log in to the store's server, with `secret`, and nothing else."""
+    name = f"role_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'".encode())
+    yield name
+    with psycopg.connect(postgresql_store.target, autocommit=True) as connection:
+        connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}".encode())
+
+
+@pytest.fixture
+def reader(postgresql_store: Sample, role: str) -> Sample:
+    """The store as a role sees it that may use the schema and read its tables, and nothing else."""
+    postgresql_store.execute(
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {role}"
+    )
+    return postgresql_store.seen_by(role)
 
 
 @pytest.fixture(params=FLAVOURS)
 def healthy(request: pytest.FixtureRequest) -> Sample:
     """A store in which there is nothing to find, of each flavour in turn."""
     store: Sample = request.getfixturevalue(f"{request.param}_store")
+    return store
+
+
+@pytest.fixture(params=["sqlite_store", "postgresql_database"], ids=FLAVOURS)
+def breakable(request: pytest.FixtureRequest) -> Sample:
+    """A healthy store whose schema a test may change, of each flavour in turn."""
+    store: Sample = request.getfixturevalue(request.param)
     return store
 
 
@@ -105,4 +154,3 @@ def haunted(healthy: Sample) -> Sample:
     """A store with a ghost."""
     healthy.execute(GHOST)
     return healthy
-

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,12 @@ from typing import Any, Protocol
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Select
+from sqlalchemy import Select, make_url
 
 from holystone.demo.scribe import Scribe, activity_completed, completed, continued, failed, scheduled, started
 from holystone.store import Store
 
+DRIVER = Path(__file__).parent.parent / "engine" / "driver.py"
 SCHEMA = "engine"
 COMMAND = (sys.executable, "-m", "holystone")
 # Root is denied nothing, unless it gives up two capabilities; other users never had them.
@@ -36,6 +39,7 @@ WITHOUT_PRIVILEGES = (
     if os.geteuid() == 0
     else ()
 )
+TELLING = re.compile(r"^(Next|Way back|Run \S+ Next|  left .*): holystone ")
 WORK = (started(), scheduled(), activity_completed())
 
 
@@ -69,6 +73,11 @@ class Sample:
     def words(self) -> list[str]:
         return [self.target] if self.schema is None else [self.target, "--schema", self.schema]
 
+    def seen_by(self, role: str) -> Sample:
+        """Return the store as one names it who logs in as this role."""
+        url = make_url(self.target).set(username=role, password="secret")
+        return Sample(url.render_as_string(hide_password=False), self.schema)
+
     @contextmanager
     def scribe(self) -> Iterator[Scribe]:
         """Yield a scribe; what it writes is there when the block ends."""
@@ -85,11 +94,18 @@ class Sample:
         """Run SQL by hand, as nobody should."""
         if self.schema is None:
             with closing(sqlite3.connect(self.target)) as connection:
+                connection.execute("PRAGMA synchronous = OFF")
                 connection.executescript(script)
             return
         with psycopg.connect(self.target) as connection_:
             connection_.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(self.schema)))
             connection_.execute(script.encode())
+
+
+def create(*words: str) -> None:
+    """Let the engine make an empty store."""
+    # In a process of its own: the engine keeps its connections for as long as it lives.
+    subprocess.run([sys.executable, str(DRIVER), "create", *words], check=True, capture_output=True, timeout=60)
 
 
 def fill(sample: Sample) -> None:
@@ -166,12 +182,16 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def commands_in(text: str, *prefixes: Sequence[str]) -> list[str]:
-    """Return the commands that a text tells its reader to type."""
-    starts = ("Next: holystone ", "Way back: holystone ", "Run ")
-    found = []
-    for line in text.splitlines():
-        _, holystone_, words = line.partition("holystone ")
-        if holystone_ and line.lstrip().startswith((*starts, "left ")):
-            found.append(words)
-    return found
+def commands_in(text: str) -> list[str]:
+    """Return what follows `holystone` in the commands that a text tells its reader to type."""
+    found = [line.partition("holystone ")[2] for line in text.splitlines() if TELLING.search(line)]
+    return [words for words in found if words]
+
+
+def split(line: str) -> list[str]:
+    """Return the words of a command line as a shell reads them."""
+    if "$'" not in line:
+        return shlex.split(line)
+    # How control characters are written, which only a shell can read.
+    done = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True)
+    return done.stdout.split("\0")[:-1]

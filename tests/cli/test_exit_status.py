@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,26 +33,32 @@ def test_the_process_ends_with_the_same_statuses(sqlite_store: Sample) -> None:
 
 
 @pytest.fixture
-def undated_is(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Severity]:
+def undated_is(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Severity:
     """Give E003 another severity, so that each can be found alone."""
     severity: Severity = request.param
     catalogue = checks().by_id
     monkeypatch.setitem(catalogue, "E003", replace(catalogue["E003"], severity=severity))
-    yield severity
+    return severity
 
 
 @pytest.mark.parametrize("undated_is", Severity, indirect=True, ids=lambda severity: severity.name)
 @pytest.mark.parametrize("fail_on", ["critical", "error", "warning", "info", "never", None])
-@pytest.mark.parametrize("format_", ["text", "json", "jsonl"])
-def test_fail_on_draws_the_line(
-    run: Run, sqlite_store: Sample, undated_is: Severity, fail_on: str | None, format_: str
-) -> None:
+def test_fail_on_draws_the_line(run: Run, sqlite_store: Sample, undated_is: Severity, fail_on: str | None) -> None:
     sqlite_store.execute(UNDATED)
     option = [] if fail_on is None else ["--fail-on", fail_on]
     line = 99 if fail_on == "never" else Severity[fail_on or "error"]
-    result = run("check", *sqlite_store.words, *option, "--format", format_)
+    result = run("check", *sqlite_store.words, *option)
     assert result.status == (undated_is >= line)
     assert "E003" in result.out
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "jsonl"])
+@pytest.mark.parametrize(("fail_on", "status"), [("critical", 0), ("error", 1), ("never", 0)])
+def test_the_format_does_not_change_the_status(
+    run: Run, sqlite_store: Sample, format_: str, fail_on: str, status: int
+) -> None:
+    sqlite_store.execute(UNDATED)
+    assert run("check", *sqlite_store.words, "--format", format_, "--fail-on", fail_on).status == status
 
 
 def test_fail_on_goes_by_the_worst(run: Run, drifted: Sample) -> None:

@@ -105,13 +105,18 @@ def test_a_baseline_that_cannot_be_read_is_refused(run: Run, sqlite_store: Sampl
     assert_refused(run("check", sqlite_store.target, "--baseline", str(tmp_path / "binary")), "it is not UTF-8 text")
 
 
-def start(*words: str, **streams: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, env=clean_environment(), **streams)
+def start(*words: str, stdout: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*COMMAND, *words], stdout=stdout, stderr=subprocess.PIPE, env=clean_environment())
 
 
 @pytest.mark.parametrize(
     "words",
-    [["check", "TARGET"], ["check", "TARGET", "--format", "json"], ["repair", "plan", "TARGET"], ["checks"], ["--help"]],
+    [
+        ["check", "TARGET"],
+        ["check", "TARGET", "--format", "json"],
+        ["checks"],
+        ["--help"],
+    ],
     ids=" ".join,
 )
 def test_a_reader_that_has_gone_is_no_finding_and_no_fault(sqlite_store: Sample, words: list[str]) -> None:
@@ -125,7 +130,7 @@ def test_a_reader_that_has_gone_is_no_finding_and_no_fault(sqlite_store: Sample,
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("format_", ["text", "json", "jsonl"])
+@pytest.mark.parametrize("format_", ["text", "json"])
 def test_a_full_disk_is_no_clean_store(sqlite_store: Sample, format_: str) -> None:
     with open("/dev/full", "wb") as full:
         process = start("check", sqlite_store.target, "--format", format_, stdout=full.fileno())
@@ -134,8 +139,9 @@ def test_a_full_disk_is_no_clean_store(sqlite_store: Sample, format_: str) -> No
     assert said.startswith(b"Error: The output cannot be written: no space left on device.\nNext: ")
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("format_", ["text", "json"])
+@pytest.mark.parametrize(
+    ("closed", "format_"), [("<&-", "text"), (">&-", "text"), (">&-", "json"), ("<&- >&- 2>&-", "json")]
+)
 def test_a_stream_that_is_closed_changes_no_verdict(sqlite_store: Sample, closed: str, format_: str) -> None:
     sqlite_store.execute(STALE)
     before = Path(sqlite_store.target).read_bytes()

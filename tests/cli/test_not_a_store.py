@@ -104,7 +104,9 @@ def test_what_is_no_store_is_refused_and_left_alone(
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("target", ["", ":memory:", "sqlite://", "sqlite:///:memory:", "x" * 5000, "no/such/folder/x.db"])
+@pytest.mark.parametrize(
+    "target", ["", ":memory:", "sqlite://", "sqlite:///:memory:", "x" * 5000, "no/such/folder/x.db"]
+)
 def test_what_names_no_file_is_refused(run: Run, target: str) -> None:
     assert_refused(run("check", target))
 
@@ -154,7 +156,6 @@ def test_a_damaged_page_is_no_clean_store(run: Run, sqlite_store: Sample) -> Non
     assert "Clean" not in result.out
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize(
     ("change", "lacks"),
     [
@@ -163,8 +164,8 @@ def test_a_damaged_page_is_no_clean_store(run: Run, sqlite_store: Sample) -> Non
         ("ALTER TABLE executions RENAME COLUMN output TO result", "executions.output"),
     ],
 )
-def test_half_a_store_is_refused(run: Run, healthy: Sample, command: list[str], change: str, lacks: str) -> None:
-    healthy.execute(change)
-    words = words_for(command, healthy.target)
-    schema = [] if healthy.schema is None else ["--schema", healthy.schema]
-    assert_refused(run(*words, *schema), f"lacks {lacks}.")
+def test_half_a_store_is_refused_by_every_command(run: Run, breakable: Sample, change: str, lacks: str) -> None:
+    breakable.execute(change)
+    for command in COMMANDS:
+        words = words_for(command, breakable.target)
+        assert_refused(run(*words, *breakable.words[1:]), f"lacks {lacks}.")

@@ -7,19 +7,18 @@ import os
 import shlex
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import select
 
+from holystone.demo.scribe import completed
 from holystone.store.tables import executions
 
-from .helpers import GHOST, STALE, UNDATED, WORK, Run, Sample, commands_in, completed, holystone
+from .helpers import GHOST, STALE, UNDATED, WORK, Run, Sample, commands_in, holystone, split
 
 IDS = [
     "it's",
@@ -172,11 +171,12 @@ FILES = [
 
 
 @pytest.fixture(params=FILES)
-def odd_file(request: pytest.FixtureRequest, sqlite_template: Path, tmp_path: Path) -> Iterator[str]:
+def odd_file(request: pytest.FixtureRequest, sqlite_template: Path, tmp_path: Path) -> str:
     """The name of a drifted store in the working directory."""
     shutil.copy(sqlite_template, tmp_path / request.param)
     Sample(str(tmp_path / request.param)).execute(STALE + GHOST)
-    yield request.param
+    name: str = request.param
+    return name
 
 
 def test_the_next_commands_can_be_pasted(
@@ -186,7 +186,7 @@ def test_the_next_commands_can_be_pasted(
 
     def follow(said: str, begins: str, *more: str) -> str:
         (line,) = [words for words in commands_in(said) if words.startswith(begins)]
-        result = run(*shlex.split(line), *more)
+        result = run(*split(line), *more)
         assert result.status < 2, (line, result)
         assert "\x1b" not in result.out + result.err
         return result.out
@@ -196,39 +196,39 @@ def test_the_next_commands_can_be_pasted(
     assert checked.status == 1
     planned = follow(checked.out, "repair plan")
     (apply,) = commands_in(planned)
-    words = shlex.split(apply)
+    words = split(apply)
     applied = run(*words[:2], "--yes", *words[2:])
     assert applied.status == 1, applied  # the ghost is left
     follow(applied.out, "check")
     (unsafe,) = [words for words in commands_in(applied.out) if "--unsafe" in words]
-    words = shlex.split(unsafe)
+    words = split(unsafe)
     assert run(*words[:2], "--yes", *words[2:]).status == 0
     (undo,) = [words for words in commands_in(applied.out) if words.startswith("repair undo")]
-    words = shlex.split(undo)
+    words = split(undo)
     assert run(*words[:2], "--yes", *words[2:]).status == 0
     assert sorted(os.listdir(tmp_path)) == [odd_file]
 
 
 def test_the_next_commands_can_be_pasted_on_postgresql(run: Run, postgresql_store: Sample) -> None:
     postgresql_store.execute(STALE)
-    planned = run(*shlex.split(commands_in(run("check", *postgresql_store.words).out)[0]))
+    planned = run(*split(commands_in(run("check", *postgresql_store.words).out)[0]))
     assert planned.status == 0
-    applied = run(*shlex.split(commands_in(planned.out)[0]), "--yes")
+    applied = run(*split(commands_in(planned.out)[0]), "--yes")
     assert applied.status == 0
     for words in commands_in(applied.out):
-        assert run(*shlex.split(words), *(["--yes"] if "undo" in words else [])).status < 2
+        assert run(*split(words), *(["--yes"] if "undo" in words else [])).status < 2
 
 
-def test_a_schema_may_have_any_name(run: Run, postgresql_store: Sample) -> None:
+def test_a_schema_may_have_any_name(run: Run, postgresql_database: Sample) -> None:
     name = 'my "odd" schema; --'
-    with psycopg.connect(postgresql_store.target) as connection:
+    with psycopg.connect(postgresql_database.target) as connection:
         rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
-        connection.execute(rename.format(sql.Identifier(str(postgresql_store.schema)), sql.Identifier(name)))
-    store = Sample(postgresql_store.target, name)
+        connection.execute(rename.format(sql.Identifier(str(postgresql_database.schema)), sql.Identifier(name)))
+    store = Sample(postgresql_database.target, name)
     store.execute(STALE)
     checked = run("check", *store.words)
     assert checked.status == 1
-    assert run(*shlex.split(commands_in(checked.out)[0])).status == 0
+    assert run(*split(commands_in(checked.out)[0])).status == 0
     assert run("repair", "apply", *store.words, "--yes").status == 0
     hint = run("check", store.target).err
     assert f"--schema {shlex.quote(name)}" in hint
@@ -239,7 +239,7 @@ def test_the_plans_own_file_is_named_in_its_next_step(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     planned = run("repair", "plan", *drifted.words, "-o", "my plan.json")
-    applied = run(*shlex.split(commands_in(planned.out)[0]))
+    applied = run(*split(commands_in(planned.out)[0]))
     assert applied.status == 0
     assert run("check", *drifted.words).status == 0
 

@@ -7,11 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from holystone.store.flavours import sqlite as flavour
 
@@ -81,9 +78,7 @@ def test_a_locked_store_is_said_to_be_locked(run: Run, sqlite_store: Sample, com
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("journal", ["WAL", "DELETE"])
 @pytest.mark.parametrize("command", [["repair", "apply", "--yes", "--format", "json"], ["migrate", "upgrade"]])
-def test_a_writer_keeps_other_writers_out(
-    run: Run, sqlite_store: Sample, journal: str, command: list[str]
-) -> None:
+def test_a_writer_keeps_other_writers_out(run: Run, sqlite_store: Sample, journal: str, command: list[str]) -> None:
     sqlite_store.execute(STALE + f"PRAGMA journal_mode = {journal}")
     with closing(sqlite3.connect(sqlite_store.target, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -93,21 +88,6 @@ def test_a_writer_keeps_other_writers_out(
     assert_refused(result, "is locked by another process")
 
 
-@pytest.fixture
-def role(postgresql: Any, postgresql_store: Sample) -> Iterator[str]:
-    """A role that may log in, and nothing else."""
-    name = make_url(postgresql_store.target).database
-    with psycopg.connect(postgresql.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'".encode())
-    yield str(name)
-    with psycopg.connect(postgresql_store.target, autocommit=True) as connection:
-        connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}".encode())
-
-
-def as_role(store: Sample, role: str) -> str:
-    return make_url(store.target).set(username=role, password="secret").render_as_string(hide_password=False)
-
-
 @pytest.mark.parametrize("command", [*READING, *WRITING], ids=" ".join)
 @pytest.mark.parametrize("grant", ["", f"GRANT USAGE ON SCHEMA {SCHEMA} TO {{role}}"], ids=["nothing", "usage"])
 def test_a_role_that_may_not_read_is_told_what_it_lacks(
@@ -115,35 +95,28 @@ def test_a_role_that_may_not_read_is_told_what_it_lacks(
 ) -> None:
     if grant:
         postgresql_store.execute(grant.format(role=role))
-    result = run(*command, as_role(postgresql_store, role), "--schema", SCHEMA)
+    result = run(*command, *postgresql_store.seen_by(role).words)
     assert_refused(result, "The role has no permission: permission denied", "Grant the role USAGE on the schema")
     assert "secret" not in result.err
 
 
 def test_a_table_that_may_not_be_read_makes_the_check_incomplete(
-    run: Run, postgresql_store: Sample, role: str
+    run: Run, postgresql_store: Sample, reader: Sample, role: str
 ) -> None:
-    postgresql_store.execute(
-        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {role};"
-        f"REVOKE SELECT ON history FROM {role}"
-    )
-    result = run("check", as_role(postgresql_store, role), "--schema", SCHEMA, "--format", "json")
+    postgresql_store.execute(f"REVOKE ALL ON history FROM {role}")
+    result = run("check", *reader.words, "--format", "json")
     assert result.status == 2
     assert "permission denied for table history" in result.err
-    report = result.json
-    assert report["verdict"] == "incomplete"
-    assert {check["outcome"] for check in report["checks"] if check["id"] == "E001"} == {"failed"}
+    assert result.json["verdict"] == "incomplete"
+    assert {check["outcome"] for check in result.json["checks"] if check["id"] == "E001"} == {"failed"}
 
 
 @pytest.mark.parametrize("command", WRITING, ids=" ".join)
 def test_a_role_that_may_only_read_repairs_nothing(
-    run: Run, postgresql_store: Sample, role: str, command: list[str]
+    run: Run, postgresql_store: Sample, reader: Sample, command: list[str]
 ) -> None:
-    postgresql_store.execute(
-        f"{STALE} GRANT USAGE ON SCHEMA {SCHEMA} TO {role};"
-        f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {role}"
-    )
-    result = run(*command, as_role(postgresql_store, role), "--schema", SCHEMA, *unshown(command))
+    postgresql_store.execute(STALE)
+    result = run(*command, *reader.words, *unshown(command))
     assert_refused(result, "The role has no permission: permission denied")
 
 

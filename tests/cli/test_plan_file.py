@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .helpers import STALE, Run, Sample, assert_refused, holystone
+from .helpers import STALE, Run, Sample, assert_refused, create, holystone
 
 KEYS = {"check", "repair", "safety", "table", "key", "before", "after", "why"}
 
@@ -70,8 +70,6 @@ def test_a_plan_is_applied_only_once(run: Run, drifted: Sample, plan: Path) -> N
 
 
 def test_a_plan_of_another_store_is_refused(run: Run, drifted: Sample, tmp_path: Path, plan: Path) -> None:
-    from .conftest import create
-
     other = tmp_path / "other.db"
     create(str(other))
     before = other.read_bytes()
@@ -116,9 +114,7 @@ def no_hash(document: Any) -> None:
 
 
 @pytest.mark.parametrize("alter", [another_value, another_row, made_safe, one_less, one_twice, another_hash, no_hash])
-def test_an_altered_plan_is_refused(
-    run: Run, drifted: Sample, plan: Path, alter: Callable[[Any], None]
-) -> None:
+def test_an_altered_plan_is_refused(run: Run, drifted: Sample, plan: Path, alter: Callable[[Any], None]) -> None:
     document = json.loads(plan.read_text())
     alter(document)
     plan.write_text(json.dumps(document))

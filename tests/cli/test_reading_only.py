@@ -13,9 +13,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event, make_url
+from sqlalchemy import Engine, event
 
-from .helpers import SCHEMA, STALE, UNDATED, Run, Sample, contents, holystone
+from .helpers import STALE, UNDATED, Run, Sample, contents, holystone
 
 COMMANDS = (
     ["check", "--level", "deep"],
@@ -191,34 +191,19 @@ def test_postgresql_is_read_in_one_read_only_snapshot(
     seen = set()
 
     def look(connection: psycopg.Connection[Any]) -> None:
-        shown = [connection.execute(f"SHOW {name}".encode()).fetchone() for name in ("transaction_read_only", "transaction_isolation")]
-        seen.add(tuple(value for row in shown if row for value in row))
+        settings = "current_setting('transaction_read_only'), current_setting('transaction_isolation')"
+        seen.add(connection.execute(f"SELECT {settings}".encode()).fetchone())
 
     when_reading.append(look)
     assert run(*command, *postgresql_store.words).status == 0
     assert seen == {("on", "repeatable read")}
 
 
-@pytest.fixture
-def reader(postgresql: Any, postgresql_store: Sample) -> Iterator[Sample]:
-    """The same store, for a role that may use the schema and read its tables, and nothing else."""
-    url = make_url(postgresql_store.target)
-    with psycopg.connect(postgresql.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {url.database} LOGIN PASSWORD 'secret'".encode())
-    postgresql_store.execute(
-        STALE
-        + UNDATED
-        + f"GRANT USAGE ON SCHEMA {SCHEMA} TO {url.database};"
-        + f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {url.database}"
-    )
-    role = url.set(username=url.database, password="secret")
-    yield Sample(role.render_as_string(hide_password=False), SCHEMA)
-    with psycopg.connect(postgresql_store.target, autocommit=True) as connection:
-        connection.execute(f"DROP OWNED BY {url.database}; DROP ROLE {url.database}".encode())
-
-
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_role_that_may_only_read_is_enough(run: Run, reader: Sample, command: list[str]) -> None:
+def test_a_role_that_may_only_read_is_enough(
+    run: Run, postgresql_store: Sample, reader: Sample, command: list[str]
+) -> None:
+    postgresql_store.execute(STALE + UNDATED)
     result = run(*command, *reader.words)
     assert result.status == (command[0] == "check")
     assert result.err == ""
@@ -229,6 +214,6 @@ def test_a_role_that_may_only_read_is_enough(run: Run, reader: Sample, command: 
 def test_a_journal_made_after_the_grant_does_not_stop_a_check(
     run: Run, postgresql_store: Sample, reader: Sample, format_: str
 ) -> None:
-    assert run("repair", "apply", *postgresql_store.words, "--yes").status == 0
+    assert run("migrate", "upgrade", *postgresql_store.words).status == 0
     result = run("check", *reader.words, "--format", format_)
     assert (result.status, result.err) == (0, "")

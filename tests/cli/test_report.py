@@ -53,11 +53,9 @@ def assert_shape(thing: Any, shape: Any) -> None:
 @pytest.fixture
 def ailing(drifted: Sample) -> Sample:
     """A store with findings about executions and about an instance, for which there are repairs of every kind."""
-    drifted.execute(
-        GHOST
-        + "UPDATE instances SET current_execution_id = 1 WHERE instance_id = 'meter-42';"
-        + "DELETE FROM history WHERE instance_id = 'order-3'"
-    )
+    drifted.execute(GHOST)
+    drifted.execute("UPDATE instances SET current_execution_id = 1 WHERE instance_id = 'meter-42'")
+    drifted.execute("DELETE FROM history WHERE instance_id = 'order-3'")
     return drifted
 
 
@@ -153,7 +151,9 @@ def test_a_clean_store_has_a_clean_report(run: Run, healthy: Sample) -> None:
 
 
 def test_a_check_of_the_other_flavour_is_skipped_with_a_reason(run: Run, postgresql_store: Sample) -> None:
-    outcomes = {check["id"]: check for check in run("check", *postgresql_store.words, "--format", "json").json["checks"]}
+    outcomes = {
+        check["id"]: check for check in run("check", *postgresql_store.words, "--format", "json").json["checks"]
+    }
     for check in checks():
         skipped = "postgresql" not in check.flavours
         if check.id in outcomes:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from holystone.demo.scribe import completed
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Level
 
-from .helpers import WORK, Run, Sample, assert_refused, completed
+from .helpers import WORK, Run, Sample, assert_refused
 
 # Each holds a character that means something in GLOB, in LIKE or in a pattern of regular expressions.
 IDS = ["a*b", "a?b", "a[1]b", "a1b", "a%b", "a_b", "aXXb", "a\\b", "a.b", "A1B", "a^b", "a]b", "a[!1]b", "a\nb"]

@@ -167,7 +167,9 @@ def test_a_schema_without_the_engines_tables_is_no_store(run: Run, postgresql_st
 
 
 def test_a_database_without_any_store_is_no_store(run: Run, postgresql: Any) -> None:
-    assert_refused(run("check", postgresql.url()), "holds none of duroxide's tables", "Name the database and the schema")
+    assert_refused(
+        run("check", postgresql.url()), "holds none of duroxide's tables", "Name the database and the schema"
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,10 @@ def test_an_interrupted_apply_says_so_and_changes_nothing(sqlite_store: Sample, 
 @pytest.mark.parametrize("words", [["check"], ["repair", "apply", "--yes", "--format", "json"]], ids=" ".join)
 def test_an_interrupted_command_that_waits_for_a_server(run: Run, postgresql_store: Sample, words: list[str]) -> None:
     postgresql_store.execute(STALE)
-    with psycopg.connect(postgresql_store.target) as other, psycopg.connect(
-        postgresql_store.target, autocommit=True
-    ) as watcher:
+    with (
+        psycopg.connect(postgresql_store.target) as other,
+        psycopg.connect(postgresql_store.target, autocommit=True) as watcher,
+    ):
         history = sql.Identifier(str(postgresql_store.schema), "history")
         other.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(history))
         process = start(*words, *postgresql_store.words)

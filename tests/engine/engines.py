@@ -62,18 +62,15 @@ def _install(version: str, directory: Path) -> None:
             return
         fresh = tempfile.mkdtemp(prefix=".installing-", dir=directory.parent)
         try:
-            subprocess.run(
-                [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-                + ["--target", fresh, f"duroxide=={version}"],
-                check=True,
-            )
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, "--no-deps", "--target", fresh, f"duroxide=={version}"], check=True)
             os.rename(fresh, directory)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
 
-def start_driver(version: str, *args: str | os.PathLike[str], **options: Any) -> subprocess.Popen[str]:
-    """Start the driver on one version of the engine, and return its process; `options` go to Popen.
+def start_driver(version: str, *args: str | os.PathLike[str], stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """Start the driver on one version of the engine, and return its process; its output is a pipe.
 
     The commands `run` and `load` print the line `{"ready": true}` once their runtime works.
     """
@@ -84,13 +81,12 @@ def start_driver(version: str, *args: str | os.PathLike[str], **options: Any) ->
     else:
         environment.pop("PYTHONPATH", None)
     return subprocess.Popen(
-        [sys.executable, str(DRIVER), *map(os.fspath, args)],
+        [sys.executable, str(DRIVER), *(os.fspath(arg) for arg in args)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         encoding="utf-8",
         env=environment,
-        **options,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from contents import contents
 from engine.test_untouched import findings
@@ -22,7 +23,11 @@ def drifted(engine_store: MakeStore, version: str, flavour: Flavour) -> tuple[En
     right = statuses(store)
     # On PostgreSQL the type is in the column event_type of no row, so the backfill has to look further to
     # do the harm that it does on SQLite.
-    script = BACKFILL if flavour == "sqlite" else BACKFILL.replace("event_type = '", "event_data LIKE '%\"type\":\"").replace("');", "\"%');")
+    script = (
+        BACKFILL
+        if flavour == "sqlite"
+        else BACKFILL.replace("event_type = '", 'event_data LIKE \'%"type":"').replace("');", "\"%');")
+    )
     for statement in f"{OLD_ENGINE};{script}".split(";"):
         if statement.strip():
             store.execute(statement)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import time
+from subprocess import Popen
 
-from conftest import ENGINES, Flavour, MakeStore
+from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from engine.test_untouched import findings
 from holystone.cli.main import run
 
 BUSY_SECONDS = 6
 
 
+def busy(store: EngineStore) -> Popen[str]:
+    """Start an engine at full load on the store, and return its process once it is at work."""
+    load = store.start("load", "--seconds", str(BUSY_SECONDS))
+    assert load.stdout is not None
+    load.stdout.readline()
+    return load
+
+
 def test_store_under_load_is_clean(engine_store: MakeStore, flavour: Flavour) -> None:
     store = engine_store(ENGINES[-1], flavour, ())
-    load = store.start("load", "--seconds", str(BUSY_SECONDS))
+    load = busy(store)
     scans, largest = 0, 0
     while load.poll() is None:
         assert findings(store) == []
@@ -30,7 +39,7 @@ def test_store_under_load_is_clean(engine_store: MakeStore, flavour: Flavour) ->
 def test_repair_under_load_harms_nothing(engine_store: MakeStore, flavour: Flavour) -> None:
     """Rows that drift again and again while turns are taken are mended, and never a live one made to look ended."""
     store = engine_store(ENGINES[-1], flavour, ())
-    load = store.start("load", "--seconds", str(BUSY_SECONDS))
+    load = busy(store)
     rounds = 0
     while load.poll() is None:
         # The drift of an old engine on whatever has ended by now, as one statement so that no turn is split.

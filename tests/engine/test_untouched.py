@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from conftest import EngineStore, Flavour, MakeStore
 from contents import contents
 from holystone.scan.catalogue import checks, select_checks
@@ -22,9 +23,7 @@ def findings(store: EngineStore, level: Level = Level.deep) -> list[tuple[str, s
 
 
 @pytest.mark.parametrize("level", Level, ids=lambda level: level.name)
-def test_every_state_is_clean(
-    engine_store: MakeStore, engine_version: str, flavour: Flavour, level: Level
-) -> None:
+def test_every_state_is_clean(engine_store: MakeStore, engine_version: str, flavour: Flavour, level: Level) -> None:
     store = engine_store(engine_version, flavour)
     before = contents(store)
     assert findings(store, level) == []

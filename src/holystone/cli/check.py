@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holystone.cli.exits import Exit
-from holystone.cli.options import format_option, open_store, output_to, selection_options, target_options
+from holystone.cli.options import format_option, jobs_option, open_store, output_to, selection_options, target_options
 from holystone.render import CHECK_FORMATS, check_renderer
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     help="Exit with 1 from this severity on.",
 )
 @click.option("--max-findings", metavar="N", type=click.IntRange(min=0), help="List at most N; all are counted.")
+@jobs_option
 @click.option("--baseline", metavar="FILE", help="Leave out the findings of an earlier --format json report.")
 def check(
     target: str,
@@ -38,6 +39,7 @@ def check(
     fail_on: str,
     max_findings: int | None,
     baseline: str | None,
+    jobs: int,
 ) -> int:
     """Check a store, and say what to do about what is found.
 
@@ -45,15 +47,25 @@ def check(
     """
     from holystone.cli.baseline import fingerprints
     from holystone.cli.progress import progress_bar
-    from holystone.scan.catalogue import select_checks
+    from holystone.scan.catalogue import Selection
     from holystone.scan.check import Level
     from holystone.scan.scan import Scan
 
     known = fingerprints(baseline) if baseline else ()
-    chosen = select_checks(Level[level], select, ignore)
+    selection = Selection(Level[level], select, ignore, instance)
+    chosen = selection.checks()
     store = open_store(target, schema, read_only=True)
     with progress_bar() as progress, output_to(output) as out:
-        scan = Scan(store, chosen, level=Level[level], instances=instance, known=known, progress=progress)
+        scan = Scan(
+            store,
+            chosen,
+            level=selection.level,
+            instances=instance,
+            known=known,
+            selected_by=selection.words(),
+            jobs=jobs,
+            progress=progress,
+        )
         check_renderer(format_)(scan, out, max_findings)
     return _exit(scan, fail_on)
 

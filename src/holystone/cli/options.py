@@ -44,6 +44,19 @@ def selection_options(command: Command) -> Command:
     return command
 
 
+def jobs_option(command: Command) -> Command:
+    """Add --jobs."""
+    return click.option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        type=click.IntRange(min=1),
+        default=min(2, os.cpu_count() or 1),
+        show_default=True,
+        help="Connections that read the store at the same time.",
+    )(command)
+
+
 def yes_option(command: Command) -> Command:
     """Add --yes."""
     return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
@@ -83,7 +96,7 @@ def open_store(target: str, schema: str | None, *, read_only: bool) -> "Store":
 
 
 def target_in_environment() -> str | None:
-    """Return what HOLYSTONE_TARGET names where TARGET took a word of the command line, which may be meant for another."""
+    """Return what HOLYSTONE_TARGET names where TARGET took a word of the command line that may be another's."""
     if click.get_current_context().get_parameter_source("target") is ParameterSource.ENVIRONMENT:
         return None
     return os.environ.get("HOLYSTONE_TARGET") or None

@@ -8,6 +8,7 @@ import click
 from holystone.cli.exits import Exit
 from holystone.cli.options import (
     format_option,
+    jobs_option,
     open_store,
     output_to,
     selection_options,
@@ -18,6 +19,7 @@ from holystone.cli.options import (
 
 if TYPE_CHECKING:
     from holystone.mend.plan import Plan
+    from holystone.scan.catalogue import Selection
     from holystone.store import Store
 
 
@@ -29,6 +31,7 @@ def repair() -> None:
 @repair.command
 @target_options
 @selection_options
+@jobs_option
 @format_option("text", "json", "sql")
 @click.option("-o", "--output", metavar="FILE", help="Put the plan there as JSON, for `repair apply`.")
 def plan(
@@ -38,6 +41,7 @@ def plan(
     ignore: list[str],
     level: str,
     instance: str | None,
+    jobs: int,
     format_: str,
     output: str | None,
 ) -> int:
@@ -46,7 +50,8 @@ def plan(
     from holystone.render.sql import plan_sql
 
     store = open_store(target, schema, read_only=True)
-    made = _make(store, select, ignore, level, instance)
+    selection = _selection(select, ignore, level, instance)
+    made = _make(store, selection, jobs)
     if output is not None:
         with output_to(output) as out:
             plan_json(made, out)
@@ -58,7 +63,8 @@ def plan(
         elif format_ == "sql":
             plan_sql(store, made, out)
         elif format_ == "text":
-            plan_text(store, made, out, file=output)
+            again = selection.words() if output is None else [output]
+            plan_text(store, made, out, apply_with=again)
     return Exit.OK
 
 
@@ -66,6 +72,7 @@ def plan(
 @target_options
 @click.argument("plan_file", metavar="[PLAN]", required=False)
 @selection_options
+@jobs_option
 @yes_option
 @click.option("--unsafe", metavar="ID", multiple=True, help="Apply this unsafe repair too; a check's id or a repair's.")
 @format_option("text", "json")
@@ -77,6 +84,7 @@ def apply(
     ignore: list[str],
     level: str,
     instance: str | None,
+    jobs: int,
     yes: bool,
     unsafe: tuple[str, ...],
     format_: str,
@@ -99,10 +107,10 @@ def apply(
     if plan_file is not None:
         made = read_plan(read_file(plan_file), store)
     else:
-        made = _make(store, select, ignore, level, instance)
+        made = _make(store, _selection(select, ignore, level, instance), jobs)
         with output_to(None) as out:
             if format_ == "text":
-                plan_text(store, made, out, next_step=False)
+                plan_text(store, made, out)
         if made.changes and not yes:
             _ask("Apply it?")
     report = Report()
@@ -168,15 +176,19 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     return Exit.OK
 
 
-def _make(store: "Store", select: list[str], ignore: list[str], level: str, instance: str | None) -> "Plan":
-    from holystone.cli.progress import progress_bar
-    from holystone.mend.plan import make_plan
-    from holystone.scan.catalogue import select_checks
+def _selection(select: list[str], ignore: list[str], level: str, instance: str | None) -> "Selection":
+    from holystone.scan.catalogue import Selection
     from holystone.scan.check import Level
 
-    checks = select_checks(Level[level], select, ignore)
+    return Selection(Level[level], select, ignore, instance)
+
+
+def _make(store: "Store", selection: "Selection", jobs: int) -> "Plan":
+    from holystone.cli.progress import progress_bar
+    from holystone.mend.plan import make_plan
+
     with progress_bar() as progress:
-        return make_plan(store, checks, instances=instance, progress=progress)
+        return make_plan(store, selection.checks(), instances=selection.instances, jobs=jobs, progress=progress)
 
 
 def _known_unsafe(ids: tuple[str, ...]) -> None:

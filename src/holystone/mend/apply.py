@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 import holystone
 from holystone.clock import now_ms
 from holystone.errors import HolystoneError
 from holystone.mend import journal
-from holystone.mend.change import Change, change_for, is_row, repair_of, row_table
+from holystone.mend.change import Change, change_for, is_row, repair_of, row_table, values
 from holystone.mend.locks import busy_instances
 from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
@@ -147,7 +147,7 @@ class _Run:
         """Make the changes that are still right; return those, the stale ones, and how many were so already."""
         stale: list[tuple[Change, str]] = []
         already = 0
-        _lock_rows(self.store, connection, chunk)
+        self.store.flavour.lock_rows(connection, _keys_by_table(self.store, chunk))
         current = plan_again(self.store, connection, chunk)
         right: list[Change] = []
         for change in chunk:
@@ -174,17 +174,17 @@ class _Run:
         return self._write(connection, [change for change in right if change.row not in unmended], stale)
 
 
-def plan_again(store: Store, connection: Connection, planned: Iterable[Change]) -> Mapping[tuple[Any, ...], Change]:
+def plan_again(store: Store, connection: Connection, planned: Iterable[Change]) -> Mapping[str, Change]:
     """Return what would be planned for the same rows now, by check and row: the comparison of compare-and-set."""
-    again: dict[tuple[Any, ...], Change] = {}
+    again: dict[str, Change] = {}
     by_check: dict[str, list[Change]] = defaultdict(list)
     for change in planned:
         by_check[change.check].append(change)
     for id, of_check in by_check.items():
         check = checks().get(id)
-        key_columns = list(of_check[0].key)
-        keys = [tuple(change.key[c] for c in key_columns) for change in of_check]
-        within = [tuple_(*(check.relation.table.c[c] for c in key_columns)).in_(keys)]
+        columns = check.relation.table.c
+        keys = [values(store, change.key) for change in of_check]
+        within = [or_(*(and_(*(columns[name] == value for name, value in key.items())) for key in keys))]
         for _, facts in list(suspects(connection, check.relation, store, [check], within)):
             finding = judge(check, facts)
             if finding is None:
@@ -199,7 +199,7 @@ def plan_again(store: Store, connection: Connection, planned: Iterable[Change]) 
 def write(store: Store, connection: Connection, change: Change) -> None:
     """Change one row, provided that it is as before; the caller has compared it under lock already."""
     rows = row_table(store, change.table)
-    as_before = is_row(rows, change.key) & is_row(rows, values(store, change.before))
+    as_before = is_row(rows, values(store, {**change.key, **(change.before or {})}))
     if change.after is None:
         result = connection.execute(delete(rows).where(as_before))
     else:
@@ -209,11 +209,6 @@ def write(store: Store, connection: Connection, change: Change) -> None:
             f"A row of {change.table} was changed under our lock; nothing of this chunk was written.",
             "Run the same command again.",
         )
-
-
-def values(store: Store, image: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an image's values as the driver takes them."""
-    return {name: store.flavour.from_json(name, value) for name, value in image.items()}
 
 
 def new_run(kind: str, *, plan: str | None = None, undoes: str | None = None) -> journal.Run:
@@ -243,18 +238,17 @@ def _actor() -> str:
 def _is_done(store: Store, connection: Connection, change: Change) -> bool:
     """Return whether the row is already what the change would make of it."""
     rows = row_table(store, change.table)
-    wanted = is_row(rows, change.key)
-    if change.after is not None:
-        wanted &= is_row(rows, values(store, change.after))
+    wanted = is_row(rows, values(store, {**change.key, **(change.after or {})}))
     found = connection.execute(select(*(rows.c[name] for name in change.key)).where(wanted)).first() is not None
     return found == (change.after is not None)
 
 
-def _lock_rows(store: Store, connection: Connection, chunk: Sequence[Change]) -> None:
-    """Lock the chunk's rows until the end of the transaction, in one order so that no two runs deadlock."""
-    for change in sorted(chunk, key=lambda change: (change.table, *map(str, change.key.values()))):
-        rows = row_table(store, change.table, change.key)
-        connection.execute(select(rows).where(is_row(rows, change.key)).with_for_update())
+def _keys_by_table(store: Store, chunk: Sequence[Change]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the keys of the chunk's rows."""
+    keys: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for change in chunk:
+        keys[change.table].append(values(store, change.key))
+    return keys
 
 
 def _chunks(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:

@@ -1,5 +1,6 @@
 """One change of one row: what a plan lists, a journal keeps, and an undo takes back."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +20,8 @@ Image = Mapping[str, Any]
 class Change:
     """A planned or journaled change; all values are JSON.
 
-    `after` is None where the row is removed. `evidence` is what the change rests on beside the row itself:
+    `before` is None where there was no row, `after` where there is none any more. `evidence` is what the change
+    rests on beside the row itself:
     it is made only while the evidence is the same.
     """
 
@@ -28,7 +30,7 @@ class Change:
     safety: str
     table: str
     key: Image
-    before: Image
+    before: Image | None
     after: Image | None
     why: str
     evidence: Image
@@ -37,14 +39,13 @@ class Change:
         return asdict(self)
 
     @property
-    def instance_id(self) -> str:
-        instance_id: str = self.key["instance_id"]
-        return instance_id
+    def instance_id(self) -> Any:
+        return self.key["instance_id"]
 
     @property
-    def row(self) -> tuple[Any, ...]:
-        """The row that it is about, for use as a key of mappings."""
-        return (self.check, self.table, *sorted(self.key.items()))
+    def row(self) -> str:
+        """The check and the row that it is about, for use as a key of mappings."""
+        return json.dumps([self.check, self.table, self.key], sort_keys=True)
 
 
 def repair_of(finding: Finding, catalogue: Mapping[str, Repair]) -> Repair | None:
@@ -59,23 +60,23 @@ def change_for(store: Store, connection: Connection, finding: Finding, repair: R
     """Return the change by which `repair` mends the row of `finding`."""
     facts, to_json = finding.facts, store.flavour.to_json
     name = finding.check.relation.table.name
-    before: Image
+    key = {column: to_json(value) for column, value in facts.key.items()}
     after: Image | None
     if repair.action is Action.delete:
-        before, after = image(store, connection, name, facts.key), None
+        before, after = image(store, connection, name, key), None
     else:
         expected = {c: facts.expected(c) for c in repair.columns if facts.decided(c)}
         wrong = [c for c, value in expected.items() if facts.observed(c) != value]
         before = {c: to_json(facts.observed(c)) for c in wrong}
         after = {c: to_json(expected[c]) for c in wrong}
     why = finding.message if finding.cause is None else f"{finding.message} ({finding.cause})"
-    return Change(finding.check.id, repair.id, str(repair.safety), name, facts.key, before, after, why, facts.evidence)
+    return Change(finding.check.id, repair.id, str(repair.safety), name, key, before, after, why, facts.evidence)
 
 
 def image(store: Store, connection: Connection, name: str, key: Image) -> Image:
     """Return the whole row with `key`, every column that the store's table has; empty where it is gone."""
     whole = row_table(store, name)
-    row = connection.execute(select(whole).where(is_row(whole, key))).mappings().one_or_none()
+    row = connection.execute(select(whole).where(is_row(whole, values(store, key)))).mappings().one_or_none()
     return {} if row is None else {c: store.flavour.to_json(row[c]) for c in sorted(whole.c.keys())}
 
 
@@ -87,4 +88,9 @@ def row_table(store: Store, name: str, columns: Iterable[str] | None = None) -> 
 
 def is_row(rows: TableClause, values: Mapping[str, Any]) -> ColumnElement[bool]:
     """Return the condition that the columns hold these values, NULL being equal to NULL."""
-    return and_(*(rows.c[name].is_not_distinct_from(value) for name, value in values.items()))
+    return and_(*(rows.c[name].is_(None) if value is None else rows.c[name] == value for name, value in values.items()))
+
+
+def values(store: Store, image: Image) -> dict[str, Any]:
+    """Return an image's values as a statement takes them."""
+    return {name: store.flavour.from_json(name, value) for name, value in image.items()}

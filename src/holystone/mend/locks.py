@@ -1,6 +1,7 @@
 """The engine's own instance locks, as a repair has to respect them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -9,13 +10,14 @@ from holystone.store import Store
 from holystone.store.tables import instance_locks
 
 
-def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[str]) -> set[str]:
+def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[Any]) -> set[str]:
     """Return those instances in the middle of a turn; the others begin none until the transaction ends.
 
     The engine fetches a turn by a row of instance_locks with an expiry in ms, and its ack writes only while
     that has not come; an expired row is nobody's lock.
     """
-    wanted = sorted(set(instance_ids))
+    # What is no text is no instance of the engine's, and cannot be in a turn.
+    wanted = sorted({instance_id for instance_id in instance_ids if isinstance(instance_id, str)})
     busy = {instance_id for instance_id in wanted if not store.flavour.hold_off_engine(connection, instance_id)}
     held = select(instance_locks.c.instance_id).where(
         instance_locks.c.instance_id.in_(wanted), instance_locks.c.locked_until > now_ms()

@@ -41,14 +41,19 @@ class Plan:
 
 
 def make_plan(
-    store: Store, checks: Sequence[Check], *, instances: str | None = None, progress: Progress | None = None
+    store: Store,
+    checks: Sequence[Check],
+    *,
+    instances: str | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
 ) -> Plan:
     """Return the plan for all findings of `checks`; writes nothing.
 
     PlanError where a check could not run: half a plan would pass for a whole one.
     """
     unmended: Counter[str] = Counter()
-    scan = Scan(store, checks, instances=instances, progress=progress)
+    scan = Scan(store, checks, instances=instances, jobs=jobs, progress=progress)
     changes = list(_changes(store, scan, unmended))
     if scan.verdict is Verdict.incomplete:
         reasons = {result.reason for result in scan.results.values() if result.reason and result.outcome == "failed"}
@@ -75,13 +80,12 @@ def read_plan(text: str, store: Store) -> Plan:
     """Return the plan that `text` holds; PlanError where it is malformed, altered, or of another store."""
     try:
         document = json.loads(text)
-        version, identity, rows = document["schema"], document["store"], document["changes"]
-        changes = [Change(**row) for row in rows]
-        plan = Plan(identity, changes)
+        version, identity = document["schema"], document["store"]
+        if version != 1:
+            raise PlanError(f"The plan has the form {version!r}, and this holystone reads form 1.", _MAKE_ANEW)
+        plan = Plan(identity, [Change(**row) for row in document["changes"]])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise PlanError("The file is no plan of holystone.", _MAKE_ANEW) from None
-    if version != 1:
-        raise PlanError(f"The plan has the form {version!r}, and this holystone reads form 1.", _MAKE_ANEW)
     if plan.hash != document.get("plan"):
         raise PlanError("The plan was altered after it was made: its hash does not match.", _MAKE_ANEW)
     if identity != store.identity:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from holystone.clock import now_ms
 from holystone.mend import journal
-from holystone.mend.apply import BUSY, CHUNK, Report, new_run, values
-from holystone.mend.change import Change, is_row, row_table
+from holystone.mend.apply import BUSY, CHUNK, Report, new_run
+from holystone.mend.change import Change, is_row, row_table, values
 from holystone.mend.journal import Entry, Run
 from holystone.mend.locks import busy_instances
 from holystone.store import Store
@@ -59,17 +59,19 @@ def _undo_chunk(store: Store, run: Run, undoing: Run, entries: Sequence[Entry], 
 def _restore(store: Store, connection: Connection, change: Change) -> bool:
     """Put the before-image back; return False where the row is not the after-image any more."""
     rows = row_table(store, change.table)
+    as_after = is_row(rows, values(store, {**change.key, **(change.after or {})}))
+    if change.before is None:
+        return connection.execute(delete(rows).where(as_after)).rowcount == 1
     before = values(store, change.before)
     if change.after is None:
-        if connection.execute(select(*(rows.c[c] for c in change.key)).where(is_row(rows, change.key))).first():
+        if connection.execute(select(*(rows.c[name] for name in change.key)).where(as_after)).first():
             return False
         connection.execute(insert(rows).values(before))
         return True
-    as_after = is_row(rows, change.key) & is_row(rows, values(store, change.after))
     return connection.execute(update(rows).where(as_after).values(before)).rowcount == 1
 
 
 def _reverse(change: Change) -> Change:
     """Return the change that the undo made, as its own journal entry."""
-    images: dict[str, Any] = {"before": change.after or {}, "after": change.before}
+    images: dict[str, Any] = {"before": change.after, "after": change.before}
     return Change(**{**change.as_json(), **images, "why": "undo"})

@@ -16,13 +16,14 @@ from holystone.store import Store
 def check(scan: Scan, out: TextIO, limit: int | None) -> None:
     """Write the report of a scan; at most `limit` findings are listed, all are counted."""
     revision = toolkit_revision_if_readable(scan.store)
-    out.write('{"schema": 1,\n "findings": [')
+    # Nothing is written before there is something to say: a scan that fails at once leaves no half of a report.
+    begin = '{"schema": 1,\n "findings": ['
     listed = 0
     for finding in scan:
         if limit is None or listed < limit:
-            out.write(("," if listed else "") + "\n  " + dump(finding_object(scan.store, finding)))
+            out.write(("," if listed else begin) + "\n  " + dump(finding_object(scan.store, finding)))
             listed += 1
-    out.write("\n ]" if listed else "]")
+    out.write("\n ]" if listed else f"{begin}]")
     for key, value in header(scan, revision).items():
         out.write(f",\n {dump(key)}: {dump(value)}")
     out.write("}\n")
@@ -77,7 +78,7 @@ def finding_object(store: Store, finding: Finding) -> dict[str, Any]:
     return {
         "check": finding.check.id,
         "severity": finding.check.severity.name,
-        "instance_id": finding.instance_id,
+        "instance_id": to_json(finding.instance_id),
         "execution_id": finding.execution_id,
         "event_id": finding.event_id,
         "row_id": finding.row_id,

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -12,7 +13,7 @@ from holystone.mend.change import Change
 from holystone.mend.journal import Run
 from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
-from holystone.render.words import command, counted, key_of, value, wrapped
+from holystone.render.words import command, counted, key_of, one_line, value, wrapped
 from holystone.store import Store
 
 EXAMPLES = 5
@@ -25,8 +26,8 @@ def plan_json(plan: Plan, out: TextIO) -> None:
     out.write("\n")
 
 
-def plan_text(store: Store, plan: Plan, out: TextIO, *, file: str | None = None, next_step: bool = True) -> None:
-    """Write what the plan would do, and the command that does it; `file` is where the plan was put."""
+def plan_text(store: Store, plan: Plan, out: TextIO, *, apply_with: Sequence[str] | None = None) -> None:
+    """Write what the plan would do, and the command that does it, with these words after the target if any."""
     by_repair: dict[str, list[Change]] = {}
     for change in plan.changes:
         by_repair.setdefault(change.repair, []).append(change)
@@ -39,12 +40,11 @@ def plan_text(store: Store, plan: Plan, out: TextIO, *, file: str | None = None,
     safe = sum(change.safety == Safety.safe for change in plan.changes)
     unsafe = len(plan.changes) - safe
     if not plan.changes:
-        click.echo(f"{store.target}: nothing to repair.", file=out)
+        click.echo(f"{one_line(str(store.target))}: nothing to repair.", file=out)
         return
     click.echo(f"Plan {plan.hash}: {counted(safe, 'safe change')}, {unsafe} unsafe. Nothing was written.", file=out)
-    if next_step:
-        more = [file] if file is not None else []
-        click.echo(f"Next: {command(store, 'repair apply', *more)}", file=out)
+    if apply_with is not None:
+        click.echo(f"Next: {command(store, 'repair apply', *apply_with)}", file=out)
 
 
 def _write_repair(id: str, changes: list[Change], out: TextIO) -> None:
@@ -67,7 +67,8 @@ def effect(change: Change) -> str:
         return "the row is removed"
     if not change.before:
         return "the row is put back"
-    both = [(column, change.before.get(column), after) for column, after in change.after.items()]
+    before_image = change.before or {}
+    both = [(column, before_image.get(column), after) for column, after in change.after.items()]
     return ", ".join(f"{column} {value(before)} → {value(after)}" for column, before, after in both)
 
 
@@ -91,7 +92,7 @@ def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None
 def log_text(store: Store, runs: list[Run], out: TextIO, *, rows: bool) -> None:
     """Write the runs, the latest first; with `rows`, each with its changes."""
     if not runs:
-        click.echo(f"{store.target}: the journal is empty.", file=out)
+        click.echo(f"{one_line(str(store.target))}: the journal is empty.", file=out)
     for run in runs:
         ended = "" if run.finished_at_ms is not None else ", interrupted or going on"
         undone = Counter(entry.undone_by for entry in run.changes if entry.undone_by is not None)

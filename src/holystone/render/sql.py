@@ -1,11 +1,10 @@
 """A plan as SQL: for those who must read, or run, every statement themselves."""
 
-from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TextIO
 
-from sqlalchemy import literal, null, update
+from sqlalchemy import update
 
-from holystone.mend.change import Change, is_row, row_table
+from holystone.mend.change import Change, Image, is_row, row_table
 from holystone.mend.plan import Plan
 from holystone.render.words import key_of, one_line
 from holystone.store import Store
@@ -28,16 +27,10 @@ def plan_sql(store: Store, plan: Plan, out: TextIO) -> None:
     out.write("COMMIT;\n")
 
 
-def _statement(store: Store, change: Change, after: Mapping[str, Any]) -> str:
-    rows = row_table(store, change.table, {*change.key, *change.before})
-    statement = (
-        update(rows)
-        .where(is_row(rows, _literals(change.key)), is_row(rows, _literals(change.before)))
-        .values(_literals(after))
-    )
+def _statement(store: Store, change: Change, after: Image) -> str:
+    literal = store.flavour.sql_literal
+    as_before = {**change.key, **(change.before or {})}
+    rows = row_table(store, change.table, as_before)
+    same = is_row(rows, {name: None if value is None else literal(value) for name, value in as_before.items()})
+    statement = update(rows).where(same).values({name: literal(value) for name, value in after.items()})
     return str(statement.compile(dialect=store.flavour.dialect(), compile_kwargs={"literal_binds": True}))
-
-
-def _literals(image: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values so that they are written as plain literals, which the columns' own types then read."""
-    return {name: null() if value is None else literal(value) for name, value in image.items()}

@@ -6,7 +6,7 @@ from typing import TextIO
 import click
 
 from holystone.mend.repair import repairs
-from holystone.render.words import command, counted, key_of, wrapped
+from holystone.render.words import command, counted, key_of, one_line, wrapped
 from holystone.scan.check import NoRepair, Severity
 from holystone.scan.finding import Finding
 from holystone.scan.scan import Outcome, Result, Scan, Verdict
@@ -59,9 +59,8 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
     looked_at = [counted(number, name[:-1]) for name, number in scan.scanned.items() if number and name != "events"]
     over = f" over {', '.join(looked_at)}" if looked_at else ""
     aside = f", {skipped} not for this flavour" if skipped else ""
-    click.echo(
-        f"{scan.store.target}: {counted(len(ran), 'check')}{over} in {scan.duration_ms / 1000:.2f} s{aside}.", file=out
-    )
+    store, seconds = one_line(str(scan.store.target)), scan.duration_ms / 1000
+    click.echo(f"{store}: {counted(len(ran), 'check')}{over} in {seconds:.2f} s{aside}.", file=out)
     if scan.baseline:
         click.echo(f"{counted(scan.baseline, 'finding')} of the baseline left out.", file=out)
     total = sum(result.count for result in results)
@@ -71,6 +70,6 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
     elif total:
         click.echo(click.style(f"Drift: {counted(total, 'finding')}.", fg="red", bold=True), file=out)
         if any(not isinstance(result.check.repair, NoRepair) for result in results if result.count):
-            click.echo(f"Next: {command(scan.store, 'repair plan')}", file=out)
+            click.echo(f"Next: {command(scan.store, 'repair plan', *scan.selected_by)}", file=out)
     else:
         click.echo(click.style("Clean.", fg="green", bold=True), file=out)

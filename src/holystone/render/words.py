@@ -47,10 +47,20 @@ def key_of(key: Mapping[str, Any]) -> str:
 def command(store: Store, words: str, *more: str) -> str:
     """Return the holystone command for this store, ready to paste; the password is left to fill in."""
     target = str(store.target)
-    line = ["holystone", *words.split(), *(["--"] if target.startswith("-") else []), target, *more]
+    line = ["holystone", *words.split(), f"./{target}" if target.startswith("-") else target, *more]
     if store.target.schema is not None:
         line += ["--schema", store.target.schema]
-    return shlex.join(line)
+    return " ".join(map(_quoted, line))
+
+
+def _quoted(word: str) -> str:
+    """Return the word as a shell reads it; one with control characters in the form that bash and zsh decode."""
+    if word.isprintable():
+        return shlex.quote(word)
+    safe = "".join(
+        c if c.isprintable() and c not in "'\\" else "".join(f"\\x{b:02x}" for b in c.encode()) for c in word
+    )
+    return f"$'{safe}'"
 
 
 def wrapped(text: str, indent: str = "", first: str | None = None) -> str:

@@ -1,6 +1,7 @@
 """The catalogue of checks, and which of them a run selects."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from holystone.errors import CatalogueError
@@ -12,6 +13,27 @@ from holystone.scan.check import Check, Level
 def checks() -> Catalogue[Check]:
     """Return every check that is installed; CatalogueError where one cannot be loaded."""
     return Catalogue(Check, "holystone.checks")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a user chose to look at: which checks, and which instances."""
+
+    level: Level = Level.standard
+    select: Sequence[str] = ()
+    ignore: Sequence[str] = ()
+    instances: str | None = None
+
+    def checks(self) -> list[Check]:
+        """Return the checks to run; CatalogueError as `select_checks`."""
+        return select_checks(self.level, self.select, self.ignore)
+
+    def words(self) -> list[str]:
+        """Return the same choice as words of a command line."""
+        words = [] if self.level is Level.standard else ["--level", self.level.name]
+        for option, ids in (("--select", self.select), ("--ignore", self.ignore)):
+            words += [word for id in ids for word in (option, id)]
+        return words if self.instances is None else [*words, "--instance", self.instances]
 
 
 def select_checks(level: Level, select: Collection[str] = (), ignore: Collection[str] = ()) -> list[Check]:

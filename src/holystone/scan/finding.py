@@ -20,9 +20,9 @@ class Finding:
     cause: str | None
 
     @property
-    def instance_id(self) -> str:
-        instance_id: str = self.facts.key["instance_id"]
-        return instance_id
+    def instance_id(self) -> Any:
+        """A text, unless the store is damaged beyond what an engine can write."""
+        return self.facts.key["instance_id"]
 
     @property
     def execution_id(self) -> int | None:
@@ -45,7 +45,7 @@ class Finding:
     def fingerprint(self) -> str:
         """Return 16 hex digits, the same for the same check and row in every run, whatever the values."""
         key = [f"{column}={value}" for column, value in sorted(self.facts.key.items())]
-        return hashlib.sha256("\0".join([self.check.id, *key]).encode()).hexdigest()[:16]
+        return hashlib.sha256("\0".join([self.check.id, *key]).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def judge(check: Check, facts: Facts) -> Finding | None:

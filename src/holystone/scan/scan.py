@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
@@ -12,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding, judge
-from holystone.scan.relation import Relation
+from holystone.scan.parallel import in_order
+from holystone.scan.relation import Facts, Relation
 from holystone.store import Store
 
 STRIDE = 50_000
@@ -51,7 +54,8 @@ class Scan:
     Findings come as they are found, relation by relation, in the order of instance and execution ids. A
     check that cannot run is recorded as failed, and the others go on; errors of opening the store or of
     a snapshot that cannot be relied on are raised. Findings whose fingerprints are `known` count as neither
-    found nor new: only `baseline` says how many there were.
+    found nor new: only `baseline` says how many there were. `selected_by` are the words of a
+    command line that chose the checks; `jobs` is the number of connections that read at the same time.
     """
 
     def __init__(
@@ -62,10 +66,13 @@ class Scan:
         level: Level = Level.standard,
         instances: str | None = None,
         known: Collection[str] = (),
+        selected_by: Sequence[str] = (),
+        jobs: int = 1,
         progress: Progress | None = None,
     ) -> None:
         self.store = store
         self.level = level
+        self.selected_by = selected_by
         self.baseline = 0
         self.results = {check.id: Result(check) for check in checks}
         self.scanned = {"instances": 0, "executions": 0, "events": 0}
@@ -73,6 +80,7 @@ class Scan:
         self.duration_ms = 0
         self._instances = instances
         self._known = frozenset(known)
+        self._jobs = jobs
         self._progress = progress
 
     @property
@@ -90,9 +98,9 @@ class Scan:
     def __iter__(self) -> Iterator[Finding]:
         begun = time.monotonic()
         try:
-            with self.store.snapshot() as connection:
+            with self.store.snapshots(self._jobs) as connections:
                 for relation, checks in self._passes():
-                    yield from self._guarded(connection, relation, checks)
+                    yield from self._guarded(connections, relation, checks)
         finally:
             self.duration_ms = round((time.monotonic() - begun) * 1000)
 
@@ -108,27 +116,38 @@ class Scan:
                 result.reason = f"does not apply to a store on {self.store.flavour.name}"
         return list(passes.values())
 
-    def _guarded(self, connection: Connection, relation: Relation[Any], checks: list[Check]) -> Iterator[Finding]:
+    def _guarded(
+        self, connections: list[Connection], relation: Relation[Any], checks: list[Check]
+    ) -> Iterator[Finding]:
         try:
-            with connection.begin_nested():
-                yield from self._pass(connection, relation, checks)
+            with ExitStack() as stack:
+                for connection in connections:
+                    stack.enter_context(connection.begin_nested())
+                yield from self._pass(connections, relation, checks)
         except DBAPIError as error:
             for check in checks:
                 self.results[check.id].outcome = Outcome.failed
                 self.results[check.id].reason = self.store.flavour.explain(error).message
 
-    def _pass(self, connection: Connection, relation: Relation[Any], checks: list[Check]) -> Iterator[Finding]:
-        instance_id = relation.table.c.instance_id
+    def _pass(self, connections: list[Connection], relation: Relation[Any], checks: list[Check]) -> Iterator[Finding]:
+        first, instance_id = connections[0], relation.table.c.instance_id
         selected: list[ColumnElement[bool]] = []
         if self._instances is not None:
             selected.append(self.store.flavour.matches_glob(instance_id, self._instances))
-        total = connection.execute(select(func.count()).select_from(relation.table).where(*selected)).scalar_one()
+        total = first.execute(select(func.count()).select_from(relation.table).where(*selected)).scalar_one()
         self._count(relation, total)
-        done = 0
-        for span, rows in _strides(connection, instance_id, selected):
-            self._report(relation, done, total)
-            yield from self._suspects(connection, relation, checks, [*selected, *span])
-            done += rows
+        spans = list(_spans(first, instance_id, selected))
+        pieces = (
+            partial(self._suspects, relation=relation, checks=checks, within=[*selected, *span], done=n * STRIDE)
+            for n, span in enumerate(spans)
+        )
+        for done, flags, facts in in_order(pieces, connections):
+            if facts is None:
+                self._report(relation, done, total)
+                continue
+            for check, suspected in zip(checks, flags, strict=True):
+                if suspected and (finding := self._judge(check, facts)) is not None:
+                    yield finding
         self._report(relation, total, total)
 
     def _suspects(
@@ -137,18 +156,22 @@ class Scan:
         relation: Relation[Any],
         checks: list[Check],
         within: Sequence[ColumnElement[bool]],
-    ) -> Iterator[Finding]:
-        for row, facts in suspects(connection, relation, self.store, checks, within):
-            for check, suspected in zip(checks, row, strict=True):
-                finding = judge(check, facts) if suspected else None
-                if finding is None:
-                    continue
-                if finding.fingerprint in self._known:
-                    self.baseline += 1
-                    continue
-                self.results[check.id].outcome = Outcome.found
-                self.results[check.id].count += 1
-                yield finding
+        done: int,
+    ) -> Iterator[tuple[int, list[bool], Any]]:
+        """Yield the suspects of one span, and before them no suspect at all: so many rows are done by then."""
+        yield done, [], None
+        for flags, facts in suspects(connection, relation, self.store, checks, within):
+            yield done, flags, facts
+
+    def _judge(self, check: Check, facts: Facts) -> Finding | None:
+        finding = judge(check, facts)
+        if finding is not None and finding.fingerprint in self._known:
+            self.baseline += 1
+            return None
+        if finding is not None:
+            self.results[check.id].outcome = Outcome.found
+            self.results[check.id].count += 1
+        return finding
 
     def _count(self, relation: Relation[Any], rows: int) -> None:
         self.scanned[relation.name] = rows
@@ -182,9 +205,9 @@ def suspects(
         yield [bool(bit) for bit in row[: len(checks)]], relation.facts(store.flavour, row)
 
 
-def _strides(
+def _spans(
     connection: Connection, column: ColumnElement[str], within: Sequence[ColumnElement[bool]]
-) -> Iterator[tuple[list[ColumnElement[bool]], int]]:
+) -> Iterator[list[ColumnElement[bool]]]:
     """Yield conditions that cut the column's values into spans of about STRIDE rows, in order."""
     span: list[ColumnElement[bool]] = []
     while True:
@@ -192,7 +215,7 @@ def _strides(
             select(column).where(*within, *span).order_by(column).offset(STRIDE).limit(1)
         ).scalar_one_or_none()
         if bound is None:
-            yield span, STRIDE
+            yield span
             return
-        yield [*span, column <= bound], STRIDE
+        yield [*span, column <= bound]
         span = [column > bound]

@@ -75,8 +75,9 @@ STILL_RUNNING = Outcome(RUNNING)
 
 
 def parse(event_data: str) -> dict[str, Any] | None:
-    """Return the event as a mapping, or None where `event_data` is not a JSON object with a type."""
+    """Return the event as a mapping, or None where `event_data` is not a JSON object with a type, in UTF-8."""
     try:
+        event_data.encode()
         event = json.loads(event_data)
     except (ValueError, RecursionError):
         return None

@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import Self
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from holystone.errors import HolystoneError, NotAStoreError
+from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError
 from holystone.store.flavours import Flavour, flavour_of
 from holystone.store.flavours.base import Columns
 from holystone.store.tables import CORE
@@ -41,7 +41,10 @@ class Store:
         half of one, and StoreUnavailableError where it cannot be read. Creates nothing.
         """
         store = cls(parse_target(target, schema) if isinstance(target, str) else target, read_only=read_only)
-        store._recognise()
+        try:
+            store._recognise()
+        except StoreChangedError:
+            store._recognise()  # a writer came just then; it is here now, and is read beside with locks
         return store
 
     @classmethod
@@ -54,6 +57,22 @@ class Store:
         """Yield a connection in one read-only transaction, in which the store stands still."""
         with self._transaction(self._reader) as connection:
             yield connection
+        self.flavour.close()
+
+    @contextmanager
+    def snapshots(self, number: int) -> Iterator[list[Connection]]:
+        """Yield connections that read the store side by side, each as `snapshot` does.
+
+        On PostgreSQL they all see the same moment; on SQLite each sees one moment, so that nothing is seen half
+        done, but not the same one to the very commit.
+        """
+        with ExitStack() as stack:
+            first = stack.enter_context(self._transaction(self._reader))
+            view = self.flavour.share_view(first) if number > 1 else None
+            others = [stack.enter_context(self._transaction(self._reader)) for _ in range(number - 1)]
+            for other in others:
+                self.flavour.adopt_view(other, view)
+            yield [first, *others]
         self.flavour.close()
 
     @contextmanager

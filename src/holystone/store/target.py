@@ -61,7 +61,7 @@ def parse_target(text: str, schema: str | None = None) -> Target:
 
 
 def _sqlite_target(path: str, schema: str | None) -> Target:
-    if path.startswith("postgres") and ":" in path or "password=" in path:
+    if (path.startswith("postgres") and ":" in path) or "password=" in path:
         # A URL or a connection string that was mistyped; it is not repeated, as above.
         raise TargetError("The target is not a URL that can be read.", _HOW)
     if not path or path == ":memory:" or "\0" in path:

@@ -16,6 +16,11 @@ Columns = Mapping[str, frozenset[str]]
 """Table name -> names of its columns."""
 
 
+def is_fit_to_print(text: str) -> bool:
+    """Return whether the text holds no control character but tabs and line ends."""
+    return all(character.isprintable() or character in "\t\n" for character in text)
+
+
 @dataclass(frozen=True)
 class WithLastEvent:
     """Executions beside their last events: what to select from, and the columns of both.
@@ -53,6 +58,14 @@ class Flavour(ABC):
         A transaction on a read-only engine is one snapshot of the store and cannot write; one on a
         writing engine holds off other writers where the flavour works that way.
         """
+
+    @abstractmethod
+    def share_view(self, connection: Connection) -> str | None:
+        """Return what other connections need in order to see the store as this one does, None for nothing."""
+
+    @abstractmethod
+    def adopt_view(self, connection: Connection, view: str | None) -> None:
+        """Make a connection, whose transaction has just begun, see the store as the one that shared its view."""
 
     @abstractmethod
     def dialect(self) -> Dialect:
@@ -140,12 +153,23 @@ class Flavour(ABC):
         """
 
     @abstractmethod
+    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Keep others from writing to these rows until the transaction ends; `keys` are by table name."""
+
+    @abstractmethod
+    def sql_literal(self, value: Any) -> ColumnElement[Any]:
+        """Return a value in the form of `to_json` as it is written in SQL for people to read and paste.
+
+        Nothing in it can upset a terminal: text with control characters is spelt in hexadecimal.
+        """
+
+    @abstractmethod
     def to_json(self, value: Any) -> Any:
         """Return a column's value as JSON that `from_json` turns back into the very same value."""
 
     @abstractmethod
     def from_json(self, column: str, value: Any) -> Any:
-        """Return the driver's value for JSON that `to_json` made."""
+        """Return what to compare with or to write for JSON that `to_json` made: a value or an expression."""
 
     def close(self) -> None:  # noqa: B027 (most flavours have nothing to verify)
         """End the reading of the store; raises where what was read cannot be relied on."""

@@ -2,7 +2,8 @@
 
 import importlib.util
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,9 @@ from sqlalchemy import (
     create_engine,
     func,
     literal,
+    literal_column,
+    null,
+    or_,
     select,
     text,
     true,
@@ -33,8 +37,8 @@ from sqlalchemy.pool import NullPool
 
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.store.events import COMPLETED, FAILED
-from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
-from holystone.store.tables import executions, history
+from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
+from holystone.store.tables import executions, history, metadata
 
 _CONNECT_SECONDS = 10
 _TYPE_PATTERN = r'"type"\s*:\s*"(\w+)"'
@@ -75,6 +79,15 @@ class PostgreSQL(Flavour):
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         return engine.execution_options(**options)
 
+    def share_view(self, connection: Connection) -> str | None:
+        return str(connection.execute(select(func.pg_export_snapshot())).scalar_one())
+
+    def adopt_view(self, connection: Connection, view: str | None) -> None:
+        # Takes no parameters; the server made the id, of digits, letters and dashes.
+        assert view is not None
+        assert view.replace("-", "").isalnum()
+        connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{view}'")
+
     def dialect(self) -> Dialect:
         return PostgreSQLDialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
@@ -101,7 +114,7 @@ class PostgreSQL(Flavour):
                 " AND t.relkind IN ('r', 'p') GROUP BY n.nspname HAVING count(*) = 3 ORDER BY n.nspname"
             )
         ).scalars()
-        found = [f"--schema {name}" for name in schemas]
+        found = [f"--schema {shlex.quote(name)}" for name in schemas]
         exists = connection.execute(
             text("SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = :schema"), {"schema": self.schema}
         ).scalar_one()
@@ -193,6 +206,19 @@ class PostgreSQL(Flavour):
         # fetch_orchestration_item takes this very lock before it takes an instance.
         lock = func.pg_try_advisory_xact_lock(func.hashtext(instance_id))
         return bool(connection.execute(select(lock)).scalar_one())
+
+    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        for name, wanted in sorted(keys.items()):
+            columns = metadata.tables[name].c
+            rows = or_(*(and_(*(columns[column] == value for column, value in key.items())) for key in wanted))
+            # In the order of the key, so that no two runs wait for each other.
+            order = [columns[column] for column in wanted[0]]
+            connection.execute(select(*order).where(rows).order_by(*order).with_for_update())
+
+    def sql_literal(self, value: Any) -> ColumnElement[Any]:
+        if isinstance(value, str) and not is_fit_to_print(value):
+            return literal_column(f"convert_from('\\x{value.encode().hex()}', 'UTF8')")
+        return null() if value is None else literal(value)
 
     def to_json(self, value: Any) -> Any:
         return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,15 +17,19 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    LargeBinary,
     MetaData,
     Table,
+    Text,
     and_,
     case,
+    cast,
     create_engine,
     event,
     func,
     literal,
     literal_column,
+    null,
     select,
     text,
 )
@@ -33,11 +37,13 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
+from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError, TargetError
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
-from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
+from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
 from holystone.store.tables import executions, history
 
+_STRAY_BYTES = "surrogateescape"
+"""How bytes that are no UTF-8 come through text, as Python's own file names do: one bad row blinds no check."""
 _MAGIC = b"SQLite format 3\0"
 _WAL_VERSION = 2
 _LOCK_WAIT_SECONDS = 5.0
@@ -88,7 +94,9 @@ class SQLite(Flavour):
             uri=True,
             isolation_level=None,
             timeout=_LOCK_WAIT_SECONDS,
+            check_same_thread=False,  # used by one thread at a time
         )
+        connection.text_factory = partial(str, encoding="utf-8", errors=_STRAY_BYTES)
         if not read_only:
             # A repair is only done when it is on the disk; the engine itself runs with less.
             connection.execute("PRAGMA synchronous = FULL")
@@ -99,10 +107,16 @@ class SQLite(Flavour):
             return
         before, self._untouched = self._untouched, None
         if _is_changed(self.path, before) or _wal_size(self.path):
-            raise StoreUnavailableError(
+            raise StoreChangedError(
                 f"A program began to write to {self.path} while it was read, so the answer is not reliable.",
                 "Run the same command again.",
             )
+
+    def share_view(self, connection: Connection) -> str | None:
+        return None
+
+    def adopt_view(self, connection: Connection, view: str | None) -> None:
+        """SQLite has no views to share: each connection sees the last commit before its first read."""
 
     def dialect(self) -> Dialect:
         return SQLiteDialect(paramstyle="named")
@@ -218,11 +232,40 @@ class SQLite(Flavour):
     def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
         return True  # for the same reason
 
+    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """BEGIN IMMEDIATE has already shut out every other writer of the file."""
+
+    def sql_literal(self, value: Any) -> ColumnElement[Any]:
+        if isinstance(value, dict):
+            digits = value.get("hex") or value["text_hex"]
+            return literal_column(f"CAST(X'{digits}' AS TEXT)" if "text_hex" in value else f"X'{digits}'")
+        if isinstance(value, str) and not is_fit_to_print(value):
+            return literal_column(f"CAST(X'{value.encode().hex()}' AS TEXT)")
+        return null() if value is None else literal(value)
+
+    # SQLite keeps in any column what it is given: bytes, and text that is no UTF-8, need a form in JSON.
+
     def to_json(self, value: Any) -> Any:
-        return {"hex": value.hex()} if isinstance(value, bytes) else value
+        if isinstance(value, bytes):
+            return {"hex": value.hex()}
+        if isinstance(value, str) and not _is_utf8(value):
+            return {"text_hex": value.encode(errors=_STRAY_BYTES).hex()}
+        return value
 
     def from_json(self, column: str, value: Any) -> Any:
-        return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        if "hex" in value:
+            return bytes.fromhex(value["hex"])
+        return cast(literal(bytes.fromhex(value["text_hex"]), LargeBinary), Text)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _json_at(event_data: ColumnElement[str], path: str) -> ColumnElement[str]:

@@ -1,0 +1,79 @@
+"""Work in threads whose results come in order, through buffers that keep memory flat."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, Full, Queue
+from typing import Generic, TypeVar
+
+BUFFER = 1_000
+"""Results of one piece of work that wait for those before them."""
+_TICK_SECONDS = 0.05
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+Work = Callable[[R], Iterable[T]]
+"""Yields results, with the use of a resource that no other piece of work uses at the same time."""
+
+
+def in_order(pieces: Iterable["Work[R, T]"], resources: Sequence[R]) -> Iterator[T]:
+    """Yield the results of all pieces of work, in the order of the pieces; as many at once as there are resources.
+
+    An error of a piece is raised in its place. Whoever stops iterating stops the work as well.
+    """
+    if len(resources) == 1:
+        for piece in pieces:
+            yield from piece(resources[0])
+        return
+    stop = threading.Event()
+    free: Queue[R] = Queue()
+    for resource in resources:
+        free.put(resource)
+    with ThreadPoolExecutor(len(resources)) as pool:
+        running: deque[_Running[R, T]] = deque()
+        try:
+            for piece in pieces:
+                running.append(_Running(pool, piece, free, stop))
+                if len(running) > len(resources):
+                    yield from running.popleft().results()
+            while running:
+                yield from running.popleft().results()
+        finally:
+            stop.set()
+
+
+class _Running(Generic[R, T]):
+    """A piece of work in a thread, and what it has yielded so far."""
+
+    def __init__(self, pool: ThreadPoolExecutor, piece: "Work[R, T]", free: "Queue[R]", stop: threading.Event) -> None:
+        self._yielded: Queue[T] = Queue(BUFFER)
+        self._stop = stop
+        self._done: Future[None] = pool.submit(self._run, piece, free)
+
+    def _run(self, piece: "Work[R, T]", free: "Queue[R]") -> None:
+        resource = free.get()
+        try:
+            for result in piece(resource):
+                self._put(result)
+                if self._stop.is_set():
+                    return
+        finally:
+            free.put(resource)
+
+    def _put(self, result: T) -> None:
+        while not self._stop.is_set():
+            try:
+                return self._yielded.put(result, timeout=_TICK_SECONDS)
+            except Full:
+                continue
+
+    def results(self) -> Iterator[T]:
+        """Yield what the piece yields until it is done; raise what it raised."""
+        while not (self._done.done() and self._yielded.empty()):
+            try:
+                yield self._yielded.get(timeout=_TICK_SECONDS)
+            except Empty:
+                continue
+        self._done.result()
