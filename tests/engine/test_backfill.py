@@ -82,7 +82,7 @@ def test_repaired_store_keeps_its_live_instances(
     live = live_instances(store)
     histories = history_of(store, live)
     for name in sorted(live):
-        with pytest.raises(Exception, match="(?i)running|active|force"):
+        with pytest.raises(Exception, match=r"(?i)running|active|force"):
             store.admin("delete-instance", name)
     store.admin("delete-bulk")
     assert instances(store) == live | ancestors(store, live)

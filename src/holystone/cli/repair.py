@@ -94,6 +94,7 @@ def apply(
     Without PLAN it plans first, shows the plan, and asks. The first apply makes holystone's own tables.
     """
     from holystone.cli.files import holds_object, read_file
+    from holystone.cli.progress import progress_bar
     from holystone.mend.apply import Report, apply_plan
     from holystone.mend.plan import read_plan
     from holystone.render.repairs import plan_text, report_text
@@ -116,7 +117,8 @@ def apply(
     report = Report()
     if made.changes:
         _install_journal(store)
-        report = apply_plan(store, made, unsafe=unsafe)
+        with progress_bar() as progress:
+            report = apply_plan(store, made, unsafe=unsafe, progress=progress)
     with output_to(None) as out:
         if format_ == "json":
             _write_json(report.to_json())

@@ -5,7 +5,7 @@ import platform
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,15 +17,13 @@ from holystone.errors import HolystoneError
 from holystone.mend import journal
 from holystone.mend.change import Change, change_for, is_row, repair_of, row_table, values
 from holystone.mend.locks import busy_instances
+from holystone.mend.pace import Pace
 from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
 from holystone.scan.catalogue import checks
 from holystone.scan.finding import judge
-from holystone.scan.scan import suspects
+from holystone.scan.scan import Progress, suspects
 from holystone.store import Store
-
-CHUNK = 100
-"""Changes in one transaction: few enough that an engine waits for milliseconds only."""
 
 PATIENCE_SECONDS = 5.0
 """How long instances that the engine is working on are waited for, over the whole run."""
@@ -65,9 +63,7 @@ class Report:
         }
 
 
-def apply_plan(
-    store: Store, plan: Plan, *, unsafe: Collection[str] = (), progress: Callable[[int, int], None] | None = None
-) -> Report:
+def apply_plan(store: Store, plan: Plan, *, unsafe: Collection[str] = (), progress: Progress | None = None) -> Report:
     """Carry out the plan's safe changes, and those of the unsafe repairs or checks named in `unsafe`.
 
     The journal must be installed. An interrupted run leaves each row either as it was or changed and
@@ -81,10 +77,12 @@ def apply_plan(
         else:
             report.unsafe[change.repair] = report.unsafe.get(change.repair, 0) + 1
     run = _Run(store, plan.hash, report)
-    for done, chunk in enumerate(_chunks(chosen)):
+    done = 0
+    for chunk in run.pace.chunks(chosen):
         run.apply(chunk)
+        done += len(chunk)
         if progress is not None:
-            progress(min((done + 1) * CHUNK, len(chosen)), len(chosen))
+            progress("changes", done, len(chosen))
     run.apply_waiting()
     run.finish()
     return report
@@ -95,6 +93,7 @@ class _Run:
 
     def __init__(self, store: Store, plan_hash: str, report: Report) -> None:
         self.store = store
+        self.pace = Pace(store)
         self.report = report
         self.written = 0
         self.waiting: list[Change] = []
@@ -104,7 +103,7 @@ class _Run:
         """Apply a chunk in one transaction; what the engine is busy with is put off, or skipped at last."""
         skipped: list[tuple[Change, str]] = []
         waiting: list[Change] = []
-        with self.store.transaction() as connection:
+        with self.pace.transaction() as connection:
             busy = busy_instances(self.store, connection, [change.instance_id for change in chunk])
             free = [change for change in chunk if change.instance_id not in busy]
             for change in chunk:
@@ -133,7 +132,7 @@ class _Run:
         while self.waiting:
             time.sleep(min(0.2, PATIENCE_SECONDS))
             again, self.waiting = self.waiting, []
-            for chunk in _chunks(again):
+            for chunk in self.pace.chunks(again):
                 self.apply(chunk, last_try=time.monotonic() >= until)
 
     def finish(self) -> None:
@@ -249,8 +248,3 @@ def _keys_by_table(store: Store, chunk: Sequence[Change]) -> dict[str, list[Mapp
     for change in chunk:
         keys[change.table].append(values(store, change.key))
     return keys
-
-
-def _chunks(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
-    for start in range(0, len(changes), CHUNK):
-        yield changes[start : start + CHUNK]

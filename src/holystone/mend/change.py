@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnClause, ColumnElement, Connection, TableClause, and_, column, select, table
@@ -36,7 +36,7 @@ class Change:
     evidence: Image
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
     @property
     def instance_id(self) -> Any:

@@ -7,10 +7,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from holystone.clock import now_ms
 from holystone.mend import journal
-from holystone.mend.apply import BUSY, CHUNK, Report, new_run
+from holystone.mend.apply import BUSY, Report, new_run
 from holystone.mend.change import Change, is_row, row_table, values
 from holystone.mend.journal import Entry, Run
 from holystone.mend.locks import busy_instances
+from holystone.mend.pace import Pace
 from holystone.store import Store
 
 CHANGED_SINCE = "the row was changed after the run"
@@ -26,18 +27,19 @@ def undo_run(store: Store, run: Run) -> Report:
     undoing = new_run("undo", undoes=run.run_id)
     entries = [entry for entry in reversed(run.changes) if entry.undone_by is None]
     report.already = len(run.changes) - len(entries)
-    for start in range(0, len(entries), CHUNK):
-        _undo_chunk(store, run, undoing, entries[start : start + CHUNK], report)
+    pace = Pace(store)
+    for chunk in pace.chunks(entries):
+        _undo_chunk(store, pace, run, undoing, chunk, report)
     if report.run is not None:
         with store.transaction() as connection:
             journal.finish(connection, undoing.run_id, now_ms())
     return report
 
 
-def _undo_chunk(store: Store, run: Run, undoing: Run, entries: Sequence[Entry], report: Report) -> None:
+def _undo_chunk(store: Store, pace: Pace, run: Run, undoing: Run, entries: Sequence[Entry], report: Report) -> None:
     made: list[Change] = []
     skipped: list[tuple[Change, str]] = []
-    with store.transaction() as connection:
+    with pace.transaction() as connection:
         busy = busy_instances(store, connection, [entry.change.instance_id for entry in entries])
         for entry in entries:
             if entry.change.instance_id in busy:

@@ -18,10 +18,11 @@ Work = Callable[[R], Iterable[T]]
 """Yields results, with the use of a resource that no other piece of work uses at the same time."""
 
 
-def in_order(pieces: Iterable["Work[R, T]"], resources: Sequence[R]) -> Iterator[T]:
+def in_order(pieces: Iterable["Work[R, T]"], resources: Sequence[R], interrupt: Callable[[R], None]) -> Iterator[T]:
     """Yield the results of all pieces of work, in the order of the pieces; as many at once as there are resources.
 
-    An error of a piece is raised in its place. Whoever stops iterating stops the work as well.
+    An error of a piece is raised in its place. Whoever stops iterating stops the work as well: what a resource
+    is busy with then is interrupted.
     """
     if len(resources) == 1:
         for piece in pieces:
@@ -40,8 +41,11 @@ def in_order(pieces: Iterable["Work[R, T]"], resources: Sequence[R]) -> Iterator
                     yield from running.popleft().results()
             while running:
                 yield from running.popleft().results()
-        finally:
+        except BaseException:
             stop.set()
+            for resource in resources:
+                interrupt(resource)
+            raise
 
 
 class _Running(Generic[R, T]):
@@ -55,6 +59,8 @@ class _Running(Generic[R, T]):
     def _run(self, piece: "Work[R, T]", free: "Queue[R]") -> None:
         resource = free.get()
         try:
+            if self._stop.is_set():
+                return
             for result in piece(resource):
                 self._put(result)
                 if self._stop.is_set():

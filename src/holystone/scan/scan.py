@@ -141,7 +141,7 @@ class Scan:
             partial(self._suspects, relation=relation, checks=checks, within=[*selected, *span], done=n * STRIDE)
             for n, span in enumerate(spans)
         )
-        for done, flags, facts in in_order(pieces, connections):
+        for done, flags, facts in in_order(pieces, connections, self.store.flavour.interrupt):
             if facts is None:
                 self._report(relation, done, total)
                 continue

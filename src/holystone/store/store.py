@@ -39,6 +39,9 @@ class Store:
 
         Raises TargetError where nothing is there, NotAStoreError where it is no store of duroxide or only
         half of one, and StoreUnavailableError where it cannot be read. Creates nothing.
+
+        Never open a SQLite store in a process that has loaded the duroxide package: two copies of SQLite in one
+        process drop each other's file locks, and damage the file.
         """
         store = cls(parse_target(target, schema) if isinstance(target, str) else target, read_only=read_only)
         try:

@@ -144,5 +144,5 @@ _LATER_COLUMNS = {
 CORE: dict[str, frozenset[str]] = {
     table.name: frozenset(column.name for column in table.columns if column.name not in _LATER_COLUMNS)
     for table in (instances, executions, history, orchestrator_queue, instance_locks)
-}
+} | {"worker_queue": frozenset({"id", "work_item", "lock_token", "locked_until", "created_at"})}
 """Table name -> the columns of it that every version of the engine has had."""

@@ -17,8 +17,8 @@ Columns = Mapping[str, frozenset[str]]
 
 
 def is_fit_to_print(text: str) -> bool:
-    """Return whether the text holds no control character but tabs and line ends."""
-    return all(character.isprintable() or character in "\t\n" for character in text)
+    """Return whether the text holds no control character but line ends."""
+    return all(character.isprintable() or character == "\n" for character in text)
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ class Flavour(ABC):
     @abstractmethod
     def adopt_view(self, connection: Connection, view: str | None) -> None:
         """Make a connection, whose transaction has just begun, see the store as the one that shared its view."""
+
+    @abstractmethod
+    def interrupt(self, connection: Connection) -> None:
+        """Make the statement that another thread runs on the connection fail at once, if there is one."""
 
     @abstractmethod
     def dialect(self) -> Dialect:

@@ -88,6 +88,10 @@ class PostgreSQL(Flavour):
         assert view.replace("-", "").isalnum()
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{view}'")
 
+    def interrupt(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.cancel()
+
     def dialect(self) -> Dialect:
         return PostgreSQLDialect(paramstyle="named")  # type: ignore[no-untyped-call]
 

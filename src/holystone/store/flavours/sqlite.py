@@ -118,6 +118,11 @@ class SQLite(Flavour):
     def adopt_view(self, connection: Connection, view: str | None) -> None:
         """SQLite has no views to share: each connection sees the last commit before its first read."""
 
+    def interrupt(self, connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.interrupt()
+
     def dialect(self) -> Dialect:
         return SQLiteDialect(paramstyle="named")
 

@@ -1,0 +1,64 @@
+"""How much is written at a time, and how long the engine is let alone in between.
+
+On SQLite a writer shuts out all others, and a transaction of the engine that began to read before our commit
+fails when it comes to write. After some such failures of one ack the engine gives the orchestration up, as
+Failed, for good: so while it is at work, little is written at a time and much is rested.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection, exists, or_, select
+
+from holystone.clock import now_ms
+from holystone.store import Store
+from holystone.store.tables import instance_locks, orchestrator_queue, worker_queue
+
+CHUNK = 100
+"""Rows in one transaction while the engine rests."""
+GENTLE_CHUNK = 10
+"""Rows in one transaction while the engine is at work, and in the first one."""
+REST = 10.0
+"""How many times as long as a transaction the engine is let alone after it, while it is at work."""
+
+T = TypeVar("T")
+
+
+class Pace:
+    """The pace of one run over a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._size = GENTLE_CHUNK
+        self._rest_seconds = 0.0
+
+    def chunks(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
+        """Yield the items in slices, each for one transaction; rests between them where it has to."""
+        start = 0
+        while start < len(items):
+            chunk = items[start : start + self._size]
+            yield chunk
+            start += len(chunk)
+            if start < len(items):
+                time.sleep(self._rest_seconds)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yield a connection in one writing transaction, and learn from it how to go on."""
+        with self._store.transaction() as connection:
+            begun = time.monotonic()
+            at_work = engine_at_work(connection)
+            yield connection
+        self._size = GENTLE_CHUNK if at_work else CHUNK
+        self._rest_seconds = REST * (time.monotonic() - begun) if at_work else 0.0
+
+
+def engine_at_work(connection: Connection) -> bool:
+    """Return whether the engine is in the middle of a turn or an activity, or has one to begin by now."""
+    now = now_ms()
+    turn = exists().where(instance_locks.c.locked_until > now)
+    activity = exists().where(worker_queue.c.locked_until > now)
+    message = exists().where(orchestrator_queue.c.locked_until > now)
+    return bool(connection.execute(select(or_(turn, activity, message))).scalar_one())
