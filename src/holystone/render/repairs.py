@@ -31,7 +31,7 @@ def plan_text(store: Store, plan: Plan, out: TextIO, *, apply_with: Sequence[str
     by_repair: dict[str, list[Change]] = {}
     for change in plan.changes:
         by_repair.setdefault(change.repair, []).append(change)
-    for id, changes in by_repair.items():
+    for id, changes in sorted(by_repair.items(), key=lambda item: min(change.check for change in item[1])):
         _write_repair(id, changes, out)
     for check_id, number in sorted(plan.unmended.items()):
         click.echo(
@@ -42,8 +42,9 @@ def plan_text(store: Store, plan: Plan, out: TextIO, *, apply_with: Sequence[str
     if not plan.changes:
         click.echo(f"{one_line(str(store.target))}: nothing to repair.", file=out)
         return
-    click.echo(f"Plan {plan.hash}: {counted(safe, 'safe change')}, {unsafe} unsafe. Nothing was written.", file=out)
+    click.echo(f"Plan {plan.hash}: {counted(safe, 'safe change')}, {unsafe} unsafe.", file=out)
     if apply_with is not None:
+        click.echo("Nothing was written.", file=out)
         click.echo(f"Next: {command(store, 'repair apply', *apply_with)}", file=out)
 
 
