@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity
+from holystone.scan.check import BOTH, Check, Level, Severity, derived
 from holystone.scan.relations.executions import EXECUTIONS, ExecutionFacts
 from holystone.store.events import RUNNING
 
@@ -20,7 +20,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: and_(execution.status_known, not_(execution.status_agrees)),
-    columns=("status",),
+    expects=derived("status"),
     cause=_cause,
     message="status is {observed[status]}, its history says {expected[status]}",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -12,7 +12,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: not_(execution.status_known),
-    columns=("status",),
+    expects=derived("status"),
     cause=no_cause,
     message="status is {observed[status]!r}, its history says {expected[status]}",
     asserts="executions.status is one of Running, Completed, Failed and ContinuedAsNew, written exactly so.",

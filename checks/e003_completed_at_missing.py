@@ -1,6 +1,6 @@
 from sqlalchemy import and_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -12,7 +12,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: and_(execution.completed_at.is_(None), execution.has_completed_at, execution.ended),
-    columns=("completed_at",),
+    expects=derived("completed_at"),
     cause=no_cause,
     message="ended, but completed_at is not set",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import and_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.relations.executions import EXECUTIONS
 from holystone.store.events import RUNNING
 
@@ -15,7 +15,7 @@ CHECK = Check(
     violated=lambda execution: and_(
         execution.completed_at.is_not(None), execution.status == RUNNING, execution.status_agrees
     ),
-    columns=("completed_at",),
+    expects=derived("completed_at"),
     cause=no_cause,
     message="running, but completed_at is {observed[completed_at]}",
     asserts="executions.completed_at is NULL while the execution runs: only the ack of its terminal event sets it.",

@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import Check, Level, Severity, no_cause
+from holystone.scan.check import Check, Level, Severity, derived, no_cause
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -16,7 +16,7 @@ CHECK = Check(
         not_(execution.flavour.completed_at_well_formed(execution.completed_at)),
         execution.ended,
     ),
-    columns=("completed_at",),
+    expects=derived("completed_at"),
     cause=no_cause,
     message="completed_at is {observed[completed_at]!r}, no count of milliseconds",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -12,7 +12,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: and_(not_(execution.output_surely_agrees), execution.status_agrees),
-    columns=("output",),
+    expects=derived("output"),
     cause=no_cause,
     message="output differs from the one in its history",
     asserts=(

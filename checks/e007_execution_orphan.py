@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity
+from holystone.scan.check import BOTH, Check, Level, Severity, derived
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -12,7 +12,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: not_(execution.instance_exists),
-    columns=("instance",),
+    expects=derived("instance"),
     cause=lambda facts: "ghost" if not facts.has_history else "instance-lost",
     message="there is no row in instances for it",
     asserts="Each execution belongs to a row of instances: the ack that creates the one creates the other.",

@@ -1,13 +1,13 @@
 """What a check is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement
 
-from holystone.scan.relation import Facts, Relation, Source
+from holystone.scan.relation import Facts, Relation
 
 
 class Severity(IntEnum):
@@ -40,9 +40,9 @@ class Check:
 
     `violated` is a predicate over a relation's source, in SQLAlchemy Core: the scan joins those of all
     checks of a relation into one pass. It may suspect too much, never too little. A suspect becomes a
-    finding only where the relation's facts, read by the same code that writes rows, expect of one of the
-    `columns` another value than it has. So each rule of derivation stands in one place, and the ways in
-    which two databases read JSON cannot raise a false alarm.
+    finding only where its facts are not as the check `expects` of them, column by column. With `derived` these
+    are the relation's own facts, read by the same code that writes rows: so each rule of derivation stands in
+    one place, and the ways in which two databases read JSON cannot raise a false alarm.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Check:
     flavours: frozenset[str]
     relation: Relation[Any]
     violated: Callable[[Any], ColumnElement[bool]]
-    columns: tuple[str, ...]
+    expects: Callable[[Any], Mapping[str, Any]]
     cause: Callable[[Any], str | None]
     message: str
     asserts: str
@@ -65,9 +65,14 @@ class Check:
 
     def observe(self, facts: Facts) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return the values observed and expected, or None where the facts bear no finding out."""
-        expected = {column: facts.expected(column) for column in self.columns if facts.decided(column)}
+        expected = dict(self.expects(facts))
         observed = {column: facts.observed(column) for column in expected}
         return (observed, expected) if observed != expected else None
+
+
+def derived(*columns: str) -> Callable[[Facts], Mapping[str, Any]]:
+    """For `expects`: what the relation's facts expect of these columns, less those for which they decide nothing."""
+    return lambda facts: {column: facts.expected(column) for column in columns if facts.decided(column)}
 
 
 BOTH = frozenset({"sqlite", "postgresql"})
@@ -76,6 +81,3 @@ BOTH = frozenset({"sqlite", "postgresql"})
 
 def no_cause(facts: Facts) -> None:
     """For `cause`: the check knows one way only in which its bad state comes about."""
-
-
-__all__ = ["BOTH", "Check", "Level", "NoRepair", "Severity", "Source", "no_cause"]

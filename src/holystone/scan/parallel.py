@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
@@ -18,7 +18,9 @@ Work = Callable[[R], Iterable[T]]
 """Yields results, with the use of a resource that no other piece of work uses at the same time."""
 
 
-def in_order(pieces: Iterable["Work[R, T]"], resources: Sequence[R], interrupt: Callable[[R], None]) -> Iterator[T]:
+def in_order(
+    pieces: Iterable["Work[R, T]"], resources: Sequence[R], interrupt: Callable[[R], None]
+) -> Generator[T, None, None]:
     """Yield the results of all pieces of work, in the order of the pieces; as many at once as there are resources.
 
     An error of a piece is raised in its place. Whoever stops iterating stops the work as well: what a resource

@@ -1,0 +1,62 @@
+"""Work in threads comes back in order, raises what went wrong, and stops when nobody listens any more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from holystone.scan.parallel import BUFFER, in_order
+
+
+def nothing(resource: str) -> None:
+    """For `interrupt`: these resources are never blocked."""
+
+
+def counting(start: int, stop: int) -> Iterator[int]:
+    yield from range(start, stop)
+
+
+@pytest.mark.parametrize("resources", [["one"], ["one", "two"], ["one", "two", "three"]])
+def test_results_come_in_the_order_of_the_pieces(resources: list[str]) -> None:
+    size = BUFFER * 2 + 7
+    pieces = [lambda _, n=n: counting(n * size, (n + 1) * size) for n in range(5)]
+    assert list(in_order(pieces, resources, nothing)) == list(range(5 * size))
+
+
+def test_no_resource_is_used_twice_at_a_time() -> None:
+    in_use: set[str] = set()
+    clashes: list[str] = []
+    lock = threading.Lock()
+
+    def piece(resource: str) -> Iterator[int]:
+        with lock:
+            clashes.extend(in_use & {resource})
+            in_use.add(resource)
+        yield from range(100)
+        with lock:
+            in_use.remove(resource)
+
+    assert len(list(in_order([piece] * 20, ["one", "two"], nothing))) == 2000
+    assert clashes == []
+
+
+def test_error_is_raised_in_its_place() -> None:
+    def failing(_: str) -> Iterator[int]:
+        yield 2
+        raise ValueError("bad row")
+
+    results = in_order([lambda _: iter([1]), failing, lambda _: iter([3])], ["one", "two"], nothing)
+    assert [next(results), next(results)] == [1, 2]
+    with pytest.raises(ValueError, match="bad row"):
+        next(results)
+
+
+def test_whoever_stops_listening_interrupts_the_work() -> None:
+    interrupted: list[str] = []
+    results = in_order([lambda _: counting(0, BUFFER * 50)] * 4, ["one", "two"], interrupted.append)
+    assert next(results) == 0
+    results.close()
+    assert sorted(interrupted) == ["one", "two"]
+    assert threading.active_count() == 1
