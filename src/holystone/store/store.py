@@ -58,9 +58,8 @@ class Store:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Yield a connection in one read-only transaction, in which the store stands still."""
-        with self._transaction(self._reader) as connection:
+        with self.snapshots(1) as [connection]:
             yield connection
-        self.flavour.close()
 
     @contextmanager
     def snapshots(self, number: int) -> Iterator[list[Connection]]:
@@ -69,6 +68,7 @@ class Store:
         On PostgreSQL they all see the same moment; on SQLite each sees one moment, so that nothing is seen half
         done, but not the same one to the very commit.
         """
+        self.flavour.begin_reading()
         with ExitStack() as stack:
             first = stack.enter_context(self._transaction(self._reader))
             view = self.flavour.share_view(first) if number > 1 else None
@@ -76,7 +76,7 @@ class Store:
             for other in others:
                 self.flavour.adopt_view(other, view)
             yield [first, *others]
-        self.flavour.close()
+        self.flavour.end_reading()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -175,8 +175,11 @@ class Flavour(ABC):
     def from_json(self, column: str, value: Any) -> Any:
         """Return what to compare with or to write for JSON that `to_json` made: a value or an expression."""
 
-    def close(self) -> None:  # noqa: B027 (most flavours have nothing to verify)
-        """End the reading of the store; raises where what was read cannot be relied on."""
+    def begin_reading(self) -> None:  # noqa: B027 (not every flavour has something to remember)
+        """Prepare for connections that read."""
+
+    def end_reading(self) -> None:  # noqa: B027 (nor to verify)
+        """End what `begin_reading` began; StoreChangedError where what was read cannot be relied on."""
 
     def is_terminal(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
         """Return whether the event ends its execution."""

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import stat
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -37,15 +36,14 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError, TargetError
+from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
+from holystone.store.flavours.sqlite_file import is_changed, lies_closed, require_database_file, wal_size
 from holystone.store.tables import executions, history
 
 _STRAY_BYTES = "surrogateescape"
 """How bytes that are no UTF-8 come through text, as Python's own file names do: one bad row blinds no check."""
-_MAGIC = b"SQLite format 3\0"
-_WAL_VERSION = 2
 _LOCK_WAIT_SECONDS = 5.0
 # Milliseconds between 1973 and 5138: a count of seconds or of microseconds falls outside.
 _EARLIEST_MS, _LATEST_MS = 10**11, 10**14
@@ -79,16 +77,16 @@ class SQLite(Flavour):
         return engine
 
     def _connect(self, read_only: bool) -> sqlite3.Connection:
-        _require_database_file(self.path)
+        require_database_file(self.path)
         mode = "mode=ro" if read_only else "mode=rw"
         if not read_only and not os.access(self.path, os.W_OK):
             # SQLite would find out later, and leave a -wal and a -shm file behind that nobody can use.
             raise self._not_writable()
-        if read_only and _nobody_has_it_open(self.path):
+        if read_only and lies_closed(self.path):
             # Opened plainly, a WAL store would get a -wal and a -shm file that stay behind, owned by
-            # whoever ran the check. `close` makes sure that no writer came meanwhile.
+            # whoever ran the check. `end_reading` makes sure that no writer came meanwhile.
             mode += "&immutable=1"
-            self._untouched = self.path.stat()
+            self._untouched = self._untouched or self.path.stat()
         connection = sqlite3.connect(
             f"file:{quote(os.fsencode(self.path.absolute()))}?{mode}",
             uri=True,
@@ -102,11 +100,14 @@ class SQLite(Flavour):
             connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    def close(self) -> None:
+    def begin_reading(self) -> None:
+        self._untouched = None
+
+    def end_reading(self) -> None:
         if self._untouched is None:
             return
         before, self._untouched = self._untouched, None
-        if _is_changed(self.path, before) or _wal_size(self.path):
+        if is_changed(self.path, before) or wal_size(self.path):
             raise StoreChangedError(
                 f"A program began to write to {self.path} while it was read, so the answer is not reliable.",
                 "Run the same command again.",
@@ -276,72 +277,3 @@ def _is_utf8(text: str) -> bool:
 def _json_at(event_data: ColumnElement[str], path: str) -> ColumnElement[str]:
     """Return the value at `path`, NULL where `event_data` is no JSON: json_extract alone would raise."""
     return case((func.json_valid(event_data) == 1, func.json_extract(event_data, path)))
-
-
-def _require_database_file(path: Path) -> None:
-    """Raise where `path` is not a whole, readable SQLite file; SQLite itself would say less, or create it."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        raise TargetError(f"There is no file {path}.", "Name the engine's SQLite file.") from None
-    except (OSError, ValueError) as error:
-        raise TargetError(f"{path} cannot be reached: {_reason(error)}.", "Name the engine's SQLite file.") from None
-    if stat.S_ISDIR(mode):
-        raise TargetError(f"{path} is a directory.", "Name the engine's SQLite file inside it.")
-    if not stat.S_ISREG(mode):
-        raise TargetError(f"{path} is not a regular file.", "Name the engine's SQLite file.")
-    try:
-        with path.open("rb") as file:
-            header = file.read(100)
-    except OSError as error:
-        raise StoreUnavailableError(
-            f"{path} cannot be read: {_reason(error)}.", "Run the command as a user who may read the file."
-        ) from None
-    if not header:
-        raise NotAStoreError(f"{path} is empty.", "Name the engine's SQLite file; let the engine make its store first.")
-    if not header.startswith(_MAGIC):
-        raise NotAStoreError(f"{path} is not a SQLite database.", "Name the engine's SQLite file.")
-    _require_all_pages(path, header)
-
-
-def _require_all_pages(path: Path, header: bytes) -> None:
-    """Raise where the file is shorter than its header says: what is cut off would read as clean."""
-    size = path.stat().st_size
-    page_size = int.from_bytes(header[16:18], "big")
-    page_size = 65536 if page_size == 1 else page_size
-    pages = int.from_bytes(header[28:32], "big")
-    header_is_current = header[24:28] == header[92:96]
-    if len(header) < 100 or (header_is_current and size < pages * page_size and not _wal_size(path)):
-        raise StoreUnavailableError(
-            f"{path} is truncated: its header speaks of {pages * page_size} bytes, the file has {size}.",
-            "Restore the file from a backup, or recover what is left of it with sqlite3's .recover.",
-        )
-
-
-def _nobody_has_it_open(path: Path) -> bool:
-    """Return whether a WAL file lies closed: without a -shm file, and without anything in a -wal file."""
-    with path.open("rb") as file:
-        is_wal = file.read(20)[18:20] == bytes([_WAL_VERSION, _WAL_VERSION])
-    if not is_wal or _wal_size(path):
-        return False
-    return not Path(f"{path}-shm").exists() or not os.access(path.absolute().parent, os.W_OK)
-
-
-def _is_changed(path: Path, before: os.stat_result) -> bool:
-    try:
-        after = path.stat()
-    except OSError:
-        return True
-    return (before.st_ino, before.st_mtime_ns, before.st_size) != (after.st_ino, after.st_mtime_ns, after.st_size)
-
-
-def _wal_size(path: Path) -> int:
-    """Return the bytes of the file's -wal file, 0 where there is none."""
-    try:
-        return Path(f"{path}-wal").stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
