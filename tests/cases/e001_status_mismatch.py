@@ -1,6 +1,9 @@
+import json
+from typing import Any
+
 from cases.case import Case, CompletedAt, Found, Row, event_time, execution
 from holystone.demo.scribe import Scribe, cancelled, completed, continued, failed, scheduled, started
-from holystone.store.tables import executions
+from holystone.store.tables import executions, history
 
 # What a user's own data can look like: nothing of it may pass for an event.
 LOOKS_LIKE_AN_EVENT = '{"type":"OrchestrationCompleted","output":"no"}'
@@ -13,6 +16,53 @@ def healthy(scribe: Scribe) -> None:
     scribe.execution("live", started(input=LOOKS_LIKE_AN_EVENT), scheduled(input=LOOKS_LIKE_AN_EVENT))
     scribe.execution("loop", started(), continued(LOOKS_LIKE_AN_EVENT))
     scribe.execution("loop", started(), scheduled(), execution_id=2)
+    # When something ends an execution from outside, what it still had outstanding is cancelled after the end.
+    scribe.execution("outstanding", started(), scheduled(), cancelled(), ("ActivityCancelRequested", {"reason": "end"}))
+    # A limit that is broken in the last turn: the engine adds a failure to the end that it had written.
+    scribe.execution("over-limit", started(), completed(), failed("custom status too large"))
+    scribe.execution("reprinted", started(), completed())
+    scribe.change(history, last_of("reprinted"), event_data=reprinted("reprinted"))
+    undecided(scribe)
+
+
+def undecided(scribe: Scribe) -> None:
+    """Histories that cannot be read to the end, of which nothing may be said."""
+    completed_at = scribe.flavour.completed_at(event_time(1, 1))
+    # Older engines failed an execution with an unreadable history without writing an event.
+    scribe.execution("old-poison", started(), scheduled())
+    scribe.change(history, last_of("old-poison"), event_data="not JSON")
+    scribe.change(executions, execution("old-poison"), status="Failed", output="poison", completed_at=completed_at)
+    # The unreadable event may have been the end: whole, cut off, or of a kind that only a newer engine knows.
+    for name, event_data in {
+        "end-lost": "",
+        "end-cut-off": reprinted("end-cut-off")[:-5],
+        "end-unknown": '{"type":"OrchestrationTransferred"}',
+        "end-no-object": '["type","OrchestrationCompleted"]',
+    }.items():
+        for status in ("Completed", "Running"):
+            instance_id = f"{name}-{status}"
+            scribe.execution(instance_id, started(), completed())
+            scribe.change(history, last_of(instance_id), event_data=event_data)
+            if status == "Running":
+                scribe.change(executions, execution(instance_id), status=status, output=None, completed_at=None)
+
+
+def last_of(instance_id: str) -> dict[str, Any]:
+    """The key of the second event, the last one of most histories here."""
+    return {"instance_id": instance_id, "event_id": 2}
+
+
+def reprinted(instance_id: str) -> str:
+    """A terminal event in another order and with spaces, as a database's own JSON type prints it."""
+    event = {
+        "type": "OrchestrationCompleted",
+        "output": '"done"',
+        "event_id": 2,
+        "instance_id": instance_id,
+        "execution_id": 1,
+        "timestamp_ms": event_time(1, 2),
+    }
+    return json.dumps(event, indent=1)
 
 
 def broken(scribe: Scribe) -> None:
@@ -33,6 +83,9 @@ def broken(scribe: Scribe) -> None:
     # The last event is none, yet an earlier one ended the execution: the engine's status API says Completed.
     scribe.execution("late-event", started(), completed('"early"'), scheduled())
     scribe.change(executions, execution("late-event"), status="Running", **unset)
+    scribe.execution("reprinted", started(), completed())
+    scribe.change(history, last_of("reprinted"), event_data=reprinted("reprinted"))
+    scribe.change(executions, execution("reprinted"), status="Failed")
 
 
 CASE = Case(
@@ -59,6 +112,13 @@ CASE = Case(
             observed={"status": "ContinuedAsNew"},
             expected={"status": "Running"},
             cause="premature-terminal",
+        ),
+        Found(
+            instance_id="reprinted",
+            execution_id=1,
+            observed={"status": "Failed"},
+            expected={"status": "Completed"},
+            cause="wrong-terminal",
         ),
         Found(
             instance_id="stale",
