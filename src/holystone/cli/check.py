@@ -55,7 +55,7 @@ def check(
     selection = Selection(Level[level], select, ignore, instance)
     chosen = selection.checks()
     store = open_store(target, schema, read_only=True)
-    with progress_bar() as progress, output_to(output) as out:
+    with progress_bar(streamed=format_ != "text") as progress, output_to(output) as out:
         scan = Scan(
             store,
             chosen,

@@ -15,9 +15,13 @@ PATIENCE_SECONDS = 1.0
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None] | None]:
-    """Yield a function to report rows done and in all by name; None where nobody watches a terminal."""
-    if not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+def progress_bar(*, streamed: bool = False) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Yield a function to report rows done and in all by name; None where nobody watches a terminal.
+
+    Output that is `streamed` meanwhile to the same terminal would be overwritten, so there is no bar then.
+    """
+    unwatched = not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if unwatched or (streamed and sys.stdout.isatty()):
         yield None
         return
     bar = _Bar()
@@ -33,6 +37,10 @@ class _Bar:
         self._progress: Progress | None = None
 
     def report(self, name: str, done: int, total: int) -> None:
+        if done >= total:
+            # Cleared at once: the report comes next, and must not be drawn over.
+            self.close()
+            return
         if self._progress is None:
             if time.monotonic() - self._begun < PATIENCE_SECONDS:
                 return
@@ -44,11 +52,13 @@ class _Bar:
     def close(self) -> None:
         if self._progress is not None:
             self._progress.stop()
+            self._progress = None
 
     def _start(self) -> "Progress":
         from rich.console import Console
         from rich.progress import Progress
 
-        progress = Progress(console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        progress = Progress(console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
         progress.start()
         return progress

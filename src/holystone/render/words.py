@@ -65,4 +65,6 @@ def _quoted(word: str) -> str:
 
 def wrapped(text: str, indent: str = "", first: str | None = None) -> str:
     """Return prose folded to the width of a page."""
-    return textwrap.fill(text, WIDTH, initial_indent=indent if first is None else first, subsequent_indent=indent)
+    return textwrap.fill(
+        text, WIDTH, initial_indent=indent if first is None else first, subsequent_indent=indent, break_on_hyphens=False
+    )

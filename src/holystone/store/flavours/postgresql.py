@@ -130,7 +130,7 @@ class PostgreSQL(Flavour):
 
     def explain(self, error: DBAPIError) -> HolystoneError:
         state = getattr(error.orig, "sqlstate", None) or ""
-        said = self.target.without_secrets(" ".join(str(error.orig).split()))
+        said = self.target.without_secrets(" ".join(str(error.orig).split())).rstrip(".?")
         if state == "42501":
             return StoreUnavailableError(
                 f"The role has no permission: {said}.",
