@@ -1,1 +1,1 @@
-"""The versioned schema of holystone's own tables, run by Alembic."""
+"""The versioned schemas, run by Alembic: of the engine's tables in the branch `store`, of holystone's in `toolkit`."""

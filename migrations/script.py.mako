@@ -1,7 +1,10 @@
 """${message}"""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
+from sqlalchemy import Connection
+
+from holystone.revision import refuse_to_lose, require_objects
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -15,3 +18,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     ${downgrades if downgrades else "pass"}
+
+
+def verify(connection: Connection) -> None:
+    require_objects(connection, {})

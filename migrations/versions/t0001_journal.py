@@ -2,6 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy import Connection
+
+from holystone.revision import refuse_to_lose, require_objects
 
 revision = "t0001"
 down_revision = None
@@ -40,5 +43,17 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    refuse_to_lose(op.get_bind(), rows_of=["holystone_changes", "holystone_runs"])
     op.drop_table("holystone_changes")
     op.drop_table("holystone_runs")
+
+
+def verify(connection: Connection) -> None:
+    columns = {
+        "holystone_runs": ("run_id", "kind", "plan", "undoes", "actor", "version", "started_at_ms", "finished_at_ms"),
+        "holystone_changes": (
+            *("run_id", "number", "check_id", "repair_id", "safety", "table_name", "row_key"),
+            *("before_image", "after_image", "why", "evidence", "made_at_ms", "undone_by"),
+        ),
+    }
+    require_objects(connection, columns)

@@ -30,6 +30,22 @@ class StoreChangedError(StoreUnavailableError):
     """A writer came while the store was read without locks, so what was read is not to be relied on."""
 
 
+class TurnError(HolystoneError):
+    """A turn or an activity cannot be written; nothing of it was."""
+
+
+class LockLostError(TurnError):
+    """The lock has expired, was taken over, or never was."""
+
+
+class InvalidTurnError(TurnError):
+    """What the caller wants to write contradicts itself or the store."""
+
+
+class ExecutionEndedError(TurnError):
+    """The execution has ended; a terminal event is its last word."""
+
+
 class CatalogueError(HolystoneError):
     """A check or a repair is named that is not there, or one of the catalogue cannot be loaded."""
 
@@ -40,3 +56,14 @@ class PlanError(HolystoneError):
 
 class JournalError(HolystoneError):
     """The journal cannot be used: no such run, or its tables are missing."""
+
+
+class RecordError(HolystoneError):
+    """An event or a message is none that the engine could have written."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "Look for what wrote it: the engine could neither have written it nor read it.")
+
+
+class MigrationError(HolystoneError):
+    """A revision cannot be run: it would lose rows, or the store is not as the revision needs it."""

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from holystone.demo.scribe import Payload, Scribe
+from holystone.store import Event
 
 
 class PrefixedScribe(Scribe):
@@ -17,9 +18,7 @@ class PrefixedScribe(Scribe):
         super().__init__(scribe.connection, scribe.flavour, row_id=sum(prefix.encode()) * 1000)
         self.prefix = prefix
 
-    def event(
-        self, instance_id: str, execution_id: int, event_id: int, payload: Payload, now_ms: int
-    ) -> Mapping[str, Any]:
+    def event(self, instance_id: str, execution_id: int, event_id: int, payload: Payload, now_ms: int) -> Event:
         # Named here already, because the event's data holds the id too.
         return super().event(self._named(instance_id), execution_id, event_id, payload, now_ms)
 

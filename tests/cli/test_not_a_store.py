@@ -97,6 +97,8 @@ def damaged_header(path: Path) -> str:
 def test_what_is_no_store_is_refused_and_left_alone(
     run: Run, tmp_path: Path, make: Callable[[Path], str], command: list[str]
 ) -> None:
+    if make is no_file and command == ["migrate", "upgrade"]:
+        pytest.skip("this is how a store is made")
     path = tmp_path / "thing.db"
     says = make(path)
     before = contents(tmp_path)

@@ -16,6 +16,7 @@ _COMMANDS = {
     "checks": "holystone.cli.catalogue:checks",
     "completion": "holystone.cli.completion:completion",
     "demo": "holystone.cli.demo:demo",
+    "executions": "holystone.cli.executions:executions",
     "explain": "holystone.cli.catalogue:explain",
     "migrate": "holystone.cli.migrate:migrate",
     "repair": "holystone.cli.repair:repair",

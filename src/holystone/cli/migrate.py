@@ -1,9 +1,9 @@
-"""`holystone migrate`: the schema of holystone's own tables."""
+"""`holystone migrate`: the schema of a store, and new stores."""
 
 import click
 
 from holystone.cli.exits import Exit
-from holystone.cli.options import format_option, open_store, target_options
+from holystone.cli.options import format_option, named_target, open_store, target_options
 
 
 @click.group
@@ -46,10 +46,21 @@ def status(target: str, schema: str | None, format_: str) -> int:
 @migrate.command
 @target_options
 def upgrade(target: str, schema: str | None) -> int:
-    """Make or upgrade holystone's own tables; touches none of the engine's."""
-    from holystone.migrate import upgrade as run_upgrade
+    """Make or upgrade holystone's own tables; where there is no file TARGET, make a store there.
 
-    store = open_store(target, schema, read_only=False)
-    revisions = run_upgrade(store)
+    Touches none of the engine's tables in a store that is there. A new store is as the engine makes it.
+    """
+    from holystone.migrate import create
+    from holystone.migrate import upgrade as run_upgrade
+    from holystone.render.words import one_line
+    from holystone.store import Store
+    from holystone.store.flavours import flavour_of
+
+    place = named_target(target, schema)
+    if flavour_of(place).is_vacant():
+        store = create(place)
+        click.echo(one_line(f"Made the store {place} (engine migration {store.engine_migration})."))
+        return Exit.OK
+    revisions = run_upgrade(Store.open(place))
     click.echo(f"Ran {', '.join(revisions)}." if revisions else "Nothing to do: the newest revision is there.")
     return Exit.OK

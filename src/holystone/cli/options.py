@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from holystone.store import Store
+    from holystone.store.target import Target
 
 Command = Callable[..., Any]
 
@@ -82,17 +83,24 @@ def _ids(context: click.Context, parameter: click.Parameter, given: Sequence[str
     return ids
 
 
-def open_store(target: str, schema: str | None, *, read_only: bool) -> "Store":
-    """Open the store that the command was given.
+def named_target(target: str, schema: str | None) -> "Target":
+    """Return the target that the command was given.
 
     A schema from the environment is passed over for a SQLite file, so that one environment serves both.
     """
-    from holystone.store import Store
+    from holystone.store.target import parse_target
 
     source = click.get_current_context().get_parameter_source("schema")
     if source is ParameterSource.ENVIRONMENT and not target.startswith("postgres"):
         schema = None
-    return Store.open(target, schema, read_only=read_only)
+    return parse_target(target, schema)
+
+
+def open_store(target: str, schema: str | None, *, read_only: bool) -> "Store":
+    """Open the store that the command was given."""
+    from holystone.store import Store
+
+    return Store.open(named_target(target, schema), read_only=read_only)
 
 
 def target_in_environment() -> str | None:

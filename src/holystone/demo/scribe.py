@@ -3,13 +3,13 @@
 Made for demonstrations and test cases: it knows what rows look like, and nothing of turns and locks.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, update
 
-from holystone.store import events
+from holystone.store import Event, events
+from holystone.store.compact_json import write
 from holystone.store.events import STILL_RUNNING, Outcome
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history, instances, orchestrator_queue
@@ -76,7 +76,7 @@ class Scribe:
         for event_id, payload in enumerate(payloads, 1):
             now_ms = started_ms + event_id * EVENT_MS
             event = self.event(instance_id, execution_id, event_id, payload, now_ms)
-            outcome = events.terminal_outcome(event) or outcome
+            outcome = events.terminal_outcome(event.fields) or outcome
         self._instance(instance_id, execution_id, payloads)
         self.add(
             executions,
@@ -89,28 +89,25 @@ class Scribe:
         )
         return now_ms
 
-    def event(
-        self, instance_id: str, execution_id: int, event_id: int, payload: Payload, now_ms: int
-    ) -> Mapping[str, Any]:
-        """Write one event as the engine does, compact and with its keys in the engine's order; return it."""
+    def event(self, instance_id: str, execution_id: int, event_id: int, payload: Payload, now_ms: int) -> Event:
+        """Write one event, and return it."""
         kind, fields = payload
-        event = {
-            "event_id": event_id,
-            "source_event_id": fields.get("source_event_id"),
-            "instance_id": instance_id,
-            "execution_id": execution_id,
-            "timestamp_ms": now_ms,
-            "duroxide_version": ENGINE_VERSION,
-            "type": kind,
-            **{name: value for name, value in fields.items() if name != "source_event_id"},
-        }
+        event = Event.new(
+            kind,
+            event_id=event_id,
+            instance_id=instance_id,
+            execution_id=execution_id,
+            timestamp_ms=now_ms,
+            duroxide_version=ENGINE_VERSION,
+            **fields,
+        )
         self.add(
             history,
             instance_id=instance_id,
             execution_id=execution_id,
             event_id=event_id,
             event_type=self.flavour.event_type_column(kind),
-            event_data=json.dumps(event, ensure_ascii=False, separators=(",", ":")),
+            event_data=event.to_json(),
             created_at=self.flavour.created_at(now_ms),
         )
         return event
@@ -122,7 +119,7 @@ class Scribe:
             orchestrator_queue,
             id=self._row_id,
             instance_id=instance_id,
-            work_item=json.dumps(work_item, ensure_ascii=False, separators=(",", ":")),
+            work_item=write(work_item),
             visible_at=self.flavour.completed_at(self._clock_ms),
             created_at=self.flavour.created_at(self._clock_ms),
         )

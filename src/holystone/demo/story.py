@@ -1,5 +1,6 @@
 """What the demonstration does, step by step: an engine's drift, a backfill that makes it worse, the repair."""
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -17,8 +18,7 @@ from holystone.demo.scribe import (
     started,
 )
 from holystone.errors import HolystoneError
-from holystone.store import Store
-from holystone.store.tables import metadata
+from holystone.migrate import create
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,15 @@ def build(path: Path) -> None:
     """Make a small healthy store at `path`, where nothing may be yet: finished, failed, cancelled and live orders."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(exist_ok=False)
-    except FileExistsError:
-        raise HolystoneError(f"{path} is there already.", "Name an empty directory, or none at all.") from None
     except OSError as error:
         raise HolystoneError(
             f"{path} cannot be made: {(error.strerror or str(error)).lower()}.", "Name another directory."
         ) from None
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 0")
-        connection.execute("VACUUM")  # writes the header: what is opened below has to be a database
-    store = Store.unrecognised(str(path))
-    with store.transaction() as connection_:
-        metadata.create_all(connection_)
-        _write(Scribe(connection_, store.flavour))
+    if os.path.lexists(path):
+        raise HolystoneError(f"{path} is there already.", "Name an empty directory, or none at all.")
+    store = create(str(path))
+    with store.transaction() as connection:
+        _write(Scribe(connection, store.flavour))
 
 
 def _write(scribe: Scribe) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holystone.store.event import EVENT_SHAPES
+
 RUNNING = "Running"
 COMPLETED = "Completed"
 FAILED = "Failed"
@@ -24,34 +26,7 @@ TERMINAL: dict[str, str] = {
 }
 """Type of a terminal event -> the status that it gives its execution."""
 
-EVENT_TYPES = frozenset(
-    {
-        *TERMINAL,
-        "OrchestrationStarted",
-        "ActivityScheduled",
-        "ActivityCompleted",
-        "ActivityFailed",
-        "ActivityCancelRequested",
-        "TimerCreated",
-        "TimerFired",
-        "ExternalSubscribed",
-        "ExternalEvent",
-        "ExternalSubscribedCancelled",
-        "ExternalSubscribedPersistent",
-        "ExternalEventPersistent",
-        "ExternalSubscribedPersistentCancelled",
-        "OrchestrationChained",
-        "SubOrchestrationScheduled",
-        "SubOrchestrationCompleted",
-        "SubOrchestrationFailed",
-        "SubOrchestrationCancelRequested",
-        "OrchestrationCancelRequested",
-        "CustomStatusUpdated",
-        "KeyValueSet",
-        "KeyValueCleared",
-        "KeyValuesCleared",
-    }
-)
+EVENT_TYPES = frozenset(EVENT_SHAPES)
 """Every event type of the newest engine known here; a newer one may write others."""
 
 
@@ -91,10 +66,19 @@ def terminal_outcome(event: Mapping[str, Any]) -> Outcome | None:
     if status is None or not isinstance(ended_at_ms, int):
         return None
     if status == FAILED:
-        output = display_message(event.get("details"))
+        said = display_message(event.get("details"))
+        output = said if _is_text(said) else None
         return Outcome(status, output, ended_at_ms, output_known=output is not None)
     output = event.get("output" if status == COMPLETED else "input")
-    return Outcome(status, output, ended_at_ms) if isinstance(output, str) else None
+    return Outcome(status, output, ended_at_ms) if _is_text(output) else None
+
+
+def _is_text(thing: Any) -> bool:
+    """Return whether it is a text that a database can hold: JSON may spell half of a surrogate pair."""
+    try:
+        return isinstance(thing, str) and thing.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def display_message(details: Any) -> str | None:

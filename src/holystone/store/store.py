@@ -1,19 +1,28 @@
 """Opening a store: recognise it, read it as one snapshot, write to it in one transaction."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from holystone.clock import now_ms
 from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError
 from holystone.store.flavours import Flavour, flavour_of
 from holystone.store.flavours.base import Columns
 from holystone.store.tables import CORE
 from holystone.store.target import Target, parse_target
+
+if TYPE_CHECKING:
+    from holystone.store.event import Event
+    from holystone.store.status import ExecutionRow, InstanceStatus
+    from holystone.store.turns.ack import Activity
+    from holystone.store.turns.fetch import Version
+    from holystone.store.turns.lease import ExecutionMetadata, OrchestrationItem, WorkLease
+    from holystone.store.work_item import WorkItem
 
 
 class Store:
@@ -50,11 +59,6 @@ class Store:
             store._recognise()  # a writer came just then; it is here now, and is read beside with locks
         return store
 
-    @classmethod
-    def unrecognised(cls, target: str, schema: str | None = None) -> Self:
-        """Return a store that is still to be made: a database in which nothing is looked for."""
-        return cls(parse_target(target, schema), read_only=False)
-
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Yield a connection in one read-only transaction, in which the store stands still."""
@@ -84,6 +88,128 @@ class Store:
         assert not self.read_only
         with self._transaction(self._writer) as connection:
             yield connection
+
+    # The turn protocol. Imported when it is used: a check from cron has no need of it.
+
+    def fetch_orchestration_item(
+        self, lock_timeout_ms: int, supported: "tuple[Version, Version] | None" = None
+    ) -> "OrchestrationItem | None":
+        """See `turns.fetch.fetch`."""
+        from holystone.store.turns import fetch
+
+        return fetch.fetch(self, lock_timeout_ms, supported)
+
+    def ack_orchestration_item(
+        self,
+        lock_token: str,
+        execution_id: int,
+        *,
+        history_delta: "Sequence[Event]" = (),
+        worker_items: "Sequence[WorkItem]" = (),
+        orchestrator_items: "Sequence[WorkItem]" = (),
+        metadata: "ExecutionMetadata | None" = None,
+        cancelled_activities: "Sequence[Activity]" = (),
+    ) -> None:
+        """See `turns.ack.ack`."""
+        from holystone.store.turns import ack
+
+        ack.ack(
+            self,
+            lock_token,
+            execution_id,
+            history_delta=history_delta,
+            worker_items=worker_items,
+            orchestrator_items=orchestrator_items,
+            metadata=metadata,
+            cancelled_activities=cancelled_activities,
+        )
+
+    def abandon_orchestration_item(
+        self, lock_token: str, delay_ms: int | None = None, ignore_attempt: bool = False
+    ) -> None:
+        """See `turns.release.abandon`."""
+        from holystone.store.turns import release
+
+        release.abandon(self, lock_token, delay_ms, ignore_attempt)
+
+    def renew_orchestration_item_lock(self, lock_token: str, extend_ms: int) -> None:
+        """See `turns.release.renew`."""
+        from holystone.store.turns import release
+
+        release.renew(self, lock_token, extend_ms)
+
+    def enqueue_for_orchestrator(self, work_item: "WorkItem", delay_ms: int | None = None) -> None:
+        """See `turns.queues.put_for_orchestrator`."""
+        from holystone.store.turns import queues
+
+        with self.transaction() as connection:
+            queues.put_for_orchestrator(self.flavour, connection, work_item, now_ms(), delay_ms)
+
+    def enqueue_for_worker(self, work_item: "WorkItem") -> None:
+        """See `turns.queues.put_for_worker`."""
+        from holystone.store.turns import queues
+
+        with self.transaction() as connection:
+            queues.put_for_worker(self.flavour, connection, work_item, now_ms())
+
+    def fetch_work_item(self, lock_timeout_ms: int) -> "WorkLease | None":
+        """See `turns.work.fetch`."""
+        from holystone.store.turns import work
+
+        return work.fetch(self, lock_timeout_ms)
+
+    def ack_work_item(self, lock_token: str, completion: "WorkItem | None" = None) -> None:
+        """See `turns.work.ack`."""
+        from holystone.store.turns import work
+
+        work.ack(self, lock_token, completion)
+
+    def abandon_work_item(self, lock_token: str, delay_ms: int | None = None, ignore_attempt: bool = False) -> None:
+        """See `turns.work.abandon`."""
+        from holystone.store.turns import work
+
+        work.abandon(self, lock_token, delay_ms, ignore_attempt)
+
+    def renew_work_item_lock(self, lock_token: str, extend_ms: int) -> None:
+        """See `turns.work.renew`."""
+        from holystone.store.turns import work
+
+        work.renew(self, lock_token, extend_ms)
+
+    def read_history(self, instance_id: str, execution_id: int | None = None) -> "list[Event]":
+        """See `status.history_of`."""
+        from holystone.store import status
+
+        return status.history_of(self, instance_id, execution_id)
+
+    def get_status(self, instance_id: str) -> "InstanceStatus":
+        """See `status.status_of`."""
+        from holystone.store import status
+
+        return status.status_of(self, instance_id)
+
+    def list_executions(
+        self,
+        *,
+        status: str | None = None,
+        name: str | None = None,
+        older_than_seconds: int | None = None,
+        instance_id: str | None = None,
+        instances: str | None = None,
+        limit: int | None = None,
+    ) -> "list[ExecutionRow]":
+        """See `status.list_executions`."""
+        from holystone.store.status import list_executions
+
+        return list_executions(
+            self,
+            status=status,
+            name=name,
+            older_than_seconds=older_than_seconds,
+            instance_id=instance_id,
+            instances=instances,
+            limit=limit,
+        )
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:

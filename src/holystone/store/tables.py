@@ -122,6 +122,17 @@ kv_store = Table(
     Column("last_updated_at_ms", BigInteger, nullable=False, server_default=text("0")),
 )
 
+# PostgreSQL kept a column that SQLite dropped, and it may not be NULL there.
+kv_store_execution_id = Table(
+    "kv_store",
+    MetaData(),
+    Column("instance_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("execution_id", BigInteger, nullable=False),
+    Column("last_updated_at_ms", BigInteger, nullable=False, server_default=text("0")),
+)
+
 kv_delta = Table(
     "kv_delta",
     metadata,

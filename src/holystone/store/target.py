@@ -66,6 +66,8 @@ def _sqlite_target(path: str, schema: str | None) -> Target:
         raise TargetError("The target is not a URL that can be read.", _HOW)
     if not path or path == ":memory:" or "\0" in path:
         raise TargetError("The target names no SQLite file.", _HOW)
+    if path.endswith("/"):
+        raise TargetError("The target names a folder, not a SQLite file.", _HOW)
     if schema is not None:
         raise TargetError("A SQLite store has no schemas, so --schema cannot be used with it.", "Leave --schema out.")
     return Target(path=Path(path), url=None, schema=None)

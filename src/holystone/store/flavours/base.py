@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,6 +46,8 @@ class Flavour(ABC):
     """The engine's own migration table."""
     ledger_birth: ClassVar[str]
     """The column of it that differs from one store to the next, even for the same migrations."""
+    messages_carry_expiry: ClassVar[bool]
+    """Whether a fetched message is stamped with the lock's expiry as well as with its token."""
     statuses_with_completed_at: ClassVar[frozenset[str]]
     """The statuses whose executions the engine gives a completed_at."""
 
@@ -57,6 +60,18 @@ class Flavour(ABC):
 
         A transaction on a read-only engine is one snapshot of the store and cannot write; one on a
         writing engine holds off other writers where the flavour works that way.
+        """
+
+    @abstractmethod
+    def is_vacant(self) -> bool:
+        """Return whether there is nothing at the target, so that a store could be made there."""
+
+    @abstractmethod
+    def new_place(self) -> AbstractContextManager[Engine]:
+        """Yield a writing engine on an empty database, which becomes the target when the block ends without error.
+
+        It becomes it whole and at once, and never in the place of something else: TargetError where anything is
+        there, and HolystoneError where none can be made.
         """
 
     @abstractmethod
@@ -131,6 +146,14 @@ class Flavour(ABC):
     @abstractmethod
     def created_at(self, ms: int) -> Any:
         """Return `ms` since the epoch as the engine keeps it in created_at, updated_at and started_at."""
+
+    @abstractmethod
+    def queue_time(self, ms: int) -> Any:
+        """Return `ms` since the epoch as the engine keeps it in a queue's visible_at."""
+
+    @abstractmethod
+    def insert(self, table: Table) -> Any:
+        """Return the flavour's own INSERT, which has on_conflict_do_nothing and on_conflict_do_update."""
 
     @abstractmethod
     def event_type_column(self, kind: str) -> str:

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,7 @@ from sqlalchemy import (
     true,
     type_coerce,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import dialect as PostgreSQLDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -55,6 +57,7 @@ class PostgreSQL(Flavour):
     )
     ledger_birth = "applied_at"
     # ack_orchestration_item leaves completed_at NULL for ContinuedAsNew, by design.
+    messages_carry_expiry = True
     statuses_with_completed_at = frozenset({COMPLETED, FAILED})
 
     @property
@@ -78,6 +81,15 @@ class PostgreSQL(Flavour):
         if read_only:
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         return engine.execution_options(**options)
+
+    def is_vacant(self) -> bool:
+        return False  # there is a server, or nothing to make a store in
+
+    def new_place(self) -> AbstractContextManager[Engine]:
+        raise HolystoneError(
+            "Holystone makes new stores in SQLite files only.",
+            "Let the engine make its tables: PostgresProvider.connect_with_schema does it.",
+        )
 
     def share_view(self, connection: Connection) -> str | None:
         return str(connection.execute(select(func.pg_export_snapshot())).scalar_one())
@@ -190,6 +202,12 @@ class PostgreSQL(Flavour):
 
     def created_at(self, ms: int) -> Any:
         return self.completed_at(ms)
+
+    def queue_time(self, ms: int) -> Any:
+        return self.completed_at(ms)
+
+    def insert(self, table: Table) -> Any:
+        return insert(table)
 
     def event_type_column(self, kind: str) -> str:
         return "Event"

@@ -2,7 +2,9 @@
 
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -32,6 +34,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -39,7 +42,7 @@ from sqlalchemy.pool import NullPool
 from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
-from holystone.store.flavours.sqlite_file import is_changed, lies_closed, require_database_file, wal_size
+from holystone.store.flavours.sqlite_file import is_changed, lies_closed, new_file, require_database_file, wal_size
 from holystone.store.tables import executions, history
 
 _STRAY_BYTES = "surrogateescape"
@@ -59,6 +62,7 @@ class SQLite(Flavour):
     )
     # Nanoseconds that each migration took: no two stores agree in all of them.
     ledger_birth = "execution_time"
+    messages_carry_expiry = False
     statuses_with_completed_at = frozenset({COMPLETED, FAILED, CONTINUED_AS_NEW})
 
     _untouched: os.stat_result | None = None
@@ -99,6 +103,17 @@ class SQLite(Flavour):
             # A repair is only done when it is on the disk; the engine itself runs with less.
             connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+    def is_vacant(self) -> bool:
+        return not os.path.lexists(self.path)
+
+    @contextmanager
+    def new_place(self) -> Iterator[Engine]:
+        with new_file(self.path) as path:
+            try:
+                yield SQLite(replace(self.target, path=path)).engine(read_only=False)
+            except DBAPIError as error:
+                raise self.explain(error) from error
 
     def begin_reading(self) -> None:
         self._untouched = None
@@ -222,6 +237,12 @@ class SQLite(Flavour):
 
     def created_at(self, ms: int) -> Any:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    def queue_time(self, ms: int) -> Any:
+        return ms
+
+    def insert(self, table: Table) -> Any:
+        return insert(table)
 
     def event_type_column(self, kind: str) -> str:
         return kind

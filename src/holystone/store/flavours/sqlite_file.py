@@ -1,8 +1,12 @@
 """The file of a SQLite store: whether it is one, whole and readable, and whether anybody has it open."""
 
 import os
+import sqlite3
 import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from holystone.errors import NotAStoreError, StoreUnavailableError, TargetError
 
@@ -48,6 +52,65 @@ def _require_all_pages(path: Path, header: bytes) -> None:
             f"{path} is truncated: its header speaks of {pages * page_size} bytes, the file has {size}.",
             "Restore the file from a backup, or recover what is left of it with sqlite3's .recover.",
         )
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield an empty database in WAL mode, as the engine sets it, which takes the name `path` at the end.
+
+    It is made in a folder of its own beside `path` and linked into its place, which fails where anything has come
+    there meanwhile: nobody ever sees half a store, and nobody's file is replaced. Connections to it must be closed
+    when the block ends.
+    """
+    _require_vacancy(path)
+    try:
+        workshop = TemporaryDirectory(prefix=".holystone-", dir=path.absolute().parent, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise _cannot_be_made(path, error) from None
+    with workshop as folder:
+        unnamed = Path(folder) / "store.db"
+        try:
+            with closing(sqlite3.connect(unnamed, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as error:
+            raise _cannot_be_made(path, error) from None
+        _require_written(unnamed, path)
+        yield unnamed
+        _require_written(unnamed, path)
+        try:
+            os.link(unnamed, path)
+        except FileExistsError:
+            raise _is_there(path) from None
+        except OSError as error:
+            raise _cannot_be_made(path, error) from None
+
+
+def _require_vacancy(path: Path) -> None:
+    if os.path.lexists(path):
+        raise _is_there(path)
+    if not path.absolute().parent.is_dir():
+        raise TargetError(f"There is no folder {path.parent}.", "Make the folder first, or name another file.")
+    for suffix in ("-wal", "-journal"):
+        # SQLite would write what they hold into the new file.
+        if os.path.lexists(f"{path}{suffix}"):
+            raise TargetError(
+                f"{path}{suffix} is there, with writes of a database that is gone.",
+                "Put that database back, or move the file away.",
+            )
+
+
+def _require_written(unnamed: Path, path: Path) -> None:
+    """Raise where SQLite could not bring all that was written into the file on closing, of which it says nothing."""
+    if wal_size(unnamed) or not unnamed.stat().st_size:
+        raise StoreUnavailableError(f"{path} cannot be written whole.", "Make room on its disk, and try again.")
+
+
+def _is_there(path: Path) -> TargetError:
+    return TargetError(f"{path} is there already.", "Name a file that is not there yet.")
+
+
+def _cannot_be_made(path: Path, error: Exception) -> TargetError:
+    return TargetError(f"{path} cannot be made: {_reason(error)}.", "Name a file in another folder.")
 
 
 def lies_closed(path: Path) -> bool:

@@ -1,0 +1,50 @@
+"""Bind work items to sessions, each of which one worker owns."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy import Connection
+
+from holystone.revision import refuse_to_lose, require_objects
+from holystone.store.flavours.sqlite_ledger import EngineMigration
+
+revision = "s0007"
+down_revision = "s0006"
+branch_labels = None
+depends_on = None
+
+ENGINE = EngineMigration(
+    version=20240107000000,
+    description="add sessions",
+    checksum="f0ad65793a65a6d56feee893f24975a1b989817cc5de694f66ef7896abd6dd508b7a33f0e6bfc34abd7f95945e0f0ec1",
+    follows=20240106000000,
+)
+
+
+def upgrade() -> None:
+    with ENGINE.applying(op.get_bind()):
+        op.add_column("worker_queue", sa.Column("session_id", sa.Text))
+        op.create_index("idx_worker_queue_session", "worker_queue", ["session_id"])
+        op.create_table(
+            "sessions",
+            sa.Column("session_id", sa.Text, primary_key=True, nullable=True),
+            sa.Column("worker_id", sa.Text, nullable=False),
+            sa.Column("locked_until", sa.Integer, nullable=False),
+            sa.Column("last_activity_at", sa.Integer, nullable=False),
+        )
+
+
+def downgrade() -> None:
+    connection = op.get_bind()
+    with ENGINE.withdrawing(connection):
+        refuse_to_lose(connection, rows_of=["sessions"], values_of={"worker_queue": {"session_id": None}})
+        op.drop_table("sessions")
+        op.drop_index("idx_worker_queue_session")
+        op.drop_column("worker_queue", "session_id")
+
+
+def verify(connection: Connection) -> None:
+    columns = {
+        "worker_queue": ("session_id",),
+        "sessions": ("session_id", "worker_id", "locked_until", "last_activity_at"),
+    }
+    require_objects(connection, columns, {"worker_queue": ("idx_worker_queue_session",)})

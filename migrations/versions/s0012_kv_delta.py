@@ -1,0 +1,54 @@
+"""Keep what the current execution writes to the key-value pairs apart until it ends."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy import Connection
+
+from holystone.revision import refuse_to_lose, require_objects
+from holystone.store.flavours.sqlite_ledger import EngineMigration
+
+revision = "s0012"
+down_revision = "s0011"
+branch_labels = None
+depends_on = None
+
+ENGINE = EngineMigration(
+    version=20240112000000,
+    description="add kv delta",
+    checksum="fa25f50c9660870e43ccfe64e019fec5ab5fc92a608378a249cbc614cfc8499b00bb940fcbb31dff96850fe6c0fda9b4",
+    follows=20240111000000,
+)
+
+
+def upgrade() -> None:
+    with ENGINE.applying(op.get_bind()):
+        op.create_table(
+            "kv_delta",
+            sa.Column("instance_id", sa.Text, primary_key=True),
+            sa.Column("key", sa.Text, primary_key=True),
+            sa.Column("value", sa.Text),
+            sa.Column("last_updated_at_ms", sa.Integer, nullable=False),
+        )
+        # The engine copies kv_store for this; to drop the column keeps rows and triggers where they are.
+        op.drop_index("idx_kv_store_execution")
+        op.drop_column("kv_store", "execution_id")
+
+
+def downgrade() -> None:
+    connection = op.get_bind()
+    with ENGINE.withdrawing(connection):
+        # Nothing in the store knows which execution wrote a pair, and the older schema must have it.
+        refuse_to_lose(connection, rows_of=["kv_delta", "kv_store"])
+        op.drop_table("kv_delta")
+        # The columns in the order in which they came, by adding the last one again.
+        op.drop_column("kv_store", "last_updated_at_ms")
+        op.add_column("kv_store", sa.Column("execution_id", sa.Integer, nullable=False))
+        op.add_column(
+            "kv_store", sa.Column("last_updated_at_ms", sa.Integer, nullable=False, server_default=sa.text("0"))
+        )
+        op.create_index("idx_kv_store_execution", "kv_store", ["instance_id", "execution_id"])
+
+
+def verify(connection: Connection) -> None:
+    columns = ("instance_id", "key", "value", "last_updated_at_ms")
+    require_objects(connection, {"kv_store": columns, "kv_delta": columns})

@@ -1,0 +1,79 @@
+"""`holystone executions`: executions by status, name and age, and one of them in full."""
+
+import click
+
+from holystone.cli.exits import Exit
+from holystone.cli.options import format_option, open_store, output_to, target_options
+
+SHOWN = 50
+"""Executions listed unless the user says how many."""
+
+
+@click.group
+def executions() -> None:
+    """Look at executions: what their rows say, beside what their histories say."""
+
+
+@executions.command("list")
+@target_options
+@click.option("--status", metavar="STATUS", help="Only those whose row has this status, written exactly so.")
+@click.option("--name", metavar="NAME", help="Only those of the orchestration of this name.")
+@click.option("--older-than", metavar="SECONDS", type=click.IntRange(min=0), help="Only those that began before that.")
+@click.option("--instance", metavar="GLOB", help="Only instances whose id matches; * and ? are wild.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="At most N.")
+@format_option("text", "json")
+def list_(
+    target: str,
+    schema: str | None,
+    status: str | None,
+    name: str | None,
+    older_than: int | None,
+    instance: str | None,
+    limit: int,
+    format_: str,
+) -> int:
+    """List executions by their rows; where the history says otherwise, both are shown."""
+    from holystone.render.executions import list_json, list_text
+    from holystone.scan.lookup import facts_of
+
+    store = open_store(target, schema, read_only=True)
+    rows = store.list_executions(
+        status=status, name=name, older_than_seconds=older_than, instances=instance, limit=limit + 1
+    )
+    more = len(rows) > limit
+    facts = facts_of(store, [(row.instance_id, row.execution_id) for row in rows[:limit]])
+    with output_to(None) as out:
+        if format_ == "json":
+            list_json(store, rows[:limit], facts, out)
+        else:
+            list_text(store, rows[:limit], facts, out, more=more)
+    return Exit.OK
+
+
+@executions.command
+@target_options
+@click.argument("instance", metavar="INSTANCE")
+@click.argument("execution", metavar="[EXECUTION]", type=click.IntRange(min=1), required=False)
+@format_option("text", "json")
+def show(target: str, schema: str | None, instance: str, execution: int | None, format_: str) -> int:
+    """Show an instance's executions with their histories; only EXECUTION where it is given."""
+    from holystone.errors import HolystoneError
+    from holystone.render.executions import show_json, show_text
+    from holystone.scan.lookup import facts_of
+
+    store = open_store(target, schema, read_only=True)
+    rows = [
+        row for row in store.list_executions(instance_id=instance) if execution is None or row.execution_id == execution
+    ]
+    if not rows:
+        what = f"{instance!r}" if execution is None else f"execution {execution} of {instance!r}"
+        raise HolystoneError(
+            f"{store.target} has no {what}.", "`holystone executions list TARGET` shows what there is."
+        )
+    facts = facts_of(store, [(row.instance_id, row.execution_id) for row in rows])
+    with output_to(None) as out:
+        if format_ == "json":
+            show_json(store, rows, facts, out)
+        else:
+            show_text(store, rows, facts, out)
+    return Exit.OK

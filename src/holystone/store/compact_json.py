@@ -1,0 +1,77 @@
+"""JSON as the engine writes it, to the letter.
+
+That is serde_json's compact form: no spaces, fields in the order of their declaration, text as it is but for
+quotation marks, backslashes and the characters below 0x20. What serde_json would not read is no JSON here
+either: NaN, a field twice, half of a surrogate pair.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn, Self
+
+
+class _Decimal(float):
+    """A number with a fraction, which is written as it was read: printers of such numbers differ."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def read(text: str) -> Any:
+    """Return the value that `text` holds; ValueError, in a few words, where it is not JSON."""
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        reason = error.msg[0].lower() + error.msg[1:]
+        raise ValueError(f"{reason} at character {error.pos}") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+
+
+def write(value: Any) -> str:
+    """Return `value` as the engine would write it; ValueError, in a few words, where JSON cannot hold it."""
+    try:
+        text = _written(value)
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a surrogate pair") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+_TOO_DEEP = "it is nested too deep"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ",".join([f"{_SCALARS.encode(name)}:{_written(one)}" for name, one in value.items()]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([_written(one) for one in value]) + "]"
+    if isinstance(value, _Decimal):
+        return value.text
+    return repr(value) if type(value) is int else _SCALARS.encode(value)
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has {twice!r} twice")
+    return fields
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_doubles, parse_float=_Decimal, parse_constant=_no_number)
+# Escapes exactly what serde_json does, and in the same way.
+_SCALARS = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,163 @@
+"""The events of a history, as the engine writes them.
+
+Source in microsoft/duroxide: `Event` and `EventKind` in src/lib.rs. The two kinds that it has only for its own
+tests of version skew, ExternalSubscribed2 and ExternalEvent2, are unknown here as they are to its releases. The
+releases since 0.1.30 write parent_execution_id, too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from holystone.errors import RecordError
+from holystone.store.compact_json import write
+from holystone.store.fields import DETAILS, NUMBER, PAIRS, TEXT, Shape, completed, fault, read_object
+
+COMMON: Shape = {
+    "event_id": NUMBER,
+    "source_event_id": NUMBER.or_null,
+    "instance_id": TEXT,
+    "execution_id": NUMBER,
+    "timestamp_ms": NUMBER,
+    "duroxide_version": TEXT,
+    "type": TEXT,
+}
+"""What every event has."""
+
+EVENT_SHAPES: Mapping[str, Shape] = {
+    "OrchestrationStarted": {
+        "name": TEXT,
+        "version": TEXT,
+        "input": TEXT,
+        "parent_instance": TEXT.or_null,
+        "parent_id": NUMBER.or_null,
+        "parent_execution_id": NUMBER.or_left_out,
+        "carry_forward_events": PAIRS.or_left_out,
+        "initial_custom_status": TEXT.or_left_out,
+    },
+    "OrchestrationCompleted": {"output": TEXT},
+    "OrchestrationFailed": {"details": DETAILS},
+    "OrchestrationContinuedAsNew": {"input": TEXT},
+    "OrchestrationCancelRequested": {"reason": TEXT},
+    "OrchestrationChained": {"name": TEXT, "instance": TEXT, "input": TEXT},
+    "ActivityScheduled": {"name": TEXT, "input": TEXT, "session_id": TEXT.or_left_out, "tag": TEXT.or_left_out},
+    "ActivityCompleted": {"result": TEXT},
+    "ActivityFailed": {"details": DETAILS},
+    "ActivityCancelRequested": {"reason": TEXT},
+    "SubOrchestrationScheduled": {"name": TEXT, "instance": TEXT, "input": TEXT},
+    "SubOrchestrationCompleted": {"result": TEXT},
+    "SubOrchestrationFailed": {"details": DETAILS},
+    "SubOrchestrationCancelRequested": {"reason": TEXT},
+    "TimerCreated": {"fire_at_ms": NUMBER},
+    "TimerFired": {"fire_at_ms": NUMBER},
+    "ExternalSubscribed": {"name": TEXT},
+    "ExternalEvent": {"name": TEXT, "data": TEXT},
+    "ExternalSubscribedCancelled": {"reason": TEXT},
+    "ExternalSubscribedPersistent": {"name": TEXT},
+    "ExternalEventPersistent": {"name": TEXT, "data": TEXT},
+    "ExternalSubscribedPersistentCancelled": {"reason": TEXT},
+    "CustomStatusUpdated": {"status": TEXT.or_null},
+    "KeyValueSet": {"key": TEXT, "value": TEXT, "last_updated_at_ms": NUMBER.or_else(0)},
+    "KeyValueCleared": {"key": TEXT},
+    "KeyValuesCleared": {},
+}
+"""Type of an event -> its payload, for every type of the newest engine known here; a newer one may write others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One event of a history: the fields that every event has, and the payload of its type.
+
+    Whatever is made is an event that the engine could read, if it knows the type; RecordError says why it
+    could not. Types and fields that are unknown here, of a newer engine, are kept as they are and where they are.
+    """
+
+    event_id: int
+    source_event_id: int | None = None
+    instance_id: str
+    execution_id: int
+    timestamp_ms: int
+    duroxide_version: str
+    type: str
+    payload: Mapping[str, Any] = field(hash=False)
+    _order: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @classmethod
+    def new(
+        cls,
+        type: str,
+        *,
+        event_id: int,
+        instance_id: str,
+        execution_id: int,
+        timestamp_ms: int,
+        duroxide_version: str,
+        source_event_id: int | None = None,
+        **payload: Any,
+    ) -> Self:
+        """Return an event of a known type as the engine would write it, or one of another type as it is given.
+
+        `EVENT_SHAPES` says which payload a type has, and what may be left out of it.
+        """
+        event = cls(
+            event_id=event_id,
+            source_event_id=source_event_id,
+            instance_id=instance_id,
+            execution_id=execution_id,
+            timestamp_ms=timestamp_ms,
+            duroxide_version=duroxide_version,
+            type=type,
+            payload=completed(EVENT_SHAPES.get(type, {}), payload),
+        )
+        if type in EVENT_SHAPES and (unknown := payload.keys() - EVENT_SHAPES[type]):
+            raise _error(event.fields, f"{type} has no {min(unknown)!r}")
+        return event
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the event that a history row's event_data holds."""
+        try:
+            fields = read_object(text)
+        except ValueError as error:
+            raise RecordError(f"The event {error}.") from None
+        if lacking := [name for name in COMMON if name not in fields]:
+            raise _error(fields, f"{lacking[0]!r} is missing")
+        payload = {name: value for name, value in fields.items() if name not in COMMON}
+        return cls(**{name: fields[name] for name in COMMON}, payload=payload, _order=tuple(fields))
+
+    def to_json(self) -> str:
+        """Return the event as the engine writes it into event_data."""
+        return write(self.fields)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All fields in the order in which they are written: the common ones, then the payload.
+
+        An event that was read keeps the order that it had.
+        """
+        fields = {**{name: getattr(self, name) for name in COMMON}, **self.payload}
+        return {name: fields[name] for name in [*self._order, *fields] if name in fields}
+
+    def __post_init__(self) -> None:
+        fields = self.fields
+        wrong = fault(COMMON, fields) or fault(EVENT_SHAPES.get(self.type, {}), self.payload)
+        if taken := self.payload.keys() & COMMON:
+            wrong = f"{min(taken)!r} is no part of the payload"
+        if wrong is None:
+            try:
+                write(fields)
+            except ValueError as error:
+                wrong = str(error)
+        if wrong is not None:
+            raise _error(fields, wrong)
+
+
+def _error(fields: Mapping[str, Any], wrong: str) -> RecordError:
+    """Return the error that says what is wrong with an event, and which event that is as far as it says so itself."""
+    number, instance, execution = (fields.get(name) for name in ("event_id", "instance_id", "execution_id"))
+    which = f"event {number}" if NUMBER.holds(number) else "an event"
+    if isinstance(instance, str):
+        which += f" of {instance!r}"
+    if NUMBER.holds(execution):
+        which += f", execution {execution}"
+    return RecordError(f"In {which}: {wrong}.")

@@ -1,0 +1,21 @@
+"""Tokens, and what it means that one locks nothing."""
+
+import uuid
+
+from holystone.errors import LockLostError
+
+
+def new_token() -> str:
+    """Return a token that nobody else has."""
+    return f"lock_{uuid.uuid4()}"
+
+
+def require_one(rows: int, what: str, lock_token: str) -> None:
+    """Raise LockLostError unless the statement that was guarded by the token found its row."""
+    if rows != 1:
+        raise lost(what, lock_token)
+
+
+def lost(what: str, lock_token: str) -> LockLostError:
+    """Return the error for a token that locks no `what`: it never did, it expired, or somebody took it over."""
+    return LockLostError(f"No {what} is locked with the token {lock_token!r}, or no longer.", f"Fetch the {what} anew.")

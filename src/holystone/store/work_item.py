@@ -1,0 +1,129 @@
+"""The messages in the queues, as the engine writes them.
+
+Source in microsoft/duroxide: `WorkItem` in src/providers/mod.rs, which serde tags externally, so that a message is
+an object with one field, its kind. PostgreSQL prints messages anew: with spaces, and their fields in another order.
+The releases since 0.1.30 name a child's parent in more of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from holystone.errors import RecordError
+from holystone.store.compact_json import write
+from holystone.store.fields import DETAILS, NUMBER, PAIRS, TEXT, Shape, completed, fault, in_words, read_object
+
+WORK_ITEM_SHAPES: Mapping[str, Shape] = {
+    "StartOrchestration": {
+        "instance": TEXT,
+        "orchestration": TEXT,
+        "input": TEXT,
+        "version": TEXT.or_null,
+        "parent_instance": TEXT.or_null,
+        "parent_id": NUMBER.or_null,
+        "parent_execution_id": NUMBER.or_left_out,
+        "execution_id": NUMBER,
+    },
+    "ActivityExecute": {
+        "instance": TEXT,
+        "execution_id": NUMBER,
+        "id": NUMBER,
+        "name": TEXT,
+        "input": TEXT,
+        "session_id": TEXT.or_left_out,
+        "tag": TEXT.or_left_out,
+    },
+    "ActivityCompleted": {"instance": TEXT, "execution_id": NUMBER, "id": NUMBER, "result": TEXT},
+    "ActivityFailed": {"instance": TEXT, "execution_id": NUMBER, "id": NUMBER, "details": DETAILS},
+    "TimerFired": {"instance": TEXT, "execution_id": NUMBER, "id": NUMBER, "fire_at_ms": NUMBER},
+    "ExternalRaised": {"instance": TEXT, "name": TEXT, "data": TEXT},
+    "SubOrchCompleted": {"parent_instance": TEXT, "parent_execution_id": NUMBER, "parent_id": NUMBER, "result": TEXT},
+    "SubOrchFailed": {"parent_instance": TEXT, "parent_execution_id": NUMBER, "parent_id": NUMBER, "details": DETAILS},
+    "CancelInstance": {"instance": TEXT, "reason": TEXT},
+    "ContinueAsNew": {
+        "instance": TEXT,
+        "orchestration": TEXT,
+        "input": TEXT,
+        "version": TEXT.or_null,
+        "parent_instance": TEXT.or_left_out,
+        "parent_id": NUMBER.or_left_out,
+        "parent_execution_id": NUMBER.or_left_out,
+        "carry_forward_events": PAIRS.or_else([]),
+        "initial_custom_status": TEXT.or_left_out,
+    },
+    "QueueMessage": {"instance": TEXT, "name": TEXT, "data": TEXT},
+}
+"""Kind of a message -> its fields, for every kind of the newest engine known here; a newer one may write others."""
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """One message of a queue: its kind, and the fields of that kind.
+
+    Whatever is made is a message that the engine could read, if it knows the kind; RecordError says why it could
+    not. Kinds and fields that are unknown here, of a newer engine, are kept as they are and where they are.
+    """
+
+    kind: str
+    fields: Mapping[str, Any] = field(hash=False)
+
+    @classmethod
+    def new(cls, kind: str, /, **fields: Any) -> Self:
+        """Return a message of a known kind as the engine would write it, or one of another kind as it is given.
+
+        `WORK_ITEM_SHAPES` says which fields a kind has, and what may be left out of them.
+        """
+        shape = WORK_ITEM_SHAPES.get(kind)
+        item = cls(kind, fields if shape is None else completed(shape, fields))
+        if shape is not None and (unknown := fields.keys() - shape):
+            raise item._error(f"{kind} has no {min(unknown)!r}")
+        return item
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the message that a queue row's work_item holds."""
+        try:
+            item = read_object(text)
+        except ValueError as error:
+            raise RecordError(f"The message {error}.") from None
+        if len(item) != 1:
+            raise RecordError(f"The message should have one field, its kind, and has {len(item)}.")
+        ((kind, fields),) = item.items()
+        if not isinstance(fields, dict):
+            raise RecordError(f"The message's {kind!r} should be an object, and is {in_words(fields)}.")
+        return cls(kind, fields)
+
+    def to_json(self) -> str:
+        """Return the message as the engine writes it into work_item."""
+        return write({self.kind: self.fields})
+
+    @property
+    def instance_id(self) -> str | None:
+        """The instance that the message is for: of what a child tells, the parent.
+
+        None where a message of an unknown kind does not say it.
+        """
+        named = self.fields.get("parent_instance" if self.kind.startswith("SubOrch") else "instance")
+        return named if isinstance(named, str) else None
+
+    @property
+    def is_for_worker(self) -> bool:
+        """Whether the message goes to the worker queue; all others go to the orchestrator queue."""
+        return self.kind == "ActivityExecute"
+
+    def __post_init__(self) -> None:
+        wrong = fault(WORK_ITEM_SHAPES.get(self.kind, {}), self.fields)
+        if wrong is None:
+            try:
+                self.to_json()
+            except ValueError as error:
+                wrong = str(error)
+        if wrong is not None:
+            raise self._error(wrong)
+
+    def _error(self, wrong: str) -> RecordError:
+        instance, execution = self.instance_id, self.fields.get("execution_id", self.fields.get("parent_execution_id"))
+        whose = "" if instance is None else f" for {instance!r}"
+        if NUMBER.holds(execution):
+            whose += f", execution {execution}"
+        return RecordError(f"In {self.kind}{whose}: {wrong}.")

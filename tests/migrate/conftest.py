@@ -1,0 +1,38 @@
+"""Stores that holystone made, and the engine's own at each step of its lineage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import available
+from engine.engines import ENGINES, run_driver
+from holystone.migrate import create
+from holystone.store import Store
+
+from .structure import levels
+
+Lineage = dict[int, Path]
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def lineage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lineage:
+    """The store of each version of the engine after each of its migrations, by their number."""
+    available(request.param)
+    folder = tmp_path_factory.mktemp("lineage")
+    store = folder / "store.db"
+    run_driver(request.param, "create", store)
+    return dict(levels(store, folder))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a store can be made."""
+    return tmp_path / "made.db"
+
+
+@pytest.fixture
+def made(path: Path) -> Store:
+    """A store that holystone made."""
+    return create(str(path))

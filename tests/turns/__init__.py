@@ -1,0 +1,1 @@
+"""The turn protocol, on both flavours."""

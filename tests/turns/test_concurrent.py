@@ -1,0 +1,109 @@
+"""Many at once: no turn is taken twice, none is lost, and a killed worker's turn is taken by another."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from conftest import EngineStore
+from holystone.store import Event, Store, WorkItem
+from turns.conftest import Column
+from turns.kit import Kit
+
+INSTANCES = 40
+TURNS = 3
+
+KILLED = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from holystone.store import Store
+from sqlalchemy import event
+from turns.kit import Kit
+
+store = Store.open(sys.argv[1], sys.argv[2] or None)
+kit = Kit(store)
+item = kit.fetch(lock_ms=2_000)
+
+def hang(connection, cursor, statement, *rest):
+    if statement.startswith("INSERT INTO") and "history" in statement:
+        print("in the middle", flush=True)
+        import time
+        time.sleep(60)
+
+event.listen(store._writer, "after_cursor_execute", hang)
+store.ack_orchestration_item(item.lock_token, 1, history_delta=[kit.started("a")])
+"""
+
+
+def test_each_turn_is_taken_once(made: EngineStore, kit: Kit, column: Column) -> None:
+    for number in range(INSTANCES):
+        kit.start(f"i{number:02}")
+    taken: Counter[tuple[str, int]] = Counter()
+    done = threading.Event()
+
+    def work() -> None:
+        own = Kit(Store.open(made.target, made.schema))
+        while not done.is_set():
+            item = own.store.fetch_orchestration_item(30_000)
+            if item is None:
+                time.sleep(0.005)
+                continue
+            turn = len(item.history) + 1
+            taken[item.instance_id, turn] += 1
+            own.store.ack_orchestration_item(
+                item.lock_token,
+                1,
+                history_delta=[_event_of(own, item.instance_id, turn)],
+                orchestrator_items=[] if turn == TURNS else [_wake(item.instance_id)],
+            )
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    while column("executions", "count(*)", status="Completed") != INSTANCES and time.monotonic() < deadline:
+        time.sleep(0.05)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert taken == {(f"i{number:02}", turn): 1 for number in range(INSTANCES) for turn in range(1, TURNS + 1)}
+    assert column("orchestrator_queue", "count(*)") == 0
+    assert column("instance_locks", "count(*)") == 0
+
+
+def _event_of(kit: Kit, instance_id: str, turn: int) -> Event:
+    if turn == 1:
+        return kit.started(instance_id)
+    if turn == TURNS:
+        return kit.event(instance_id, turn, "OrchestrationCompleted", output="1")
+    return kit.event(instance_id, turn, "ExternalEvent", name="go", data="1")
+
+
+def _wake(instance_id: str) -> WorkItem:
+    return WorkItem.new("ExternalRaised", instance=instance_id, name="go", data="1")
+
+
+def test_killed_in_the_middle_of_an_ack(made: EngineStore, kit: Kit, column: Column) -> None:
+    kit.start("a")
+    tests = str(Path(__file__).parents[1])
+    command = [sys.executable, "-c", KILLED, made.target, made.schema or "", tests]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "in the middle\n"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert column("history", "count(*)") == 0
+    assert column("instances", "count(*)") == 0
+
+    deadline = time.monotonic() + 20
+    while (item := kit.store.fetch_orchestration_item(30_000)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert item.attempt_count == 2
+    kit.store.ack_orchestration_item(item.lock_token, 1, history_delta=[kit.started("a")])
+    assert column("executions", "status", instance_id="a") == "Running"
