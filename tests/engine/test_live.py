@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from subprocess import Popen
 
+import pytest
+
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from engine.test_untouched import findings
 from holystone.cli.main import run
+
+pytestmark = pytest.mark.long
 
 BUSY_SECONDS = 6
 

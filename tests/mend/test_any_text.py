@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from holystone.scan.catalogue import checks
 from holystone.scan.scan import Scan
 from holystone.store import Store
 from holystone.store.tables import executions
+
+pytestmark = pytest.mark.long
 
 # Neither a NUL nor half of a surrogate pair can be stored as text in PostgreSQL, nor written by the engine.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)

@@ -50,7 +50,9 @@ def repaired(store: EngineStore) -> set[str]:
     return {f'{{"execution_id": 1, "instance_id": "{instance}"}}' for (instance,) in found}
 
 
-@pytest.mark.parametrize("rows_first", [1, 200, 900])
+@pytest.mark.parametrize(
+    "rows_first", [pytest.param(1, marks=pytest.mark.long), 200, pytest.param(900, marks=pytest.mark.long)]
+)
 def test_killed_apply_can_be_gone_on_with_and_undone(drifted: EngineStore, rows_first: int) -> None:
     before = contents(drifted)
     process = start_apply(drifted)

@@ -139,6 +139,7 @@ def test_other_commands_make_nothing(path: Path) -> None:
     assert not list(path.parent.iterdir())
 
 
+@pytest.mark.long
 def test_a_full_disk_leaves_nothing(path: Path) -> None:
     script = (
         "import resource, signal, sys\n"
@@ -166,6 +167,7 @@ def test_postgresql_is_left_to_the_engine(postgresql_schema: MakePlace) -> None:
     assert store.execute("SELECT tablename FROM pg_tables WHERE schemaname = ?", str(place.schema)) == []
 
 
+@pytest.mark.long
 def test_killed_at_any_step_leaves_nothing_in_the_way(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(KILL_EVERYWHERE), str(tmp_path)], capture_output=True, text=True, timeout=200

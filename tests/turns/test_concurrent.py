@@ -25,6 +25,8 @@ from holystone.store import Store
 from sqlalchemy import event
 from turns.kit import Kit
 
+pytestmark = pytest.mark.long
+
 store = Store.open(sys.argv[1], sys.argv[2] or None)
 kit = Kit(store)
 item = kit.fetch(lock_ms=2_000)
