@@ -10,10 +10,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from conftest import EngineStore
 from holystone.store import Event, Store, WorkItem
 from turns.conftest import Column
 from turns.kit import Kit
+
+pytestmark = pytest.mark.long
 
 INSTANCES = 40
 TURNS = 3
@@ -24,8 +28,6 @@ sys.path.insert(0, sys.argv[3])
 from holystone.store import Store
 from sqlalchemy import event
 from turns.kit import Kit
-
-pytestmark = pytest.mark.long
 
 store = Store.open(sys.argv[1], sys.argv[2] or None)
 kit = Kit(store)
