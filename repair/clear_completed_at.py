@@ -1,11 +1,10 @@
-from holystone.mend.repair import Action, Repair, Safety, always
+from holystone.mend.repair import Repair, Safety, always, setting
 
 REPAIR = Repair(
     id="clear-completed-at",
     title="Clear the completed_at of a running execution",
     safety=Safety.safe,
-    action=Action.update,
-    columns=("completed_at",),
+    steps=setting("completed_at"),
     applies=always,
     does="Sets completed_at to NULL.",
     loses="The old value, which the journal keeps.",

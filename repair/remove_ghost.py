@@ -1,4 +1,4 @@
-from holystone.mend.repair import Action, Repair, Safety
+from holystone.mend.repair import Repair, Safety, removing
 from holystone.scan.relations.executions import ExecutionFacts
 
 
@@ -10,8 +10,7 @@ REPAIR = Repair(
     id="remove-ghost",
     title="Remove an execution of which nothing else exists",
     safety=Safety.unsafe,
-    action=Action.delete,
-    columns=(),
+    steps=removing,
     applies=_is_ghost,
     does="Deletes the row of executions.",
     loses="The row, which the journal keeps whole. There is no event to lose.",

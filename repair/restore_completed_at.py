@@ -1,11 +1,10 @@
-from holystone.mend.repair import Action, Repair, Safety, always
+from holystone.mend.repair import Repair, Safety, always, setting
 
 REPAIR = Repair(
     id="restore-completed-at",
     title="Take completed_at from the terminal event",
     safety=Safety.safe,
-    action=Action.update,
-    columns=("completed_at",),
+    steps=setting("completed_at"),
     applies=always,
     does="Sets completed_at to the terminal event's timestamp_ms, in the form that the engine uses in this store.",
     loses="The old value, which the journal keeps. The engine's own time of the ack lay some milliseconds later.",

@@ -1,11 +1,10 @@
-from holystone.mend.repair import Action, Repair, Safety, always
+from holystone.mend.repair import Repair, Safety, always, setting
 
 REPAIR = Repair(
     id="restore-current-execution",
     title="Point the instance at its newest execution",
     safety=Safety.safe,
-    action=Action.update,
-    columns=("current_execution_id",),
+    steps=setting("current_execution_id"),
     applies=always,
     does="Sets current_execution_id to the highest execution_id of the instance.",
     loses="The old number, which the journal keeps.",

@@ -1,11 +1,10 @@
-from holystone.mend.repair import Action, Repair, Safety, always
+from holystone.mend.repair import Repair, Safety, always, setting
 
 REPAIR = Repair(
     id="restore-outcome",
     title="Give the execution the outcome that its history tells",
     safety=Safety.safe,
-    action=Action.update,
-    columns=("status", "output", "completed_at"),
+    steps=setting("status", "output", "completed_at"),
     applies=always,
     does=(
         "Sets status and output to what the terminal event makes them, and completed_at to the event's own time where "

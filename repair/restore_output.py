@@ -1,11 +1,10 @@
-from holystone.mend.repair import Action, Repair, Safety, always
+from holystone.mend.repair import Repair, Safety, always, setting
 
 REPAIR = Repair(
     id="restore-output",
     title="Take the output from the terminal event",
     safety=Safety.safe,
-    action=Action.update,
-    columns=("output",),
+    steps=setting("output"),
     applies=always,
     does="Sets output to the terminal event's output, display message or input; to NULL while the execution runs.",
     loses="The old text, which the journal keeps.",

@@ -9,20 +9,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 import holystone
 from holystone.clock import now_ms
 from holystone.errors import HolystoneError
 from holystone.mend import journal
-from holystone.mend.change import Change, change_for, is_row, repair_of, row_table, values
+from holystone.mend.change import Change, by_finding, changes_for, is_row, repair_of, row_table, values
 from holystone.mend.locks import busy_instances
 from holystone.mend.pace import Pace
 from holystone.mend.plan import Plan
-from holystone.mend.repair import Safety, repairs
+from holystone.mend.repair import Image, Safety, repairs
 from holystone.scan.catalogue import checks
 from holystone.scan.finding import judge
-from holystone.scan.scan import Progress, suspects
+from holystone.scan.reader import Reader
+from holystone.scan.scan import Progress
 from holystone.store import Store
 
 PATIENCE_SECONDS = 5.0
@@ -32,6 +33,12 @@ MOVED_ON = "the row or its history is no longer as planned"
 ALREADY = "the row already is as planned"
 BUSY = "the engine is working on the instance"
 UNMENDED = "the check still finds the row after the change"
+
+
+Group = tuple[Change, ...]
+"""The changes that mend one finding: made together or not at all."""
+Skipped = tuple[Change, str]
+"""A change that was not made, and why."""
 
 
 @dataclass
@@ -44,7 +51,7 @@ class Report:
     run: str | None = None
     applied: int = 0
     already: int = 0
-    skipped: list[tuple[Change, str]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     unsafe: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -78,9 +85,9 @@ def apply_plan(store: Store, plan: Plan, *, unsafe: Collection[str] = (), progre
             report.unsafe[change.repair] = report.unsafe.get(change.repair, 0) + 1
     run = _Run(store, plan.hash, report)
     done = 0
-    for chunk in run.pace.chunks(chosen):
+    for chunk in run.pace.chunks(by_finding(chosen)):
         run.apply(chunk)
-        done += len(chunk)
+        done += sum(map(len, chunk))
         if progress is not None:
             progress("changes", done, len(chosen))
     run.apply_waiting()
@@ -96,20 +103,15 @@ class _Run:
         self.pace = Pace(store)
         self.report = report
         self.written = 0
-        self.waiting: list[Change] = []
+        self.waiting: list[Group] = []
         self.run = new_run("apply", plan=plan_hash)
 
-    def apply(self, chunk: Sequence[Change], *, last_try: bool = False) -> None:
+    def apply(self, chunk: Sequence[Group], *, last_try: bool = False) -> None:
         """Apply a chunk in one transaction; what the engine is busy with is put off, or skipped at last."""
-        skipped: list[tuple[Change, str]] = []
-        waiting: list[Change] = []
         with self.pace.transaction() as connection:
-            busy = busy_instances(self.store, connection, [change.instance_id for change in chunk])
-            free = [change for change in chunk if change.instance_id not in busy]
-            for change in chunk:
-                if change.instance_id in busy:
-                    waiting.append(change)
-            made, stale, already = self._make(connection, free)
+            busy = busy_instances(self.store, connection, [group[0].instance_id for group in chunk])
+            waiting = [group for group in chunk if group[0].instance_id in busy]
+            made, skipped, already = self._make(connection, [group for group in chunk if group not in waiting])
             if made and self.report.run is None:
                 journal.begin(connection, self.run)
             journal.record(connection, self.run.run_id, self.written, made, now_ms())
@@ -119,9 +121,8 @@ class _Run:
         self.written += len(made)
         self.report.applied += len(made)
         self.report.already += already
-        skipped += stale
         if last_try:
-            skipped += [(change, BUSY) for change in waiting]
+            skipped += [(change, BUSY) for group in waiting for change in group]
         else:
             self.waiting += waiting
         self.report.skipped += skipped
@@ -140,58 +141,58 @@ class _Run:
             with self.store.transaction() as connection:
                 journal.finish(connection, self.run.run_id, now_ms())
 
-    def _make(
-        self, connection: Connection, chunk: Sequence[Change]
-    ) -> tuple[list[Change], list[tuple[Change, str]], int]:
+    def _make(self, connection: Connection, chunk: Sequence[Group]) -> tuple[list[Change], list[Skipped], int]:
         """Make the changes that are still right; return those, the stale ones, and how many were so already."""
-        stale: list[tuple[Change, str]] = []
+        skipped: list[Skipped] = []
         already = 0
         self.store.flavour.lock_rows(connection, _keys_by_table(self.store, chunk))
         current = plan_again(self.store, connection, chunk)
-        right: list[Change] = []
-        for change in chunk:
-            if current.get(change.row) == change:
-                right.append(change)
-            elif change.row not in current and _is_done(self.store, connection, change):
-                already += 1
+        right: list[Group] = []
+        for group in chunk:
+            finding = group[0].finding
+            if current.get(finding) == group:
+                right.append(group)
+            elif finding not in current and all(_is_done(self.store, connection, change) for change in group):
+                already += len(group)
             else:
-                stale.append((change, MOVED_ON))
-        made = self._write(connection, right, stale)
-        return made, stale, already
+                skipped += [(change, MOVED_ON) for change in group]
+        return self._write(connection, right, skipped), skipped, already
 
-    def _write(self, connection: Connection, right: Sequence[Change], stale: list[tuple[Change, str]]) -> list[Change]:
+    def _write(self, connection: Connection, right: Sequence[Group], skipped: list[Skipped]) -> list[Change]:
         """Write the changes, and take those back that do not satisfy their check."""
         point = connection.begin_nested()
-        for change in right:
-            write(self.store, connection, change)
-        unmended = {change.row for change in right} & plan_again(self.store, connection, right).keys()
+        for group in right:
+            for change in group:
+                write(self.store, connection, change)
+        unmended = plan_again(self.store, connection, right).keys()
         if not unmended:
             point.commit()
-            return list(right)
+            return [change for group in right for change in group]
         point.rollback()
-        stale += [(change, UNMENDED) for change in right if change.row in unmended]
-        return self._write(connection, [change for change in right if change.row not in unmended], stale)
+        skipped += [(change, UNMENDED) for group in right if group[0].finding in unmended for change in group]
+        return self._write(connection, [group for group in right if group[0].finding not in unmended], skipped)
 
 
-def plan_again(store: Store, connection: Connection, planned: Iterable[Change]) -> Mapping[str, Change]:
-    """Return what would be planned for the same rows now, by check and row: the comparison of compare-and-set."""
-    again: dict[str, Change] = {}
-    by_check: dict[str, list[Change]] = defaultdict(list)
-    for change in planned:
-        by_check[change.check].append(change)
-    for id, of_check in by_check.items():
+def plan_again(store: Store, connection: Connection, planned: Iterable[Group]) -> Mapping[str, Group]:
+    """Return what would be planned for the same findings now: the comparison of compare-and-set."""
+    again: dict[str, Group] = {}
+    reader, catalogue = Reader(store, connection), repairs().by_id
+    by_relation: dict[tuple[str, str], list[Image]] = defaultdict(list)
+    for group in planned:
+        table, key = group[0].found_in
+        by_relation[group[0].check, table].append(key)
+    for (id, table), keys in by_relation.items():
         check = checks().get(id)
-        columns = check.relation.table.c
-        keys = [values(store, change.key) for change in of_check]
-        within = [or_(*(and_(*(columns[name] == value for name, value in key.items())) for key in keys))]
-        for _, facts in list(suspects(connection, check.relation, store, [check], within)):
-            finding = judge(check, facts)
-            if finding is None:
-                continue
-            repair = repair_of(finding, repairs().by_id)
-            if repair is not None:
-                change = change_for(store, connection, finding, repair)
-                again[change.row] = change
+        relation = next(relation for relation in check.relations if relation.table.name == table)
+        columns = relation.table.c
+        rows = [values(store, key) for key in keys]
+        within = [or_(*(and_(*(columns[name] == value for name, value in row.items())) for row in rows))]
+        for _, facts in list(relation.suspects(reader, [check.violated], within)):
+            finding = judge(check, relation, facts)
+            repair = None if finding is None else repair_of(finding, catalogue)
+            if finding is not None and repair is not None:
+                changes = tuple(changes_for(store, connection, finding, repair))
+                again[changes[0].finding] = changes
     return again
 
 
@@ -199,11 +200,15 @@ def write(store: Store, connection: Connection, change: Change) -> None:
     """Change one row, provided that it is as before; the caller has compared it under lock already."""
     rows = row_table(store, change.table)
     as_before = is_row(rows, values(store, {**change.key, **(change.before or {})}))
-    if change.after is None:
-        result = connection.execute(delete(rows).where(as_before))
+    statement: Any
+    if change.before is None:
+        row = values(store, {**change.key, **(change.after or {})})
+        statement = insert(rows).values(row).execution_options(preserve_rowcount=True)
+    elif change.after is None:
+        statement = delete(rows).where(as_before)
     else:
-        result = connection.execute(update(rows).where(as_before).values(values(store, change.after)))
-    if result.rowcount != 1:
+        statement = update(rows).where(as_before).values(values(store, change.after))
+    if connection.execute(statement).rowcount != 1:
         raise HolystoneError(
             f"A row of {change.table} was changed under our lock; nothing of this chunk was written.",
             "Run the same command again.",
@@ -242,9 +247,11 @@ def _is_done(store: Store, connection: Connection, change: Change) -> bool:
     return found == (change.after is not None)
 
 
-def _keys_by_table(store: Store, chunk: Sequence[Change]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the keys of the chunk's rows."""
+def _keys_by_table(store: Store, chunk: Sequence[Group]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the keys of the chunk's rows, those that change and those that the findings are about."""
     keys: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for change in chunk:
-        keys[change.table].append(values(store, change.key))
+    for group in chunk:
+        for table, key in [group[0].found_in, *((change.table, change.key) for change in group)]:
+            if (row := values(store, key)) not in keys[table]:
+                keys[table].append(row)
     return keys

@@ -3,26 +3,24 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnClause, ColumnElement, Connection, TableClause, and_, column, select, table
 
-from holystone.mend.repair import Action, Repair
+from holystone.mend.repair import Image, Insert, Remove, Repair, Set, Step
 from holystone.scan.check import NoRepair
 from holystone.scan.finding import Finding
 from holystone.store import Store
 
-Image = Mapping[str, Any]
-"""Columns of a row and their values, in the JSON form that a flavour reads and writes."""
-
 
 @dataclass(frozen=True)
 class Change:
-    """A planned or journaled change; all values are JSON.
+    """A planned or journaled change; all values are JSON, in the form that a flavour reads and writes.
 
     `before` is None where there was no row, `after` where there is none any more. `evidence` is what the change
-    rests on beside the row itself:
-    it is made only while the evidence is the same.
+    rests on beside the row itself: it is made only while the evidence is the same. Where a repair takes more than
+    this one row, `evidence` names the finding's, as table and key: the changes of one finding are made together.
     """
 
     check: str
@@ -40,12 +38,24 @@ class Change:
 
     @property
     def instance_id(self) -> Any:
-        return self.key["instance_id"]
+        """The instance that the finding is about, None where a queue row names none."""
+        return self.found_in[1].get("instance_id")
 
     @property
-    def row(self) -> str:
-        """The check and the row that it is about, for use as a key of mappings."""
-        return json.dumps([self.check, self.table, self.key], sort_keys=True)
+    def found_in(self) -> tuple[str, Image]:
+        """The table and the key of the row that the finding is about."""
+        finding = self.evidence.get("finding")
+        return (self.table, self.key) if finding is None else (finding["table"], finding["key"])
+
+    @property
+    def finding(self) -> str:
+        """The check and the row that its finding is about, for use as a key of mappings."""
+        return json.dumps([self.check, *self.found_in], sort_keys=True)
+
+
+def by_finding(changes: Iterable[Change]) -> list[tuple[Change, ...]]:
+    """Return the changes in their order, those of each finding together."""
+    return [tuple(group) for _, group in groupby(changes, key=lambda change: change.finding)]
 
 
 def repair_of(finding: Finding, catalogue: Mapping[str, Repair]) -> Repair | None:
@@ -56,21 +66,42 @@ def repair_of(finding: Finding, catalogue: Mapping[str, Repair]) -> Repair | Non
     return repair if repair.applies(finding.facts) else None
 
 
-def change_for(store: Store, connection: Connection, finding: Finding, repair: Repair) -> Change:
-    """Return the change by which `repair` mends the row of `finding`."""
-    facts, to_json = finding.facts, store.flavour.to_json
-    name = finding.check.relation.table.name
-    key = {column: to_json(value) for column, value in facts.key.items()}
+def changes_for(store: Store, connection: Connection, finding: Finding, repair: Repair) -> list[Change]:
+    """Return the changes by which `repair` mends the row of `finding`, in the order in which they are made."""
+    steps = repair.steps(finding.facts)
+    key = {column: store.flavour.to_json(value) for column, value in finding.facts.key.items()}
+    of: Image = {"finding": {"table": finding.relation.table.name, "key": key}}
+    if all(step.table is None for step in steps) and len(steps) == 1:
+        of = {}
+    return [_change(store, connection, finding, repair, step, of) for step in steps]
+
+
+def _change(store: Store, connection: Connection, finding: Finding, repair: Repair, step: Step, of: Image) -> Change:
+    def as_json(values: Image) -> Image:
+        return {column: store.flavour.to_json(value) for column, value in values.items()}
+
+    name = step.table or finding.relation.table.name
+    key = as_json(finding.facts.key if step.key is None else step.key)
+    before: Image | None
     after: Image | None
-    if repair.action is Action.delete:
-        before, after = image(store, connection, name, key), None
-    else:
-        expected = {c: facts.expected(c) for c in repair.columns if facts.decided(c)}
-        wrong = [c for c, value in expected.items() if facts.observed(c) != value]
-        before = {c: to_json(facts.observed(c)) for c in wrong}
-        after = {c: to_json(expected[c]) for c in wrong}
-    why = finding.message if finding.cause is None else f"{finding.message} ({finding.cause})"
-    return Change(finding.check.id, repair.id, str(repair.safety), name, key, before, after, why, facts.evidence)
+    match step:
+        case Set():
+            before, after = as_json(step.before), as_json(step.after)
+        case Remove():
+            before, after = image(store, connection, name, key), None
+        case Insert():
+            before, after = None, as_json(step.rest)
+    return Change(
+        check=finding.check.id,
+        repair=repair.id,
+        safety=str(repair.safety),
+        table=name,
+        key=key,
+        before=before,
+        after=after,
+        why=finding.message if finding.cause is None else f"{finding.message} ({finding.cause})",
+        evidence={**finding.facts.evidence, **of},
+    )
 
 
 def image(store: Store, connection: Connection, name: str, key: Image) -> Image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holystone.errors import PlanError
-from holystone.mend.change import Change, change_for, repair_of
+from holystone.mend.change import Change, changes_for, repair_of
 from holystone.mend.repair import repairs
 from holystone.scan.check import Check
 from holystone.scan.scan import Progress, Scan, Verdict
@@ -73,7 +73,7 @@ def _changes(store: Store, scan: Scan, unmended: Counter[str]) -> Iterator[Chang
         for finding in findings:
             repair = repair_of(finding, catalogue)
             assert repair is not None
-            yield change_for(store, connection, finding, repair)
+            yield from changes_for(store, connection, finding, repair)
 
 
 def read_plan(text: str, store: Store) -> Plan:

@@ -1,12 +1,16 @@
 """What a repair is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
 from holystone.registry import Catalogue
+from holystone.scan.relation import Facts
+
+Image = Mapping[str, Any]
+"""Columns of a row and their values."""
 
 
 class Safety(StrEnum):
@@ -16,32 +20,70 @@ class Safety(StrEnum):
     unsafe = "unsafe"
 
 
-class Action(StrEnum):
-    """What a repair does to the row that a finding is about."""
+@dataclass(frozen=True)
+class Set:
+    """Columns of a row to write: as they are, and as they shall be."""
 
-    update = "update"
-    delete = "delete"
+    before: Image
+    after: Image
+    table: str | None = None
+    key: Image | None = None
+
+
+@dataclass(frozen=True)
+class Remove:
+    """A row to remove; the journal keeps it whole."""
+
+    table: str | None = None
+    key: Image | None = None
+
+
+@dataclass(frozen=True)
+class Insert:
+    """A row to make: the columns that tell it from others, and the rest of those that are given."""
+
+    table: str
+    key: Image
+    rest: Image
+
+
+Step = Set | Remove | Insert
+"""What a repair does to one row: to that of the finding, where it names no other. Values are as the driver's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
     """One way to mend a row, declared; no field has a default.
 
-    An update gives each of `columns` the value that the row's facts expect of it, where they decide one. A
-    delete removes the row; `columns` is empty then. `applies` says of a row's facts whether the repair may
-    touch it at all.
+    `steps` says for a finding's facts what to do to which rows: all of it is done in one transaction, or nothing.
+    `applies` says whether the repair may touch the row at all.
     """
 
     id: str
     title: str
     safety: Safety
-    action: Action
-    columns: tuple[str, ...]
+    steps: Callable[[Any], Sequence[Step]]
     applies: Callable[[Any], bool]
     does: str
     loses: str
     needs: str
     undone: str
+
+
+def setting(*columns: str) -> Callable[[Facts], Sequence[Step]]:
+    """For `steps`: give these columns the values that the row's facts expect of them, where they decide one."""
+
+    def steps(facts: Facts) -> Sequence[Step]:
+        expected = {column: facts.expected(column) for column in columns if facts.decided(column)}
+        wrong = [column for column, value in expected.items() if facts.observed(column) != value]
+        return [Set({c: facts.observed(c) for c in wrong}, {c: expected[c] for c in wrong})]
+
+    return steps
+
+
+def removing(facts: Facts) -> Sequence[Step]:
+    """For `steps`: remove the row."""
+    return [Remove()]
 
 
 def always(facts: Any) -> bool:

@@ -1,6 +1,7 @@
 """Undoing a run: each row back to its before-image, where it still is the after-image."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -15,6 +16,8 @@ from holystone.mend.pace import Pace
 from holystone.store import Store
 
 CHANGED_SINCE = "the row was changed after the run"
+UNDO = "undo"
+"""Why a change of an undo was made."""
 
 
 def undo_run(store: Store, run: Run) -> Report:
@@ -28,7 +31,8 @@ def undo_run(store: Store, run: Run) -> Report:
     entries = [entry for entry in reversed(run.changes) if entry.undone_by is None]
     report.already = len(run.changes) - len(entries)
     pace = Pace(store)
-    for chunk in pace.chunks(entries):
+    groups = [tuple(group) for _, group in groupby(entries, key=lambda entry: entry.change.finding)]
+    for chunk in pace.chunks(groups):
         _undo_chunk(store, pace, run, undoing, chunk, report)
     if report.run is not None:
         with store.transaction() as connection:
@@ -36,19 +40,23 @@ def undo_run(store: Store, run: Run) -> Report:
     return report
 
 
-def _undo_chunk(store: Store, pace: Pace, run: Run, undoing: Run, entries: Sequence[Entry], report: Report) -> None:
+def _undo_chunk(
+    store: Store, pace: Pace, run: Run, undoing: Run, chunk: Sequence[tuple[Entry, ...]], report: Report
+) -> None:
     made: list[Change] = []
     skipped: list[tuple[Change, str]] = []
     with pace.transaction() as connection:
-        busy = busy_instances(store, connection, [entry.change.instance_id for entry in entries])
-        for entry in entries:
-            if entry.change.instance_id in busy:
-                skipped.append((entry.change, BUSY))
-            elif _restore(store, connection, entry.change):
-                journal.mark_undone(connection, run.run_id, entry.number, undoing.run_id)
-                made.append(_reverse(entry.change))
+        busy = busy_instances(store, connection, [group[0].change.instance_id for group in chunk])
+        for group in chunk:
+            changes = [entry.change for entry in group]
+            if changes[0].instance_id in busy:
+                skipped += [(change, BUSY) for change in changes]
+            elif _restore_all(store, connection, changes):
+                for entry in group:
+                    journal.mark_undone(connection, run.run_id, entry.number, undoing.run_id)
+                made += map(_reverse, changes)
             else:
-                skipped.append((entry.change, CHANGED_SINCE))
+                skipped += [(change, CHANGED_SINCE) for change in changes]
         if made and report.run is None:
             journal.begin(connection, undoing)
         journal.record(connection, undoing.run_id, report.applied, made, now_ms())
@@ -56,6 +64,16 @@ def _undo_chunk(store: Store, pace: Pace, run: Run, undoing: Run, entries: Seque
         report.run = undoing.run_id
     report.applied += len(made)
     report.skipped += skipped
+
+
+def _restore_all(store: Store, connection: Connection, changes: Sequence[Change]) -> bool:
+    """Put the before-images of one finding's changes back, all of them or none."""
+    point = connection.begin_nested()
+    if all(_restore(store, connection, change) for change in changes):
+        point.commit()
+        return True
+    point.rollback()
+    return False
 
 
 def _restore(store: Store, connection: Connection, change: Change) -> bool:
@@ -76,4 +94,4 @@ def _restore(store: Store, connection: Connection, change: Change) -> bool:
 def _reverse(change: Change) -> Change:
     """Return the change that the undo made, as its own journal entry."""
     images: dict[str, Any] = {"before": change.after, "after": change.before}
-    return Change(**{**change.as_json(), **images, "why": "undo"})
+    return Change(**{**change.as_json(), **images, "why": UNDO})

@@ -13,6 +13,7 @@ from holystone.mend.change import Change
 from holystone.mend.journal import Run
 from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
+from holystone.mend.undo import UNDO
 from holystone.render.words import command, counted, key_of, one_line, value, wrapped
 from holystone.store import Store
 
@@ -67,7 +68,7 @@ def effect(change: Change) -> str:
     if change.after is None:
         return "the row is removed"
     if not change.before:
-        return "the row is put back"
+        return "the row is put back" if change.why == UNDO else "the row is added"
     before_image = change.before or {}
     both = [(column, before_image.get(column), after) for column, after in change.after.items()]
     return ", ".join(f"{column} {value(before)} → {value(after)}" for column, before, after in both)

@@ -1,10 +1,10 @@
 """A plan as SQL: for those who must read, or run, every statement themselves."""
 
-from typing import TextIO
+from typing import Any, TextIO
 
-from sqlalchemy import update
+from sqlalchemy import delete, exists, insert, select, update
 
-from holystone.mend.change import Change, Image, is_row, row_table
+from holystone.mend.change import Change, is_row, row_table
 from holystone.mend.plan import Plan
 from holystone.render.words import key_of, one_line
 from holystone.store import Store
@@ -20,17 +20,26 @@ def plan_sql(store: Store, plan: Plan, out: TextIO) -> None:
     out.write("BEGIN;\n")
     for change in plan.changes:
         out.write(f"-- {change.check} {change.repair}, {one_line(key_of(change.key))}: {one_line(change.why)}\n")
-        if change.after is None or change.safety != "safe":
+        if change.safety != "safe":
             out.write("-- left out: unsafe\n")
         else:
-            out.write(_statement(store, change, change.after) + ";\n")
+            out.write(_statement(store, change) + ";\n")
     out.write("COMMIT;\n")
 
 
-def _statement(store: Store, change: Change, after: Image) -> str:
+def _statement(store: Store, change: Change) -> str:
     literal = store.flavour.sql_literal
     as_before = {**change.key, **(change.before or {})}
-    rows = row_table(store, change.table, as_before)
+    as_after = {**(change.key if change.before is None else {}), **(change.after or {})}
+    rows = row_table(store, change.table, {**as_before, **as_after})
     same = is_row(rows, {name: None if value is None else literal(value) for name, value in as_before.items()})
-    statement = update(rows).where(same).values({name: literal(value) for name, value in after.items()})
+    written = {name: literal(value) for name, value in as_after.items()}
+    statement: Any
+    if change.before is None:
+        absent = select(*written.values()).where(~exists(select(1).select_from(rows).where(same)))
+        statement = insert(rows).from_select(list(written), absent)
+    elif change.after is None:
+        statement = delete(rows).where(same)
+    else:
+        statement = update(rows).where(same).values(written)
     return str(statement.compile(dialect=store.flavour.dialect(), compile_kwargs={"literal_binds": True}))

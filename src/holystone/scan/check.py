@@ -39,10 +39,11 @@ class Check:
     """One invariant, declared. No field has a default, so a check cannot forget one.
 
     `violated` is a predicate over a relation's source, in SQLAlchemy Core: the scan joins those of all
-    checks of a relation into one pass. It may suspect too much, never too little. A suspect becomes a
-    finding only where its facts are not as the check `expects` of them, column by column. With `derived` these
-    are the relation's own facts, read by the same code that writes rows: so each rule of derivation stands in
-    one place, and the ways in which two databases read JSON cannot raise a false alarm.
+    checks of a relation into one pass, one for each relation where a check names several. It may suspect too
+    much, never too little. A suspect becomes a finding only where its facts are not as the check `expects` of
+    them, column by column. With `derived` these are the relation's own facts, read by the same code that writes
+    rows: so each rule of derivation stands in one place, and the ways in which two databases read JSON cannot
+    raise a false alarm.
     """
 
     id: str
@@ -51,7 +52,7 @@ class Check:
     severity: Severity
     level: Level
     flavours: frozenset[str]
-    relation: Relation[Any]
+    relation: Relation[Any] | tuple[Relation[Any], ...]
     violated: Callable[[Any], ColumnElement[bool]]
     expects: Callable[[Any], Mapping[str, Any]]
     cause: Callable[[Any], str | None]
@@ -62,6 +63,11 @@ class Check:
     false_alarms: str
     example: str
     repair: str | NoRepair
+
+    @property
+    def relations(self) -> tuple[Relation[Any], ...]:
+        """The relations whose rows the check looks at, mostly one."""
+        return self.relation if isinstance(self.relation, tuple) else (self.relation,)
 
     def observe(self, facts: Facts) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return the values observed and expected, or None where the facts bear no finding out."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holystone.scan.check import Check
-from holystone.scan.relation import Facts
+from holystone.scan.relation import Facts, Relation
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Finding:
     """One violated invariant of one row; `facts` are those that bear it out."""
 
     check: Check
+    relation: Relation[Any]
     facts: Facts
     observed: Mapping[str, Any]
     expected: Mapping[str, Any]
@@ -21,8 +22,8 @@ class Finding:
 
     @property
     def instance_id(self) -> Any:
-        """A text, unless the store is damaged beyond what an engine can write."""
-        return self.facts.key["instance_id"]
+        """A text, unless the store is damaged beyond what an engine can write; None of the store as a whole."""
+        return self.facts.key.get("instance_id")
 
     @property
     def execution_id(self) -> int | None:
@@ -45,13 +46,15 @@ class Finding:
     def fingerprint(self) -> str:
         """Return 16 hex digits, the same for the same check and row in every run, whatever the values."""
         key = [f"{column}={value}" for column, value in sorted(self.facts.key.items())]
+        if self.relation is not self.check.relations[0]:
+            key.append(self.relation.name)
         return hashlib.sha256("\0".join([self.check.id, *key]).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def judge(check: Check, facts: Facts) -> Finding | None:
+def judge(check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
     """Return the finding of `check` on a suspect row, or None where the facts do not bear it out."""
     seen = check.observe(facts)
     if seen is None:
         return None
     observed, expected = seen
-    return Finding(check, facts, observed, expected, check.cause(facts))
+    return Finding(check, relation, facts, observed, expected, check.cause(facts))

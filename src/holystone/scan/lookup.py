@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import and_, or_, select
 
+from holystone.scan.reader import Reader
 from holystone.scan.relations.executions import EXECUTIONS, ExecutionFacts
 from holystone.store import Store
 from holystone.store.tables import executions
@@ -16,6 +17,7 @@ def facts_of(store: Store, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, i
     found: dict[tuple[str, int], ExecutionFacts] = {}
     wanted = list(keys)
     with store.snapshot() as connection:
+        reader = Reader(store, connection)
         for start in range(0, len(wanted), _AT_A_TIME):
             these = or_(
                 *(
@@ -25,6 +27,6 @@ def facts_of(store: Store, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, i
             )
             source = EXECUTIONS.source(store.flavour, [these])
             for row in connection.execute(select(*source.output()).select_from(source.rows)):
-                facts = EXECUTIONS.facts(store.flavour, row)
+                facts = EXECUTIONS.facts(reader, row)
                 found[facts.instance_id, facts.execution_id] = facts
     return found

@@ -1,15 +1,22 @@
 """Relations of facts: one select for both flavours, over which checks are predicates."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, FromClause, Table
+from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, select
 
+from holystone.scan.reader import Reader
 from holystone.store.flavours import Flavour
+
+STRIDE = 50_000
+"""Rows in a span: between two reports of progress, and in one piece of work for a connection."""
 
 Key = Mapping[str, Any]
 """Primary key of the row that a finding is about: column -> value."""
+
+Conditions = Sequence[ColumnElement[bool]]
+"""Conditions on the columns of a relation's table, all of which have to hold."""
 
 
 class Facts(Protocol):
@@ -17,7 +24,7 @@ class Facts(Protocol):
 
     @property
     def key(self) -> Key:
-        """The row's primary key."""
+        """The row's primary key, and its instance_id where it has one; empty for the store as a whole."""
 
     @property
     def evidence(self) -> Mapping[str, Any]:
@@ -51,6 +58,8 @@ class Source(Protocol):
 
 
 F = TypeVar("F", bound=Facts)
+Suspect = tuple[list[bool], F]
+"""Which of the predicates a row violates, in their order, and the row's facts."""
 
 
 class Relation(ABC, Generic[F]):
@@ -58,12 +67,58 @@ class Relation(ABC, Generic[F]):
 
     name: ClassVar[str]
     table: ClassVar[Table]
-    """The table whose rows the findings are about; its key begins with instance_id."""
+    """The table whose rows the findings are about."""
+    needs: ClassVar[Mapping[str, Collection[str]]] = {}
+    """Tables and columns that the engine's first versions did not have yet, and the relation cannot do without."""
+
+    @property
+    def span_column(self) -> Column[Any]:
+        """The column by which the table is cut into spans: never NULL, indexed; rows of one value stay together."""
+        return self.table.c.instance_id
 
     @abstractmethod
-    def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> Source:
+    def source(self, flavour: Flavour, within: Conditions) -> Source:
         """Return the relation's rows, restricted by conditions on the columns of `table`."""
 
     @abstractmethod
-    def facts(self, flavour: Flavour, row: Any) -> F:
-        """Return the facts in a row that was fetched with the source's `output`."""
+    def facts(self, reader: Reader, row: Any) -> F:
+        """Return the facts in a row that was fetched with the source's `output`, and what else they take to know."""
+
+    def of_instances(self, flavour: Flavour, pattern: str) -> Conditions:
+        """Return the condition that a row is of an instance whose id matches the pattern."""
+        return [flavour.matches_glob(self.table.c.instance_id, pattern)]
+
+    def total(self, reader: Reader, within: Conditions) -> int:
+        """Return how many rows there are to look at."""
+        count = select(func.count()).select_from(self.table).where(*within)
+        return int(reader.connection.execute(count).scalar_one())
+
+    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
+        """Yield conditions that cut the rows into spans of about STRIDE rows, in order."""
+        column = self.span_column
+        span: list[ColumnElement[bool]] = []
+        while True:
+            bound = reader.connection.execute(
+                select(column).where(*within, *span).order_by(column).offset(STRIDE).limit(1)
+            ).scalar_one_or_none()
+            if bound is None:
+                yield span
+                return
+            yield [*span, column <= bound]
+            span = [column > bound]
+
+    def suspects(
+        self, reader: Reader, predicates: Sequence[Callable[[Any], ColumnElement[bool]]], within: Conditions
+    ) -> Iterator[Suspect[F]]:
+        """Yield the rows that violate any of the predicates.
+
+        One statement for all checks: this is what makes a catalogue cost little more than its dearest check.
+        """
+        source = self.source(reader.flavour, within)
+        # A predicate stays bare: as a condition SQLite stops at the first part that decides it, but wrapped in a
+        # function it would evaluate every part for every row. NULL counts as not violated.
+        violated = [predicate(source) for predicate in predicates]
+        bits = [predicate.label(f"violated_{number}") for number, predicate in enumerate(violated)]
+        statement = select(*bits, *source.output()).select_from(source.rows).where(or_(*violated)).order_by(*source.key)
+        for row in reader.connection.execute(statement.execution_options(yield_per=500)):
+            yield [bool(bit) for bit in row[: len(predicates)]], self.facts(reader, row)

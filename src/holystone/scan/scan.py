@@ -9,17 +9,15 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding, judge
 from holystone.scan.parallel import in_order
-from holystone.scan.relation import Facts, Relation
+from holystone.scan.reader import Reader
+from holystone.scan.relation import STRIDE, Conditions, Facts, Relation
 from holystone.store import Store
-
-STRIDE = 50_000
-"""Rows of a relation between two reports of progress; a store of millions gets through in flat memory."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a relation's name, the rows done, and the rows in all."""
@@ -109,12 +107,24 @@ class Scan:
         passes: dict[str, tuple[Relation[Any], list[Check]]] = {}
         for result in self.results.values():
             check = result.check
-            if self.store.flavour.name in check.flavours:
-                passes.setdefault(check.relation.name, (check.relation, []))[1].append(check)
-            else:
+            result.reason = self._why_not(check)
+            if result.reason is not None:
                 result.outcome = Outcome.skipped
-                result.reason = f"does not apply to a store on {self.store.flavour.name}"
+                continue
+            for relation in check.relations:
+                passes.setdefault(relation.name, (relation, []))[1].append(check)
         return list(passes.values())
+
+    def _why_not(self, check: Check) -> str | None:
+        """Return why the check does not apply to this store, None where it does."""
+        if self.store.flavour.name not in check.flavours:
+            return f"does not apply to a store on {self.store.flavour.name}"
+        for relation in check.relations:
+            for table, columns in relation.needs.items():
+                if lacking := set(columns) - self.store.columns.get(table, frozenset()):
+                    what = f"{table}.{min(lacking)}" if table in self.store.columns else f"the table {table}"
+                    return f"the store is of an older engine and lacks {what}"
+        return None
 
     def _guarded(
         self, connections: list[Connection], relation: Relation[Any], checks: list[Check]
@@ -130,13 +140,13 @@ class Scan:
                 self.results[check.id].reason = self.store.flavour.explain(error).message
 
     def _pass(self, connections: list[Connection], relation: Relation[Any], checks: list[Check]) -> Iterator[Finding]:
-        first, instance_id = connections[0], relation.table.c.instance_id
-        selected: list[ColumnElement[bool]] = []
+        reader = Reader(self.store, connections[0])
+        selected: Conditions = []
         if self._instances is not None:
-            selected.append(self.store.flavour.matches_glob(instance_id, self._instances))
-        total = first.execute(select(func.count()).select_from(relation.table).where(*selected)).scalar_one()
+            selected = relation.of_instances(self.store.flavour, self._instances)
+        total = relation.total(reader, selected)
         self._count(relation, total)
-        spans = list(_spans(first, instance_id, selected))
+        spans = list(relation.spans(reader, selected))
         pieces = (
             partial(self._suspects, relation=relation, checks=checks, within=[*selected, *span], done=n * STRIDE)
             for n, span in enumerate(spans)
@@ -146,7 +156,7 @@ class Scan:
                 self._report(relation, done, total)
                 continue
             for check, suspected in zip(checks, flags, strict=True):
-                if suspected and (finding := self._judge(check, facts)) is not None:
+                if suspected and (finding := self._judge(check, relation, facts)) is not None:
                     yield finding
         self._report(relation, total, total)
 
@@ -155,16 +165,17 @@ class Scan:
         connection: Connection,
         relation: Relation[Any],
         checks: list[Check],
-        within: Sequence[ColumnElement[bool]],
+        within: Conditions,
         done: int,
     ) -> Iterator[tuple[int, list[bool], Any]]:
         """Yield the suspects of one span, and before them no suspect at all: so many rows are done by then."""
         yield done, [], None
-        for flags, facts in suspects(connection, relation, self.store, checks, within):
+        reader, predicates = Reader(self.store, connection), [check.violated for check in checks]
+        for flags, facts in relation.suspects(reader, predicates, within):
             yield done, flags, facts
 
-    def _judge(self, check: Check, facts: Facts) -> Finding | None:
-        finding = judge(check, facts)
+    def _judge(self, check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
+        finding = judge(check, relation, facts)
         if finding is not None and finding.fingerprint in self._known:
             self.baseline += 1
             return None
@@ -177,45 +188,8 @@ class Scan:
         self.scanned[relation.name] = rows
         if relation.name == "executions":
             # Of each execution, its last event is read.
-            self.scanned["events"] = rows
+            self.scanned["events"] = max(rows, self.scanned["events"])
 
     def _report(self, relation: Relation[Any], done: int, total: int) -> None:
         if self._progress is not None:
             self._progress(relation.name, min(done, total), total)
-
-
-def suspects(
-    connection: Connection,
-    relation: Relation[Any],
-    store: Store,
-    checks: Sequence[Check],
-    within: Sequence[ColumnElement[bool]],
-) -> Iterator[tuple[list[bool], Any]]:
-    """Yield the rows that violate any of the predicates: which of them, in order, and the row's facts.
-
-    One statement for all checks: this is what makes a catalogue cost little more than its dearest check.
-    """
-    source = relation.source(store.flavour, within)
-    # A predicate stays bare: as a condition SQLite stops at the first part that decides it, but wrapped in a
-    # function it would evaluate every part for every row. NULL counts as not violated.
-    violated = [check.violated(source) for check in checks]
-    bits = [predicate.label(f"violated_{number}") for number, predicate in enumerate(violated)]
-    statement = select(*bits, *source.output()).select_from(source.rows).where(or_(*violated)).order_by(*source.key)
-    for row in connection.execute(statement.execution_options(yield_per=500)):
-        yield [bool(bit) for bit in row[: len(checks)]], relation.facts(store.flavour, row)
-
-
-def _spans(
-    connection: Connection, column: ColumnElement[str], within: Sequence[ColumnElement[bool]]
-) -> Iterator[list[ColumnElement[bool]]]:
-    """Yield conditions that cut the column's values into spans of about STRIDE rows, in order."""
-    span: list[ColumnElement[bool]] = []
-    while True:
-        bound = connection.execute(
-            select(column).where(*within, *span).order_by(column).offset(STRIDE).limit(1)
-        ).scalar_one_or_none()
-        if bound is None:
-            yield span
-            return
-        yield [*span, column <= bound]
-        span = [column > bound]

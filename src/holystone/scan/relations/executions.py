@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, func, not_, or_, select
 
+from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
 from holystone.store import events
 from holystone.store.events import STILL_RUNNING, Outcome
@@ -28,8 +29,10 @@ class ExecutionSource:
     def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
         self.flavour = flavour
         joined = flavour.with_last_event(within)
-        self.rows: FromClause = joined.rows
         self._execution = joined.execution.c
+        self._instance = instances.alias("instance").c
+        of_instance = self._instance.instance_id == self._execution.instance_id
+        self.rows: FromClause = joined.rows.outerjoin(self._instance.instance_id.table, of_instance)
         self._last = joined.last.c
         self.key = (self._execution.instance_id, self._execution.execution_id)
         self.status = self._execution.status
@@ -89,7 +92,7 @@ class ExecutionSource:
 
     @cached_property
     def instance_exists(self) -> ColumnElement[bool]:
-        return exists().where(instances.c.instance_id == self._execution.instance_id)
+        return self._instance.instance_id.is_not(None)
 
     @cached_property
     def has_history(self) -> ColumnElement[bool]:
@@ -182,9 +185,9 @@ class Executions(Relation[ExecutionFacts]):
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> ExecutionSource:
         return ExecutionSource(flavour, within)
 
-    def facts(self, flavour: Flavour, row: Any) -> ExecutionFacts:
+    def facts(self, reader: Reader, row: Any) -> ExecutionFacts:
         return ExecutionFacts(
-            flavour=flavour,
+            flavour=reader.flavour,
             instance_id=row.instance_id,
             execution_id=row.execution_id,
             status=row.status,

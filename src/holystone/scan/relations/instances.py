@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, func, select
 
+from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, instances
@@ -64,7 +65,7 @@ class Instances(Relation[InstanceFacts]):
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> InstanceSource:
         return InstanceSource(flavour, within)
 
-    def facts(self, flavour: Flavour, row: Any) -> InstanceFacts:
+    def facts(self, reader: Reader, row: Any) -> InstanceFacts:
         return InstanceFacts(row.instance_id, row.current_execution_id, row.highest_execution_id)
 
 
