@@ -11,6 +11,17 @@ def _cause(facts: ExecutionFacts) -> str:
     return "premature-terminal" if facts.expected("status") == RUNNING else "wrong-terminal"
 
 
+_DIAGNOSIS = """\
+SELECT instance_id, execution_id, status, terminal_event FROM (
+  SELECT e.instance_id, e.execution_id, e.status, (
+    SELECT {type} FROM history h WHERE h.instance_id = e.instance_id AND h.execution_id = e.execution_id
+    AND {type} IN ('OrchestrationCompleted', 'OrchestrationFailed', 'OrchestrationContinuedAsNew')
+    ORDER BY h.event_id DESC LIMIT 1) AS terminal_event
+  FROM executions e) AS told
+WHERE status <> CASE terminal_event WHEN 'OrchestrationCompleted' THEN 'Completed'
+  WHEN 'OrchestrationFailed' THEN 'Failed' WHEN 'OrchestrationContinuedAsNew' THEN 'ContinuedAsNew'
+  ELSE 'Running' END;"""
+
 CHECK = Check(
     id="E001",
     name="status-mismatch",
@@ -33,11 +44,12 @@ CHECK = Check(
         "The engine's bulk delete, prune and instance lists believe the column: a live execution that looks ended "
         "is deleted with its history, and an ended one that looks live is never cleaned up."
     ),
-    how_to_look=(
-        "SELECT e.instance_id, e.execution_id, e.status, h.event_id, h.event_data FROM executions e JOIN history h "
-        "ON h.instance_id = e.instance_id AND h.execution_id = e.execution_id WHERE e.instance_id = 'ID' "
-        "ORDER BY h.event_id DESC LIMIT 1;"
-    ),
+    how_to_look={
+        "sqlite": _DIAGNOSIS.format(
+            type="CASE WHEN json_valid(h.event_data) THEN json_extract(h.event_data, '$.type') END"
+        ),
+        "postgresql": _DIAGNOSIS.format(type="""substring(h.event_data from '"type":"([A-Za-z]+)"')"""),
+    },
     false_alarms=(
         "None is known. An execution whose history holds an event that cannot be read is passed over, unless its "
         "last event is terminal: older engines set Failed there without writing an event."

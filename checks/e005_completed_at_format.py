@@ -29,7 +29,8 @@ CHECK = Check(
     ),
     how_to_look=(
         "SELECT instance_id, execution_id, completed_at, typeof(completed_at) FROM executions "
-        "WHERE completed_at IS NOT NULL AND typeof(completed_at) <> 'integer';"
+        "WHERE completed_at IS NOT NULL AND (typeof(completed_at) <> 'integer' "
+        "OR completed_at NOT BETWEEN 100000000000 AND 100000000000000);"
     ),
     false_alarms="An engine whose clock stood before 1973 or after 5138.",
     example="An early fix of the engine wrote CURRENT_TIMESTAMP, which is a TEXT such as '2025-10-10 08:00:00'.",

@@ -22,8 +22,10 @@ CHECK = Check(
     ),
     harm="Reports and dashboards on the executions table show a result that the orchestration never returned.",
     how_to_look=(
-        "SELECT e.output, h.event_data FROM executions e JOIN history h ON h.instance_id = e.instance_id "
-        "AND h.execution_id = e.execution_id WHERE e.instance_id = 'ID' ORDER BY h.event_id DESC LIMIT 1;"
+        "SELECT e.instance_id, e.execution_id, e.status, e.output, h.event_data AS last_event FROM executions e "
+        "JOIN history h ON h.instance_id = e.instance_id AND h.execution_id = e.execution_id AND h.event_id = "
+        "(SELECT max(event_id) FROM history WHERE instance_id = e.instance_id AND execution_id = e.execution_id) "
+        "WHERE e.status <> 'Running' OR e.output IS NOT NULL;"
     ),
     false_alarms=(
         "None is known. A kind of failure that only a newer engine knows is passed over, for its wording cannot be "

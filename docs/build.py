@@ -9,6 +9,7 @@ from pathlib import Path
 
 from holystone.render.runbook import check_page, index_page
 from holystone.scan.catalogue import checks
+from holystone.scan.check import Check
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
@@ -17,10 +18,17 @@ BEGIN, END = "<!-- generated: python docs/build.py -->\n", "<!-- end of generate
 
 def generated() -> dict[Path, str]:
     """Return every generated file and what it should hold."""
-    pages = {DOCS / "runbook" / f"{check.id}.md": check_page(check) for check in checks()}
+    pages = {DOCS / "runbook" / f"{check.id}.md": _page(check) for check in checks()}
     pages[DOCS / "runbook" / "README.md"] = index_page(list(checks()))
     pages[README] = _readme()
     return pages
+
+
+def _page(check: Check) -> str:
+    from example import example
+
+    page, run = check_page(check), example(check)
+    return f"{page}\n```text\n{run}```\n" if run else page
 
 
 def _readme() -> str:

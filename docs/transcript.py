@@ -32,9 +32,13 @@ def transcript() -> str:
         ]
         latest = read_runs(Store.open(str(path), read_only=True))[0].run_id
         said.append(_run(path, "repair", "undo", "orders.db", latest, "--yes"))
-    text = "\n".join(said)
-    for pattern, steady in STEADY:
-        text = pattern.sub(steady, text)
+    return steady("\n".join(said))
+
+
+def steady(text: str) -> str:
+    """Return the text with times, runs and plans as they always are in the documentation."""
+    for pattern, always in STEADY:
+        text = pattern.sub(always, text)
     return text
 
 

@@ -14,6 +14,7 @@ SOURCES = {
     ROOT / "checks": "holystone/checks",
     ROOT / "repair": "holystone/repair",
     ROOT / "migrations": "holystone/migrations",
+    ROOT / "docs" / "runbook": "holystone/runbook",
 }
 
 
@@ -28,6 +29,6 @@ def test_wheel_holds_the_whole_tree(tmp_path: Path) -> None:
         f"{below}/{path.relative_to(folder).as_posix()}"
         for folder, below in SOURCES.items()
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix in (".py", ".typed", ".mako")
+        if path.is_file() and path.suffix in (".py", ".typed", ".mako", ".md")
     }
     assert held == wanted

@@ -40,10 +40,10 @@ def checks(format_: str) -> int:
 def explain(id: str) -> int:
     """Show the runbook page of a check, or what a repair does."""
     from holystone.mend.repair import repairs
-    from holystone.render.runbook import check_page, repair_page, terminal
+    from holystone.render.runbook import repair_page, shipped_page, terminal
     from holystone.scan.catalogue import checks as catalogue
 
     known = {repair.id: repair for repair in repairs()}
-    page = repair_page(known[id]) if id in known else check_page(catalogue().get(id))
+    page = repair_page(known[id]) if id in known else shipped_page(catalogue().get(id))
     click.echo(terminal(page), nl=False)
     return Exit.OK

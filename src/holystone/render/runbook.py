@@ -1,6 +1,7 @@
 """Runbook pages, made from the declarations: Markdown for docs/runbook, plain text for a terminal."""
 
 import re
+from importlib.resources import files
 
 from holystone.mend.repair import Repair, repairs
 from holystone.render.words import WIDTH, wrapped
@@ -8,19 +9,28 @@ from holystone.scan.check import Check, NoRepair
 
 
 def check_page(check: Check) -> str:
-    """Return the page of a check as Markdown."""
+    """Return the page of a check as Markdown, made from its declaration."""
     flavours = " and ".join(sorted(check.flavours))
     sections = {
         "Meaning": check.asserts,
         "Impact": check.harm,
-        "Diagnosis": f"    holystone check TARGET --select {check.id}\n\n```sql\n{check.how_to_look}\n```",
+        "Diagnosis": f"    holystone check TARGET --select {check.id}\n\n{_queries(check)}",
         "False alarms": check.false_alarms,
-        "Example": check.example,
+        "Risks": _risks(check),
         "Repair": _repair_section(check),
+        "Example": check.example,
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
     facts = f"{check.severity.name} · level {check.level.name} · {flavours}"
     return f"# {check.id} {check.name}\n\n{check.title}.\n\n{facts}\n\n{body}\n"
+
+
+def shipped_page(check: Check) -> str:
+    """Return the page as the package brings it, which shows a real run; others' checks have the declaration's."""
+    page = check_page(check)
+    file = files("holystone.runbook") / f"{check.id}.md"
+    shipped = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return shipped if shipped.startswith(page) else page
 
 
 def repair_page(repair: Repair) -> str:
@@ -41,14 +51,36 @@ def index_page(checks: list[Check]) -> str:
 def terminal(page: str) -> str:
     """Return a Markdown page as text folded to a terminal's width."""
     lines = []
+    fenced = False
     for line in page.splitlines():
         if line.startswith("```"):
-            continue
-        if line.startswith("#"):
+            fenced = not fenced
+        elif fenced:
+            lines.append(line)
+        elif line.startswith("#"):
             lines.append(re.sub("^#+ ", "", line).upper() if line.startswith("## ") else line.removeprefix("# "))
         else:
             lines.append(wrapped(line) if len(line) > WIDTH else line)
     return "\n".join(lines) + "\n"
+
+
+def _queries(check: Check) -> str:
+    queries = check.diagnosis
+    if len(set(queries.values())) == 1:
+        return f"```sql\n{next(iter(queries.values()))}\n```"
+    return "\n\n".join(f"On {flavour}:\n\n```sql\n{query}\n```" for flavour, query in sorted(queries.items()))
+
+
+def _risks(check: Check) -> str:
+    reads = "The check reads only"
+    if isinstance(check.repair, NoRepair):
+        return f"{reads}, and there is no repair."
+    repair = repairs().get(check.repair)
+    return f"{reads}. The repair loses: {_lowered(repair.loses)}\n\nIt needs: {_lowered(repair.needs)}"
+
+
+def _lowered(text: str) -> str:
+    return text if text[1:2].isupper() else text[0].lower() + text[1:]
 
 
 def _repair_section(check: Check) -> str:
@@ -57,7 +89,8 @@ def _repair_section(check: Check) -> str:
     repair = repairs().get(check.repair)
     commands = "    holystone repair plan TARGET\n    holystone repair apply TARGET"
     unsafe = f" --unsafe {repair.id}" if repair.safety == "unsafe" else ""
-    return f"`{repair.id}`, {repair.safety}. {repair.title}.\n\n{_repair_body(repair)}\n\n{commands}{unsafe}"
+    does = f"Does: {repair.does}\n\nUndone: {repair.undone}"
+    return f"`{repair.id}`, {repair.safety}. {repair.title}.\n\n{does}\n\n{commands}{unsafe}"
 
 
 def _repair_body(repair: Repair) -> str:

@@ -44,6 +44,8 @@ class Check:
     them, column by column. With `derived` these are the relation's own facts, read by the same code that writes
     rows: so each rule of derivation stands in one place, and the ways in which two databases read JSON cannot
     raise a false alarm.
+
+    `how_to_look` is SQL that finds the bad rows, for people to paste: one text, or one for each flavour.
     """
 
     id: str
@@ -59,10 +61,17 @@ class Check:
     message: str
     asserts: str
     harm: str
-    how_to_look: str
+    how_to_look: str | Mapping[str, str]
     false_alarms: str
     example: str
     repair: str | NoRepair
+
+    @property
+    def diagnosis(self) -> Mapping[str, str]:
+        """Flavour -> the SQL that finds the bad rows in a store of it."""
+        if isinstance(self.how_to_look, str):
+            return dict.fromkeys(sorted(self.flavours), self.how_to_look)
+        return self.how_to_look
 
     @property
     def relations(self) -> tuple[Relation[Any], ...]:

@@ -1,0 +1,1 @@
+"""The pages of the runbook, as data: what `holystone explain` shows."""
