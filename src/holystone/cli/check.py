@@ -9,6 +9,7 @@ from holystone.cli.options import format_option, jobs_option, open_store, output
 from holystone.render import CHECK_FORMATS, check_renderer
 
 if TYPE_CHECKING:
+    from holystone.scan.catalogue import Selection
     from holystone.scan.scan import Scan
 
 
@@ -30,10 +31,7 @@ if TYPE_CHECKING:
 def check(
     target: str,
     schema: str | None,
-    select: list[str],
-    ignore: list[str],
-    level: str,
-    instance: str | None,
+    selection: "Selection",
     format_: str,
     output: str | None,
     fail_on: str,
@@ -47,22 +45,20 @@ def check(
     """
     from holystone.cli.baseline import fingerprints
     from holystone.cli.progress import progress_bar
-    from holystone.scan.catalogue import Selection
-    from holystone.scan.check import Level
     from holystone.scan.scan import Scan
 
     known = fingerprints(baseline) if baseline else ()
-    selection = Selection(Level[level], select, ignore, instance)
-    chosen = selection.checks()
+    chosen, policy = selection.checks(), selection.house()
     store = open_store(target, schema, read_only=True)
     with progress_bar(streamed=format_ != "text") as progress, output_to(output) as out:
         scan = Scan(
             store,
             chosen,
             level=selection.level,
-            instances=instance,
+            instances=selection.instances,
             known=known,
             selected_by=selection.words(),
+            policy=policy,
             jobs=jobs,
             progress=progress,
         )

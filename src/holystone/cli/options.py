@@ -4,12 +4,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from holystone.scan.catalogue import Selection
     from holystone.store import Store
     from holystone.store.target import Target
 
@@ -28,8 +31,28 @@ def target_options(command: Command) -> Command:
 
 
 def selection_options(command: Command) -> Command:
-    """Add --select, --ignore, --level and --instance."""
+    """Add --select, --ignore, --level, --instance and --config; the command gets them all as `selection`."""
+
+    @wraps(command)
+    def with_selection(
+        *args: Any,
+        select: list[str],
+        ignore: "Ignored",
+        level: str,
+        instance: str | None,
+        config: str | None,
+        **others: Any,
+    ) -> Any:
+        return command(*args, selection=_selection(select, ignore, level, instance, config), **others)
+
+    chosen: Command = with_selection
     for option in (
+        click.option(
+            "--config",
+            metavar="FILE",
+            envvar="HOLYSTONE_CONFIG",
+            help="TOML: other severities and levels, checks to leave out, findings to put up with.",
+        ),
         click.option("--instance", metavar="GLOB", help="Only instances whose id matches; * and ? are wild."),
         click.option(
             "--level",
@@ -38,11 +61,35 @@ def selection_options(command: Command) -> Command:
             show_default=True,
             help="How much to read.",
         ),
-        click.option("--ignore", metavar="ID", multiple=True, callback=_ids, help="Leave these checks out."),
+        click.option(
+            "--ignore",
+            metavar="ID[=REASON]",
+            multiple=True,
+            callback=_ignored,
+            help="Leave these checks out; a reason is repeated in the report.",
+        ),
         click.option("--select", metavar="ID", multiple=True, callback=_ids, help="Run just these checks."),
     ):
-        command = option(command)
-    return command
+        chosen = option(chosen)
+    return chosen
+
+
+def _selection(
+    select: list[str], ignore: "Ignored", level: str, instance: str | None, config: str | None
+) -> "Selection":
+    from holystone.scan.catalogue import Selection
+    from holystone.scan.check import Level
+    from holystone.scan.policy import AS_DECLARED
+
+    ids, reasons = ignore
+    policy = AS_DECLARED
+    if config is not None:
+        from holystone.cli.policy_file import read_policy
+
+        policy = read_policy(config)
+        for suppression in policy.expired(date.today()):
+            click.echo(f"Warning: the suppression of {suppression} in {config} ended on {suppression.until}.", err=True)
+    return Selection(Level[level], select, ids, instance, reasons, policy, config)
 
 
 def jobs_option(command: Command) -> Command:
@@ -75,12 +122,21 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
     )
 
 
+Ignored = tuple[list[str], dict[str, str]]
+"""The ids to leave out, and the reasons of those that were given with one."""
+
+
 def _ids(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> list[str]:
     ids = [id for text in given for id in text.replace(",", " ").split()]
     if given and not ids:
         # A script's empty variable must not select everything.
         raise click.BadParameter("no id is given.", context, parameter)
     return ids
+
+
+def _ignored(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> Ignored:
+    reasons = dict(text.split("=", 1) for text in given if "=" in text)
+    return _ids(context, parameter, [text for text in given if "=" not in text]), reasons
 
 
 def named_target(target: str, schema: str | None) -> "Target":

@@ -37,10 +37,7 @@ def repair() -> None:
 def plan(
     target: str,
     schema: str | None,
-    select: list[str],
-    ignore: list[str],
-    level: str,
-    instance: str | None,
+    selection: "Selection",
     jobs: int,
     format_: str,
     output: str | None,
@@ -50,7 +47,6 @@ def plan(
     from holystone.render.sql import plan_sql
 
     store = open_store(target, schema, read_only=True)
-    selection = _selection(select, ignore, level, instance)
     made = _make(store, selection, jobs)
     if output is not None:
         with output_to(output) as out:
@@ -80,10 +76,7 @@ def apply(
     target: str,
     schema: str | None,
     plan_file: str | None,
-    select: list[str],
-    ignore: list[str],
-    level: str,
-    instance: str | None,
+    selection: "Selection",
     jobs: int,
     yes: bool,
     unsafe: tuple[str, ...],
@@ -108,7 +101,7 @@ def apply(
     if plan_file is not None:
         made = read_plan(read_file(plan_file), store)
     else:
-        made = _make(store, _selection(select, ignore, level, instance), jobs)
+        made = _make(store, selection, jobs)
         with output_to(None) as out:
             if format_ == "text":
                 plan_text(store, made, out)
@@ -178,19 +171,19 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     return Exit.OK
 
 
-def _selection(select: list[str], ignore: list[str], level: str, instance: str | None) -> "Selection":
-    from holystone.scan.catalogue import Selection
-    from holystone.scan.check import Level
-
-    return Selection(Level[level], select, ignore, instance)
-
-
 def _make(store: "Store", selection: "Selection", jobs: int) -> "Plan":
     from holystone.cli.progress import progress_bar
     from holystone.mend.plan import make_plan
 
     with progress_bar() as progress:
-        return make_plan(store, selection.checks(), instances=selection.instances, jobs=jobs, progress=progress)
+        return make_plan(
+            store,
+            selection.checks(),
+            instances=selection.instances,
+            policy=selection.house(),
+            jobs=jobs,
+            progress=progress,
+        )
 
 
 def _known_unsafe(ids: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from holystone.errors import PlanError
 from holystone.mend.change import Change, changes_for, repair_of
 from holystone.mend.repair import repairs
 from holystone.scan.check import Check
+from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.scan import Progress, Scan, Verdict
 from holystone.store import Store
 
@@ -45,15 +46,16 @@ def make_plan(
     checks: Sequence[Check],
     *,
     instances: str | None = None,
+    policy: Policy = AS_DECLARED,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Plan:
-    """Return the plan for all findings of `checks`; writes nothing.
+    """Return the plan for all findings of `checks` that the `policy` does not put up with; writes nothing.
 
     PlanError where a check could not run: half a plan would pass for a whole one.
     """
     unmended: Counter[str] = Counter()
-    scan = Scan(store, checks, instances=instances, jobs=jobs, progress=progress)
+    scan = Scan(store, checks, instances=instances, policy=policy, jobs=jobs, progress=progress)
     changes = list(_changes(store, scan, unmended))
     if scan.verdict is Verdict.incomplete:
         reasons = {result.reason for result in scan.results.values() if result.reason and result.outcome == "failed"}

@@ -57,6 +57,7 @@ def header(scan: Scan, revision: str | None) -> dict[str, Any]:
         "verdict": str(scan.verdict),
         "scanned": scan.scanned,
         "baseline": scan.baseline,
+        "suppressed": scan.suppressed,
         "checks": [
             {
                 "id": result.check.id,

@@ -55,12 +55,18 @@ def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
 def _write_summary(scan: Scan, out: TextIO) -> None:
     results = scan.results.values()
     ran = [result for result in results if result.outcome in (Outcome.clean, Outcome.found)]
-    skipped = sum(result.outcome is Outcome.skipped for result in results)
+    skipped = [result for result in results if result.outcome is Outcome.skipped]
+    elsewhere = sum(scan.store.flavour.name not in result.check.flavours for result in skipped)
     looked_at = [counted(number, name[:-1]) for name, number in scan.scanned.items() if number and name != "events"]
     over = f" over {', '.join(looked_at)}" if looked_at else ""
-    aside = f", {skipped} not for this flavour" if skipped else ""
+    aside = f", {elsewhere} not for this flavour" if elsewhere else ""
     store, seconds = one_line(str(scan.store.target)), scan.duration_ms / 1000
     click.echo(f"{store}: {counted(len(ran), 'check')}{over} in {seconds:.2f} s{aside}.", file=out)
+    for result in skipped:
+        if scan.store.flavour.name in result.check.flavours:
+            click.echo(f"{result.check.id} {result.check.name}: skipped, {one_line(str(result.reason))}.", file=out)
+    if scan.suppressed:
+        click.echo(f"{counted(scan.suppressed, 'finding')} suppressed by the configuration.", file=out)
     if scan.baseline:
         click.echo(f"{counted(scan.baseline, 'finding')} of the baseline left out.", file=out)
     total = sum(result.count for result in results)

@@ -1,12 +1,13 @@
 """The catalogue of checks, and which of them a run selects."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 from holystone.errors import CatalogueError
 from holystone.registry import Catalogue
 from holystone.scan.check import Check, Level
+from holystone.scan.policy import AS_DECLARED, Policy
 
 
 @cache
@@ -17,32 +18,50 @@ def checks() -> Catalogue[Check]:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a user chose to look at: which checks, and which instances."""
+    """What a user chose to look at: which checks, and which instances.
+
+    `reasons` are those of checks to leave out that a report shall name; `policy_file` is where `policy` comes from.
+    """
 
     level: Level = Level.standard
     select: Sequence[str] = ()
     ignore: Sequence[str] = ()
     instances: str | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    policy: Policy = AS_DECLARED
+    policy_file: str | None = None
 
     def checks(self) -> list[Check]:
-        """Return the checks to run; CatalogueError as `select_checks`."""
-        return select_checks(self.level, self.select, self.ignore)
+        """Return the checks to run, and those that are left out with a reason; CatalogueError as `select_checks`."""
+        return select_checks(self.level, self.select, self.ignore, self.policy)
+
+    def house(self) -> Policy:
+        """Return the policy, with the reasons of this run; CatalogueError where an id is unknown."""
+        return self.policy.ignoring({checks().get(id).id: reason for id, reason in self.reasons.items()})
 
     def words(self) -> list[str]:
         """Return the same choice as words of a command line."""
         words = [] if self.level is Level.standard else ["--level", self.level.name]
         for option, ids in (("--select", self.select), ("--ignore", self.ignore)):
             words += [word for id in ids for word in (option, id)]
-        return words if self.instances is None else [*words, "--instance", self.instances]
+        for id, reason in self.reasons.items():
+            words += ["--ignore", f"{id}={reason}"]
+        for option, value in (("--instance", self.instances), ("--config", self.policy_file)):
+            if value is not None:
+                words += [option, value]
+        return words
 
 
-def select_checks(level: Level, select: Collection[str] = (), ignore: Collection[str] = ()) -> list[Check]:
+def select_checks(
+    level: Level, select: Collection[str] = (), ignore: Collection[str] = (), policy: Policy = AS_DECLARED
+) -> list[Check]:
     """Return the checks to run: those named in `select`, or else all up to `level`, less those ignored.
 
     CatalogueError where an id is unknown, or where nothing is left to run.
     """
     catalogue = checks()
-    chosen = [catalogue.get(id) for id in select] or [check for check in catalogue if check.level <= level]
+    house = {check.id: check for check in policy.applied_to(catalogue)}
+    chosen = [house[catalogue.get(id).id] for id in select] or [c for c in house.values() if c.level <= level]
     ignored = {catalogue.get(id).id for id in ignore}
     unique = {check.id: check for check in chosen if check.id not in ignored}
     if not unique:

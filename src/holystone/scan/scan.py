@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding, judge
 from holystone.scan.parallel import in_order
+from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import Reader
 from holystone.scan.relation import STRIDE, Conditions, Facts, Relation
 from holystone.store import Store
@@ -52,8 +53,9 @@ class Scan:
     Findings come as they are found, relation by relation, in the order of instance and execution ids. A
     check that cannot run is recorded as failed, and the others go on; errors of opening the store or of
     a snapshot that cannot be relied on are raised. Findings whose fingerprints are `known` count as neither
-    found nor new: only `baseline` says how many there were. `selected_by` are the words of a
-    command line that chose the checks; `jobs` is the number of connections that read at the same time.
+    found nor new: only `baseline` says how many there were, and `suppressed` those that the `policy` puts up
+    with. `selected_by` are the words of a command line that chose the checks; `jobs` is the number of
+    connections that read at the same time.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Scan:
         instances: str | None = None,
         known: Collection[str] = (),
         selected_by: Sequence[str] = (),
+        policy: Policy = AS_DECLARED,
         jobs: int = 1,
         progress: Progress | None = None,
     ) -> None:
@@ -72,12 +75,15 @@ class Scan:
         self.level = level
         self.selected_by = selected_by
         self.baseline = 0
+        self.suppressed = 0
         self.results = {check.id: Result(check) for check in checks}
         self.scanned = {"instances": 0, "executions": 0, "events": 0}
         self.started_at = datetime.now(UTC)
         self.duration_ms = 0
         self._instances = instances
         self._known = frozenset(known)
+        self._policy = policy
+        self._suppressions = policy.in_force(date.today())
         self._jobs = jobs
         self._progress = progress
 
@@ -116,7 +122,9 @@ class Scan:
         return list(passes.values())
 
     def _why_not(self, check: Check) -> str | None:
-        """Return why the check does not apply to this store, None where it does."""
+        """Return why the check is not run on this store, None where it is."""
+        if reason := self._policy.ignored_because(check):
+            return f"ignored: {reason}"
         if self.store.flavour.name not in check.flavours:
             return f"does not apply to a store on {self.store.flavour.name}"
         for relation in check.relations:
@@ -178,6 +186,9 @@ class Scan:
         finding = judge(check, relation, facts)
         if finding is not None and finding.fingerprint in self._known:
             self.baseline += 1
+            return None
+        if finding is not None and any(suppression.covers(finding) for suppression in self._suppressions):
+            self.suppressed += 1
             return None
         if finding is not None:
             self.results[check.id].outcome = Outcome.found

@@ -1,0 +1,108 @@
+"""The file of `--config`: TOML, with every mistake in it named.
+
+[checks.E007]
+severity = "warning"                    # or level = "deep"
+
+[checks.Q006]
+ignore = "retried by hand, see OPS-12"  # a reason, which every report repeats
+
+[[suppress]]
+check = "I007"                          # or fingerprint = "0123456789abcdef"
+instance = "import-*"
+until = 2026-12-31
+reason = "waits for the new importer"
+"""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import IntEnum
+from typing import Any, NoReturn, TypeVar
+
+from holystone.cli.files import read_file
+from holystone.errors import CatalogueError, HolystoneError
+from holystone.scan.catalogue import checks
+from holystone.scan.check import Level, Severity
+from holystone.scan.policy import Override, Policy, Suppression
+
+E = TypeVar("E", bound=IntEnum)
+
+
+def read_policy(file: str) -> Policy:
+    """Return the policy in a file; HolystoneError, which names the entry, for anything that is not as it should be."""
+    try:
+        document = tomllib.loads(read_file(file))
+    except tomllib.TOMLDecodeError as error:
+        _refuse(file, f"it is no TOML: {error}")
+    reader = _Reader(file)
+    reader.known("it", document, {"checks", "suppress"})
+    overrides = document.get("checks", {})
+    suppressions = document.get("suppress", [])
+    if not isinstance(overrides, dict) or not isinstance(suppressions, list):
+        _refuse(file, "checks should be tables [checks.ID], and suppress a list of tables [[suppress]]")
+    return Policy(
+        dict(reader.override(id, table) for id, table in overrides.items()),
+        [reader.suppression(number, table) for number, table in enumerate(suppressions, 1)],
+    )
+
+
+class _Reader:
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def override(self, id: str, table: Any) -> tuple[str, Override]:
+        where = f"[checks.{id}]"
+        self.known(where, table, {"severity", "level", "ignore"})
+        return self.id(where, id), Override(
+            severity=self.member(where, table, "severity", Severity),
+            level=self.member(where, table, "level", Level),
+            ignored_because=self.text(where, table, "ignore"),
+        )
+
+    def suppression(self, number: int, table: Any) -> Suppression:
+        where = f"[[suppress]] number {number}"
+        self.known(where, table, {"check", "instance", "fingerprint", "until", "reason"})
+        check, reason = self.text(where, table, "check"), self.text(where, table, "reason")
+        if reason is None:
+            _refuse(self.file, f"{where} has no reason")
+        fingerprint = self.text(where, table, "fingerprint")
+        if check is None and fingerprint is None:
+            _refuse(self.file, f"{where} names neither a check nor a fingerprint")
+        until = table.get("until")
+        if until is not None and (isinstance(until, datetime) or not isinstance(until, date)):
+            _refuse(self.file, f"until of {where} should be a date such as 2026-12-31, without quotes")
+        return Suppression(
+            reason=reason,
+            check=None if check is None else self.id(where, check),
+            instance=self.text(where, table, "instance"),
+            fingerprint=fingerprint,
+            until=until,
+        )
+
+    def known(self, where: str, table: Any, keys: set[str]) -> None:
+        if not isinstance(table, dict):
+            _refuse(self.file, f"{where} should be a table")
+        if unknown := table.keys() - keys:
+            _refuse(self.file, f"{where} has {min(unknown)!r}, and may have {', '.join(sorted(keys))}")
+
+    def id(self, where: str, id: str) -> str:
+        try:
+            return checks().get(id).id
+        except CatalogueError as error:
+            raise HolystoneError(f"{self.file}: {where}: {error.message}", error.next_step) from None
+
+    def text(self, where: str, table: Mapping[str, Any], key: str) -> str | None:
+        value = table.get(key)
+        if value is not None and not (isinstance(value, str) and value.strip()):
+            _refuse(self.file, f"{key} of {where} should be a text, and is {value!r}")
+        return value
+
+    def member(self, where: str, table: Mapping[str, Any], key: str, kind: type[E]) -> E | None:
+        value = self.text(where, table, key)
+        if value is not None and value not in kind.__members__:
+            _refuse(self.file, f"{key} of {where} should be one of {', '.join(kind.__members__)}, and is {value!r}")
+        return None if value is None else kind[value]
+
+
+def _refuse(file: str, wrong: str) -> NoReturn:
+    raise HolystoneError(f"{file} cannot be used: {wrong}.", "Mend the file; docs/configuration.md shows one.")
