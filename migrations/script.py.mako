@@ -4,12 +4,15 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
+from holystone.revision import Losses, lose, require_toolkit
+from holystone.store.toolkit import REVISIONS
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+
+LOSES = Losses(rows_of=[])
 
 
 def upgrade() -> None:
@@ -17,8 +20,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    lose(LOSES)
     ${downgrades if downgrades else "pass"}
 
 
 def verify(connection: Connection) -> None:
-    require_objects(connection, {})
+    require_toolkit(connection, REVISIONS[revision])

@@ -7,20 +7,15 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0001"
 down_revision = None
 branch_labels = ("store",)
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240101000000,
-    description="initial schema",
-    checksum="e895b04735fc88843bf88c1fd038a4073c789da7a74be5e1a77edd3ad38a832b158761f5a11410a7cf6ccb49808da9ba",
-    follows=None,
-)
+ENGINE = engine_migration(20240101000000)
 
 TABLES = {
     "instances": ("instance_id", "orchestration_name", "orchestration_version", "current_execution_id"),
@@ -31,6 +26,8 @@ TABLES = {
     "timer_queue": ("id", "work_item", "fire_at", "lock_token", "locked_until", "created_at"),
     "instance_locks": ("instance_id", "lock_token", "locked_until", "locked_at"),
 }
+
+LOSES = Losses(rows_of=TABLES)
 
 
 def _now(name: str) -> sa.Column[datetime]:
@@ -52,7 +49,7 @@ def _queue(name: str, *columns: sa.Column[Any]) -> None:
 
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         op.create_table(
             "instances",
             sa.Column("instance_id", sa.Text, primary_key=True, nullable=True),
@@ -103,9 +100,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
-        refuse_to_lose(connection, rows_of=TABLES)
+    with ENGINE.withdrawing(op.get_context()):
+        lose(LOSES)
         for table in TABLES:
             op.drop_table(table)
 

@@ -3,26 +3,23 @@
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0002"
 down_revision = "s0001"
 branch_labels = None
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240102000000,
-    description="add attempt count",
-    checksum="a1af64e4a4211fa289189a141ff453f875d6468f72e0680acc54518f006368bda3e877de040b75a9693cffa24c280008",
-    follows=20240101000000,
-)
+ENGINE = engine_migration(20240102000000)
 
 QUEUES = ("orchestrator_queue", "worker_queue")
 
+LOSES = Losses(values_of={queue: {"attempt_count": 0} for queue in QUEUES})
+
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         for queue in QUEUES:
             # Plain, for Alembic adds a CHECK as a statement of its own, which SQLite does not have.
             op.execute(
@@ -31,9 +28,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
-        refuse_to_lose(connection, values_of={queue: {"attempt_count": 0} for queue in QUEUES})
+    with ENGINE.withdrawing(op.get_context()):
+        lose(LOSES)
         for queue in QUEUES:
             op.drop_column(queue, "attempt_count")
 

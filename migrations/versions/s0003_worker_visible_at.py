@@ -4,31 +4,27 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0003"
 down_revision = "s0002"
 branch_labels = None
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240103000000,
-    description="add worker visible at",
-    checksum="01cfc0a852726929f1f7223fa9cccf1584b34525fb49b6db60210f143ea9923edbf9b407958e01989fc00ee4415f6419",
-    follows=20240102000000,
-)
+ENGINE = engine_migration(20240103000000)
+
+LOSES = Losses(values_of={"worker_queue": {"visible_at": 0}})
 
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         op.add_column("worker_queue", sa.Column("visible_at", sa.Integer, nullable=False, server_default=sa.text("0")))
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
-        refuse_to_lose(connection, values_of={"worker_queue": {"visible_at": 0}})
+    with ENGINE.withdrawing(op.get_context()):
+        lose(LOSES)
         op.drop_column("worker_queue", "visible_at")
 
 

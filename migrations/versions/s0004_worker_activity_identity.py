@@ -4,26 +4,23 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0004"
 down_revision = "s0003"
 branch_labels = None
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240104000000,
-    description="add worker activity identity",
-    checksum="25fafc591102bd90cf724c5d6f2855113f9118880b7b7fb5dd7210e4086fde7021f55a2ea7141d478363c78504cd123b",
-    follows=20240103000000,
-)
+ENGINE = engine_migration(20240104000000)
 
 COLUMNS = ("instance_id", "execution_id", "activity_id")
 
+LOSES = Losses(values_of={"worker_queue": dict.fromkeys(COLUMNS)})
+
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         op.add_column("worker_queue", sa.Column("instance_id", sa.Text))
         op.add_column("worker_queue", sa.Column("execution_id", sa.Integer))
         op.add_column("worker_queue", sa.Column("activity_id", sa.Integer))
@@ -31,9 +28,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
-        refuse_to_lose(connection, values_of={"worker_queue": dict.fromkeys(COLUMNS)})
+    with ENGINE.withdrawing(op.get_context()):
+        lose(LOSES)
         op.drop_index("idx_worker_activity")
         for column in COLUMNS:
             op.drop_column("worker_queue", column)

@@ -4,24 +4,21 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0007"
 down_revision = "s0006"
 branch_labels = None
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240107000000,
-    description="add sessions",
-    checksum="f0ad65793a65a6d56feee893f24975a1b989817cc5de694f66ef7896abd6dd508b7a33f0e6bfc34abd7f95945e0f0ec1",
-    follows=20240106000000,
-)
+ENGINE = engine_migration(20240107000000)
+
+LOSES = Losses(rows_of=["sessions"], values_of={"worker_queue": {"session_id": None}})
 
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         op.add_column("worker_queue", sa.Column("session_id", sa.Text))
         op.create_index("idx_worker_queue_session", "worker_queue", ["session_id"])
         op.create_table(
@@ -34,9 +31,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
-        refuse_to_lose(connection, rows_of=["sessions"], values_of={"worker_queue": {"session_id": None}})
+    with ENGINE.withdrawing(op.get_context()):
+        lose(LOSES)
         op.drop_table("sessions")
         op.drop_index("idx_worker_queue_session")
         op.drop_column("worker_queue", "session_id")

@@ -4,24 +4,21 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0008"
 down_revision = "s0007"
 branch_labels = None
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240108000000,
-    description="add custom status",
-    checksum="5a715bcad01ce5a1cafa01ba5ac66ec28e3a9e7388ec99dc239f54c189748ebc4ee2c1f0dda132051839bacd070bfd2b",
-    follows=20240107000000,
-)
+ENGINE = engine_migration(20240108000000)
+
+LOSES = Losses(values_of={"instances": {"custom_status": None, "custom_status_version": 0}})
 
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         op.add_column("instances", sa.Column("custom_status", sa.Text))
         op.add_column(
             "instances", sa.Column("custom_status_version", sa.Integer, nullable=False, server_default=sa.text("0"))
@@ -29,9 +26,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
-        refuse_to_lose(connection, values_of={"instances": {"custom_status": None, "custom_status_version": 0}})
+    with ENGINE.withdrawing(op.get_context()):
+        lose(LOSES)
         op.drop_column("instances", "custom_status_version")
         op.drop_column("instances", "custom_status")
 

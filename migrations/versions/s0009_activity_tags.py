@@ -4,32 +4,28 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0009"
 down_revision = "s0008"
 branch_labels = None
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240109000000,
-    description="add activity tags",
-    checksum="90e079aa69023acf1f4f08f5cdfcfc20ad2dd08573486eb10259c6bd8543b09b65cc8a05b1bcdd170cac73715cc56384",
-    follows=20240108000000,
-)
+ENGINE = engine_migration(20240109000000)
+
+LOSES = Losses(values_of={"worker_queue": {"tag": None}})
 
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         op.add_column("worker_queue", sa.Column("tag", sa.Text))
         op.create_index("idx_worker_queue_tag", "worker_queue", ["tag"])
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
-        refuse_to_lose(connection, values_of={"worker_queue": {"tag": None}})
+    with ENGINE.withdrawing(op.get_context()):
+        lose(LOSES)
         op.drop_index("idx_worker_queue_tag")
         op.drop_column("worker_queue", "tag")
 

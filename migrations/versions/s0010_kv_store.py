@@ -4,24 +4,21 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0010"
 down_revision = "s0009"
 branch_labels = None
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240110000000,
-    description="add kv store",
-    checksum="b02718981675751d3e7fe23714483c837df6b44ffc7c7ec83abc3f7563adf3dca8427569ba0f07e7027ba16e82276985",
-    follows=20240109000000,
-)
+ENGINE = engine_migration(20240110000000)
+
+LOSES = Losses(rows_of=["kv_store"])
 
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         op.create_table(
             "kv_store",
             sa.Column("instance_id", sa.Text, primary_key=True),
@@ -33,9 +30,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
-        refuse_to_lose(connection, rows_of=["kv_store"])
+    with ENGINE.withdrawing(op.get_context()):
+        lose(LOSES)
         op.drop_table("kv_store")
 
 

@@ -4,33 +4,29 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0011"
 down_revision = "s0010"
 branch_labels = None
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240111000000,
-    description="add kv last updated",
-    checksum="3f003c0cf9ea6f0fd8eae9e8764aee547b1368d77b6fe88cf5cd63a8e1e3e00264b55c1f7de23108018585c1f53c4390",
-    follows=20240110000000,
-)
+ENGINE = engine_migration(20240111000000)
+
+LOSES = Losses(values_of={"kv_store": {"last_updated_at_ms": 0}})
 
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         op.add_column(
             "kv_store", sa.Column("last_updated_at_ms", sa.Integer, nullable=False, server_default=sa.text("0"))
         )
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
-        refuse_to_lose(connection, values_of={"kv_store": {"last_updated_at_ms": 0}})
+    with ENGINE.withdrawing(op.get_context()):
+        lose(LOSES)
         op.drop_column("kv_store", "last_updated_at_ms")
 
 

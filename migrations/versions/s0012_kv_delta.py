@@ -4,24 +4,21 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
-from holystone.store.flavours.sqlite_ledger import EngineMigration
+from holystone.revision import Losses, lose, require_objects
+from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0012"
 down_revision = "s0011"
 branch_labels = None
 depends_on = None
 
-ENGINE = EngineMigration(
-    version=20240112000000,
-    description="add kv delta",
-    checksum="fa25f50c9660870e43ccfe64e019fec5ab5fc92a608378a249cbc614cfc8499b00bb940fcbb31dff96850fe6c0fda9b4",
-    follows=20240111000000,
-)
+ENGINE = engine_migration(20240112000000)
+
+LOSES = Losses(rows_of=["kv_delta", "kv_store"])
 
 
 def upgrade() -> None:
-    with ENGINE.applying(op.get_bind()):
+    with ENGINE.applying(op.get_context()):
         op.create_table(
             "kv_delta",
             sa.Column("instance_id", sa.Text, primary_key=True),
@@ -35,10 +32,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    connection = op.get_bind()
-    with ENGINE.withdrawing(connection):
+    with ENGINE.withdrawing(op.get_context()):
         # Nothing in the store knows which execution wrote a pair, and the older schema must have it.
-        refuse_to_lose(connection, rows_of=["kv_delta", "kv_store"])
+        lose(LOSES)
         op.drop_table("kv_delta")
         # The columns in the order in which they came, by adding the last one again.
         op.drop_column("kv_store", "last_updated_at_ms")

@@ -4,12 +4,15 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import refuse_to_lose, require_objects
+from holystone.revision import Losses, lose, require_toolkit
+from holystone.store.toolkit import REVISIONS
 
 revision = "t0001"
 down_revision = None
 branch_labels = ("toolkit",)
 depends_on = None
+
+LOSES = Losses(rows_of=["holystone_changes", "holystone_runs"])
 
 
 def upgrade() -> None:
@@ -43,17 +46,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    refuse_to_lose(op.get_bind(), rows_of=["holystone_changes", "holystone_runs"])
+    lose(LOSES)
     op.drop_table("holystone_changes")
     op.drop_table("holystone_runs")
 
 
 def verify(connection: Connection) -> None:
-    columns = {
-        "holystone_runs": ("run_id", "kind", "plan", "undoes", "actor", "version", "started_at_ms", "finished_at_ms"),
-        "holystone_changes": (
-            *("run_id", "number", "check_id", "repair_id", "safety", "table_name", "row_key"),
-            *("before_image", "after_image", "why", "evidence", "made_at_ms", "undone_by"),
-        ),
-    }
-    require_objects(connection, columns)
+    require_toolkit(connection, REVISIONS[revision])

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.helpers import Result, Run
 from conftest import available
 from engine.engines import ENGINES, run_driver
+from holystone.cli.main import run as run_command
 from holystone.migrate import create
 from holystone.store import Store
 
@@ -24,6 +26,19 @@ def lineage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     store = folder / "store.db"
     run_driver(request.param, "create", store)
     return dict(levels(store, folder))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process, as fast as it goes."""
+
+    def run(*words: str) -> Result:
+        capsys.readouterr()
+        status = run_command(list(words))
+        said = capsys.readouterr()
+        return Result(status, said.out, said.err)
+
+    return run
 
 
 @pytest.fixture

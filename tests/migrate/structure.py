@@ -57,6 +57,7 @@ def _table(connection: sqlite3.Connection, name: str) -> TableShape:
                 connection.execute("SELECT * FROM pragma_index_xinfo(?)", [index]).fetchall(),
             )
             for _, index, unique, origin, partial in connection.execute("SELECT * FROM pragma_index_list(?)", [name])
+            if not index.startswith(NOT_THE_ENGINES[1])
         },
         checks=re.findall(r"CHECK(\([^()]*\))", plain),
         autoincrement="AUTOINCREMENT" in plain,

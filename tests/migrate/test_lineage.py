@@ -19,11 +19,13 @@ from holystone.demo.scribe import Scribe, activity_completed, completed, schedul
 from holystone.errors import MigrationError
 from holystone.migrate import create, downgrade, toolkit_revision, upgrade
 from holystone.store import Store
+from holystone.store.toolkit import REVISIONS, Objects
 
 from .conftest import Lineage
 from .structure import facts, ledger, structure
 
 STEPS = 12
+TOOLKIT = list(REVISIONS)
 TRIGGER = "CREATE TRIGGER users AFTER INSERT ON orchestrator_queue BEGIN SELECT 1; END"
 
 
@@ -83,7 +85,7 @@ def test_up_down_up_leaves_the_structure_identical(made: Store, path: Path, numb
     downgrade(made, revision(number))
     assert upgrade(made, "store@head") == [revision(step) for step in range(number + 1, STEPS + 1)]
     assert structure(path) == before
-    assert toolkit_revision(made) == "t0001"
+    assert toolkit_revision(made) == TOOLKIT[-1]
 
 
 def test_rows_triggers_and_sequences_live_through_down_and_up(made: Store, path: Path) -> None:
@@ -94,7 +96,7 @@ def test_rows_triggers_and_sequences_live_through_down_and_up(made: Store, path:
     execute(
         path,
         "INSERT INTO orchestrator_queue (instance_id, work_item) VALUES ('order-2', '{}'), ('order-2', '{}');"
-        f"DELETE FROM orchestrator_queue WHERE id = 2; {TRIGGER}",
+        f"DELETE FROM orchestrator_queue WHERE id = 2; DELETE FROM worker_queue; {TRIGGER}",
     )
     before, shape = everything(path), structure(path)
     downgrade(made, "s0001")
@@ -165,20 +167,30 @@ def test_a_journal_with_rows_is_never_dropped(made: Store, path: Path) -> None:
     )
     with pytest.raises(MigrationError, match="lose 1 row of holystone_runs"):
         downgrade(made, "toolkit@base")
-    assert toolkit_revision(made) == "t0001"
+    assert toolkit_revision(made) == TOOLKIT[-1]
     execute(path, "DELETE FROM holystone_runs")
-    downgrade(made, "toolkit@base")
+    assert downgrade(made, "toolkit@base") == TOOLKIT[::-1]
     assert toolkit_revision(made) is None
-    assert upgrade(made) == ["t0001"]
+    assert upgrade(made) == TOOLKIT
 
 
 def test_every_revision_verifies_what_it_made(made: Store) -> None:
     newest_first = scripts()
-    assert len(newest_first) == STEPS + 1
+    assert {script.revision for script in newest_first} == {*map(revision, range(1, STEPS + 1)), *TOOLKIT, "p0001"}
     with made.snapshot() as connection:
         for script in newest_first:
+            assert script.doc.endswith(".")
+            if script.revision == "p0001":
+                continue
             assert script.revision[0] == min(script.branch_labels)[0]
             script.module.verify(connection)
+
+
+def first_object_gone(objects: Objects) -> str:
+    if objects.indexes:
+        return f"DROP INDEX {objects.indexes[0].name}"
+    table, columns = next(iter(objects.columns.items()))
+    return f"ALTER TABLE {table} DROP COLUMN {columns[-1]}"
 
 
 DROPS: dict[str, str] = {
@@ -194,13 +206,15 @@ DROPS: dict[str, str] = {
     "s0010": "DROP TABLE kv_store",
     "s0011": "ALTER TABLE kv_store DROP COLUMN last_updated_at_ms",
     "s0012": "DROP TABLE kv_delta",
-    "t0001": "DROP TABLE holystone_changes",
+    **{revision: first_object_gone(objects) for revision, objects in REVISIONS.items()},
 }
 
 
 def test_every_revision_misses_what_is_gone(made: Store, path: Path) -> None:
-    assert DROPS.keys() == {script.revision for script in scripts()}
+    assert DROPS.keys() == {script.revision for script in scripts()} - {"p0001"}
     for script in scripts():
+        if script.revision == "p0001":
+            continue
         with made.transaction() as connection:
             connection.execute(text(DROPS[script.revision]))
             with pytest.raises(MigrationError, match=r"The store lacks the (table|column|index) "):
@@ -223,23 +237,27 @@ def test_what_the_engine_migrated_is_left_to_the_engine(made: Store, path: Path,
 def test_a_store_of_the_engine_gets_no_store_branch(engine_store: MakeStore, flavour: Flavour) -> None:
     theirs = engine_store(ENGINES[-1], flavour, ["completed"])
     before = contents(theirs)
-    says = "end at 20240112000000, not at none" if flavour == "sqlite" else "in SQLite files only"
+    branch = "store" if flavour == "sqlite" else "postgresql"
+    says = "end at 20240112000000, not at none" if flavour == "sqlite" else "has the engine's tables already"
     with pytest.raises(MigrationError, match=says):
-        upgrade(Store.open(theirs.target, theirs.schema), "store@head")
+        upgrade(Store.open(theirs.target, theirs.schema), f"{branch}@head")
     assert contents(theirs) == before
     store = Store.open(theirs.target, theirs.schema)
     assert "holystone_migrations" not in store.columns
-    assert upgrade(store) == ["t0001"]
+    assert upgrade(store) == TOOLKIT
     assert contents(theirs) == before
-    assert theirs.execute("SELECT version_num FROM holystone_migrations") == [("t0001",)]
+    assert theirs.execute("SELECT version_num FROM holystone_migrations") == [(TOOLKIT[-1],)]
 
 
 def test_a_revision_that_is_not_to_be_had_is_told_in_a_sentence(made: Store, path: Path) -> None:
     downgrade(made, "s0003")
-    for revision in ("s0007", "s9999", "nonsense"):
+    for revision in ("s0007", "s9999"):
         with pytest.raises(MigrationError, match="cannot be found or reached"):
             downgrade(made, revision)
-    execute(path, "UPDATE holystone_migrations SET version_num = 't9999' WHERE version_num = 't0001'")
+    for revision in ("nonsense", "postgresql@head", "p0001", "head"):
+        with pytest.raises(MigrationError, match="its branches are toolkit and store"):
+            downgrade(made, revision)
+    execute(path, f"UPDATE holystone_migrations SET version_num = 't9999' WHERE version_num = '{TOOLKIT[-1]}'")
     for command in ("status", "upgrade"):
         assert_refused(holystone("migrate", command, str(path)), "t9999")
 

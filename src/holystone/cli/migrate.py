@@ -1,66 +1,228 @@
 """`holystone migrate`: the schema of a store, and new stores."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
+from holystone.cli.asking import ask, require_terminal
 from holystone.cli.exits import Exit
-from holystone.cli.options import format_option, named_target, open_store, target_options
+from holystone.cli.options import (
+    format_option,
+    named_target,
+    open_store,
+    target_in_environment,
+    target_options,
+    yes_option,
+)
+
+if TYPE_CHECKING:
+    from holystone.migrate import Status
+    from holystone.store import Store
+
+LISTED = 40
+"""Differences of an unknown shape that are listed at most."""
 
 
 @click.group
 def migrate() -> None:
-    """Show and upgrade the schema; the engine's own tables are left to the engine."""
+    """Show and upgrade the schema; the engine's own tables are left to the engine.
+
+    A REVISION is a name such as t0002, or toolkit@head, toolkit@base for the newest and for none at all.
+    """
 
 
 @migrate.command
 @target_options
 @format_option("text", "json")
 def status(target: str, schema: str | None, format_: str) -> int:
-    """Show the engine's newest migration, and which of holystone's revisions are pending."""
+    """Show which schema the engine has made, and which of holystone's revisions are pending."""
     import json
 
     from holystone.migrate import status as read_status
-    from holystone.render.words import command
 
     store = open_store(target, schema, read_only=True)
     found = read_status(store)
     if format_ == "json":
-        click.echo(
-            json.dumps(
-                {
-                    "schema": 1,
-                    "engine_migration": found.engine_migration,
-                    "toolkit_revision": found.toolkit_revision,
-                    "pending": list(found.pending),
-                }
-            )
-        )
-        return Exit.OK
-    click.echo(f"engine migration   {found.engine_migration or 'none recorded'}")
-    click.echo(f"toolkit revision   {found.toolkit_revision or 'none'}")
-    click.echo(f"pending            {', '.join(found.pending) or 'none'}")
-    if found.pending:
-        click.echo(f"Next: {command(store, 'migrate upgrade')}")
+        click.echo(json.dumps(_status_object(found)))
+    else:
+        _status_text(store, found)
     return Exit.OK
+
+
+def _status_object(found: "Status") -> dict[str, object]:
+    shape, adoption = found.shape, found.adoption
+    return {
+        "schema": 1,
+        "engine_migration": found.engine_migration,
+        "toolkit_revision": found.toolkit_revision,
+        "pending": list(found.pending),
+        "store_revision": found.store_revision,
+        "lacking": list(found.lacking),
+        "shape": {
+            "name": shape.name,
+            "known": shape.known,
+            "differences": list(shape.differences),
+            "additions": list(shape.additions),
+        },
+        "adopted": adoption
+        and {
+            "shape": adoption.shape,
+            "engine_migration": adoption.engine_migration,
+            "version": adoption.version,
+            "at_ms": adoption.adopted_at_ms,
+        },
+    }
+
+
+def _status_text(store: "Store", found: "Status") -> None:
+    from holystone.render.words import command, one_line
+
+    adoption = found.adoption
+    lines = {
+        "shape": found.shape.name,
+        "engine migration": found.engine_migration or "none recorded",
+        "store revision": found.store_revision or "none: the engine has made the store",
+        "toolkit revision": found.toolkit_revision or "none",
+        "pending": ", ".join(found.pending) or "none",
+        "adopted": f"{_moment(adoption.adopted_at_ms)} as {adoption.shape}" if adoption else "no",
+    }
+    for name, what in lines.items():
+        click.echo(f"{name:<19}{one_line(what)}")
+    _list(found.shape.differences, "Unlike it, ")
+    _list(found.shape.additions, "Beside the engine's: ")
+    _list(found.lacking, "Gone of holystone's own: ")
+    if found.pending or found.lacking:
+        click.echo(f"Next: {command(store, 'migrate upgrade')}")
 
 
 @migrate.command
 @target_options
-def upgrade(target: str, schema: str | None) -> int:
-    """Make or upgrade holystone's own tables; where there is no file TARGET, make a store there.
+@click.option("--to", metavar="REVISION", help="Go that far; in the branch store only where holystone made the store.")
+def upgrade(target: str, schema: str | None, to: str | None) -> int:
+    """Make or upgrade holystone's own tables; where TARGET is not there yet, make a store.
 
     Touches none of the engine's tables in a store that is there. A new store is as the engine makes it.
     """
-    from holystone.migrate import create
+    from holystone.errors import TakenError
+    from holystone.migrate import restore
     from holystone.migrate import upgrade as run_upgrade
+    from holystone.migrate.change import NEWEST, create
     from holystone.render.words import one_line
     from holystone.store import Store
     from holystone.store.flavours import flavour_of
 
     place = named_target(target, schema)
-    if flavour_of(place).is_vacant():
-        store = create(place)
-        click.echo(one_line(f"Made the store {place} (engine migration {store.engine_migration})."))
-        return Exit.OK
-    revisions = run_upgrade(Store.open(place))
-    click.echo(f"Ran {', '.join(revisions)}." if revisions else "Nothing to do: the newest revision is there.")
+    structure = flavour_of(place).structure
+    if structure.is_vacant():
+        try:
+            store = create(place, to)
+        except TakenError:
+            if structure.is_vacant():
+                raise
+        else:
+            click.echo(one_line(f"Made the store {place} (engine migration {store.engine_migration})."))
+            if structure.engine_completes:
+                click.echo(f"Next: open it with the engine, which adds {structure.engine_completes}.")
+            return Exit.OK
+    store = Store.open(place)
+    restored = restore(store)
+    if restored:
+        click.echo(f"Built again: {', '.join(restored)}.")
+    revisions = run_upgrade(store, to or NEWEST)
+    if revisions:
+        click.echo(f"Ran {', '.join(revisions)}.")
+    if not revisions and not restored:
+        click.echo("Nothing to do: the newest revision is there." if to is None else f"Nothing to do: {to} is there.")
     return Exit.OK
+
+
+@migrate.command
+@target_options
+@click.argument("revision", metavar="REVISION", required=False)
+@yes_option
+def downgrade(target: str, schema: str | None, revision: str | None, yes: bool) -> int:
+    """Take the revisions above REVISION back; refused where rows would be lost."""
+    from holystone.migrate import downgrade as run_downgrade
+    from holystone.migrate.change import path_of_downgrade
+
+    if revision is None:
+        named = target_in_environment()
+        if named is None:
+            raise click.UsageError("Missing argument 'REVISION'.")
+        target, revision = named, target
+    if not yes:
+        require_terminal()
+    store = open_store(target, schema, read_only=False)
+    path = path_of_downgrade(store, revision)
+    if not path:
+        click.echo(f"Nothing to do: the store is at {revision}, or below.")
+        return Exit.OK
+    for name, about in path:
+        click.echo(f"{name}  {about}", err=True)
+    if not yes:
+        ask("Take these back?")
+    click.echo(f"Took back {', '.join(run_downgrade(store, revision))}.")
+    return Exit.OK
+
+
+@migrate.command
+@target_options
+def adopt(target: str, schema: str | None) -> int:
+    """Take a store that the engine made into care: recognise it, and add holystone's own tables.
+
+    Touches none of the engine's tables. A store whose tables are none that the engine makes is refused, with what
+    differs.
+    """
+    from holystone.errors import UnknownShapeError
+    from holystone.migrate.adopt import adopt as run_adopt
+    from holystone.render.words import command
+
+    store = open_store(target, schema, read_only=False)
+    try:
+        adopted = run_adopt(store)
+    except UnknownShapeError as error:
+        _list(error.differences, "", err=True)
+        raise
+    click.echo(f"Shape: {adopted.shape.name}.")
+    _list(adopted.shape.additions, "Left alone: ")
+    if adopted.revisions:
+        click.echo(f"Ran {', '.join(adopted.revisions)}.")
+    click.echo("Adopted." if adopted.is_new else "Nothing to do: it was adopted already.")
+    click.echo(f"Next: {command(store, 'check')}")
+    return Exit.OK
+
+
+@migrate.command
+@target_options
+@click.option("--to", metavar="REVISION", help="Go that far.")
+def sql(target: str, schema: str | None, to: str | None) -> int:
+    """Print the SQL that `migrate upgrade` would run, for people who run it by hand. Changes nothing."""
+    from holystone.migrate import script
+    from holystone.render.words import one_line
+    from holystone.store.flavours import flavour_of
+
+    place = named_target(target, schema)
+    statements = script(place, to)
+    if not statements:
+        click.echo("-- Nothing to do.")
+        return Exit.OK
+    click.echo(f"-- To be run with: {one_line(flavour_of(place).structure.shell)}")
+    click.echo(statements, nl=False)
+    return Exit.OK
+
+
+def _list(things: Sequence[str], what: str, *, err: bool = False) -> None:
+    """Print one thing a line, not all of very many."""
+    from holystone.render.words import one_line
+
+    for thing in things[:LISTED]:
+        click.echo(one_line(f"{what}{thing}"), err=err)
+    if len(things) > LISTED:
+        click.echo(f"and {len(things) - LISTED:,} more", err=err)
+
+
+def _moment(ms: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

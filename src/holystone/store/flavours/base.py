@@ -2,16 +2,21 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Engine, FromClause, Table, func, select
 from sqlalchemy.exc import DBAPIError
 
 from holystone.errors import HolystoneError
+from holystone.store.changes import Changes, Position
 from holystone.store.events import EVENT_TYPES, TERMINAL
+from holystone.store.flavours.event_forms import EventForms
+from holystone.store.flavours.messages import Messages
 from holystone.store.target import Target
+
+if TYPE_CHECKING:
+    from holystone.store.flavours.structure import Structure
 
 Columns = Mapping[str, frozenset[str]]
 """Table name -> names of its columns."""
@@ -44,10 +49,18 @@ class Flavour(ABC):
     name: ClassVar[str]
     ledger: ClassVar[Table]
     """The engine's own migration table."""
+    messages: ClassVar[Messages]
+    """What can be told about the text of a message."""
+    event_forms: ClassVar[EventForms]
+    """What can be told about a row of history from its text."""
     ledger_birth: ClassVar[str]
     """The column of it that differs from one store to the next, even for the same migrations."""
     messages_carry_expiry: ClassVar[bool]
     """Whether a fetched message is stamped with the lock's expiry as well as with its token."""
+    turns_update_instances: ClassVar[bool]
+    """Whether each turn sets its instance's updated_at."""
+    queue_order: ClassVar[tuple[str, ...]]
+    """The columns of orchestrator_queue by which the engine chooses the message whose instance is next."""
     statuses_with_completed_at: ClassVar[frozenset[str]]
     """The statuses whose executions the engine gives a completed_at."""
 
@@ -63,16 +76,16 @@ class Flavour(ABC):
         """
 
     @abstractmethod
-    def is_vacant(self) -> bool:
-        """Return whether there is nothing at the target, so that a store could be made there."""
+    def turn_engine(self) -> Engine:
+        """Return a writing engine for turns, as durable and as patient as the engine itself is.
 
-    @abstractmethod
-    def new_place(self) -> AbstractContextManager[Engine]:
-        """Yield a writing engine on an empty database, which becomes the target when the block ends without error.
-
-        It becomes it whole and at once, and never in the place of something else: TargetError where anything is
-        there, and HolystoneError where none can be made.
+        It keeps its connections until it is disposed of: making one takes longer than many a turn.
         """
+
+    @property
+    @abstractmethod
+    def structure(self) -> "Structure":
+        """Return what reads, recognises and changes the structure of the store."""
 
     @abstractmethod
     def share_view(self, connection: Connection) -> str | None:
@@ -81,6 +94,10 @@ class Flavour(ABC):
     @abstractmethod
     def adopt_view(self, connection: Connection, view: str | None) -> None:
         """Make a connection, whose transaction has just begun, see the store as the one that shared its view."""
+
+    @abstractmethod
+    def limit_statements(self, connection: Connection, seconds: float) -> None:
+        """Make statements on the connection fail when they take longer, until its transaction ends."""
 
     @abstractmethod
     def interrupt(self, connection: Connection) -> None:
@@ -114,6 +131,13 @@ class Flavour(ABC):
         """Return whether the event, as the engine writes it, has this type: quick, and never wrongly yes.
 
         It may say no to an event that others wrote with spaces or in another order; `event_type` tells then.
+        """
+
+    @abstractmethod
+    def type_begins(self, events: Table, prefix: str) -> ColumnElement[bool]:
+        """Return whether the type of a row of history, as the engine writes it, begins so: quick, for scans of all.
+
+        It goes by the column event_type where the engine keeps the type there, so where that is wrong it is too.
         """
 
     @abstractmethod
@@ -152,6 +176,18 @@ class Flavour(ABC):
         """Return `ms` since the epoch as the engine keeps it in a queue's visible_at."""
 
     @abstractmethod
+    def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return whether a queue's visible_at has a form in which its time ever comes."""
+
+    @abstractmethod
+    def to_ms(self, moment: Any) -> int | None:
+        """Return a moment of any column as ms since the epoch, None where there is none or it is in no known form."""
+
+    @abstractmethod
+    def is_waiting(self, queue: Table, now_ms: int) -> ColumnElement[bool]:
+        """Return whether the engine counts a message of this queue as one that waits."""
+
+    @abstractmethod
     def insert(self, table: Table) -> Any:
         """Return the flavour's own INSERT, which has on_conflict_do_nothing and on_conflict_do_update."""
 
@@ -168,15 +204,19 @@ class Flavour(ABC):
         """Return whether `text` matches a pattern in which * and ? are wild and all else is itself."""
 
     @abstractmethod
-    def lock_schema(self, connection: Connection) -> None:
-        """Keep other migrators of holystone's tables out until the transaction ends."""
-
-    @abstractmethod
     def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
         """Keep the engine from beginning a turn of the instance until the transaction ends.
 
         Returns False where another fetch is at work on it this moment. A turn that has begun shows as an
         unexpired row of instance_locks, which the caller looks for after this.
+        """
+
+    @abstractmethod
+    def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
+        """Return what to select in order to wait for others at work on an instance, and to keep them off after.
+
+        They are those who take this very hold, a fetch of the engine's among them, until the transaction ends.
+        None where a transaction of turns has shut out all others anyway.
         """
 
     @abstractmethod
@@ -197,6 +237,17 @@ class Flavour(ABC):
     @abstractmethod
     def from_json(self, column: str, value: Any) -> Any:
         """Return what to compare with or to write for JSON that `to_json` made: a value or an expression."""
+
+    @abstractmethod
+    def position(self, connection: Connection) -> Position:
+        """Return where the store stands now, for `changed_since`."""
+
+    @abstractmethod
+    def changed_since(self, connection: Connection, position: Position) -> Changes:
+        """Return the instances that the engine has written to since the store stood at `position`.
+
+        Rows that somebody edited by hand may be missing among them, and rows that were deleted are.
+        """
 
     def begin_reading(self) -> None:  # noqa: B027 (not every flavour has something to remember)
         """Prepare for connections that read."""

@@ -4,9 +4,9 @@ import importlib.util
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -35,20 +35,30 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import dialect as PostgreSQLDialect
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, Pool, QueuePool
 
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
+from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, FAILED
+from holystone.store.flavours import postgresql_changes
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
+from holystone.store.flavours.postgresql_event_forms import PostgreSQLEventForms
+from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.tables import executions, history, metadata
 
+if TYPE_CHECKING:
+    from holystone.store.flavours.postgresql_structure import PostgreSQLStructure
+
 _CONNECT_SECONDS = 10
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _TYPE_PATTERN = r'"type"\s*:\s*"(\w+)"'
 _OBJECT_PATTERN = r"^\s*\{.*\}\s*$"
 
 
 class PostgreSQL(Flavour):
     name = "postgresql"
+    messages = PostgreSQLMessages()
+    event_forms = PostgreSQLEventForms()
     ledger = Table(
         "_duroxide_migrations",
         MetaData(),
@@ -58,6 +68,8 @@ class PostgreSQL(Flavour):
     ledger_birth = "applied_at"
     # ack_orchestration_item leaves completed_at NULL for ContinuedAsNew, by design.
     messages_carry_expiry = True
+    turns_update_instances = True
+    queue_order = ("visible_at", "id")
     statuses_with_completed_at = frozenset({COMPLETED, FAILED})
 
     @property
@@ -66,6 +78,15 @@ class PostgreSQL(Flavour):
         return self.target.schema
 
     def engine(self, *, read_only: bool) -> Engine:
+        options: dict[str, Any] = {}
+        if read_only:
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        return self._engine(NullPool).execution_options(**options)
+
+    def turn_engine(self) -> Engine:
+        return self._engine(QueuePool, max_overflow=-1)
+
+    def _engine(self, pool: type[Pool], **settings: Any) -> Engine:
         assert self.target.url is not None
         if importlib.util.find_spec("psycopg") is None:
             raise TargetError(
@@ -74,22 +95,17 @@ class PostgreSQL(Flavour):
             )
         engine = create_engine(
             self.target.url,
-            poolclass=NullPool,
+            poolclass=pool,
+            **settings,
             connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "holystone"},
         )
-        options: dict[str, Any] = {"schema_translate_map": {None: self.schema}}
-        if read_only:
-            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        return engine.execution_options(**options)
+        return engine.execution_options(schema_translate_map={None: self.schema})
 
-    def is_vacant(self) -> bool:
-        return False  # there is a server, or nothing to make a store in
+    @cached_property
+    def structure(self) -> "PostgreSQLStructure":
+        from holystone.store.flavours.postgresql_structure import PostgreSQLStructure
 
-    def new_place(self) -> AbstractContextManager[Engine]:
-        raise HolystoneError(
-            "Holystone makes new stores in SQLite files only.",
-            "Let the engine make its tables: PostgresProvider.connect_with_schema does it.",
-        )
+        return PostgreSQLStructure(self)
 
     def share_view(self, connection: Connection) -> str | None:
         return str(connection.execute(select(func.pg_export_snapshot())).scalar_one())
@@ -100,9 +116,19 @@ class PostgreSQL(Flavour):
         assert view.replace("-", "").isalnum()
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{view}'")
 
+    def limit_statements(self, connection: Connection, seconds: float) -> None:
+        milliseconds = str(max(1, round(seconds * 1000)))
+        connection.execute(select(func.set_config("statement_timeout", milliseconds, True)))
+
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
         driver.cancel()
+
+    def position(self, connection: Connection) -> Position:
+        return postgresql_changes.position(connection, self.schema)
+
+    def changed_since(self, connection: Connection, position: Position) -> Changes:
+        return postgresql_changes.changed_since(connection, self.schema, position)
 
     def dialect(self) -> Dialect:
         return PostgreSQLDialect(paramstyle="named")  # type: ignore[no-untyped-call]
@@ -123,14 +149,7 @@ class PostgreSQL(Flavour):
         return {table: frozenset(names) for table, names in found.items()}
 
     def no_store(self, connection: Connection) -> HolystoneError:
-        schemas = connection.execute(
-            text(
-                "SELECT n.nspname FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_class AS t"
-                " ON t.relnamespace = n.oid WHERE t.relname IN ('instances', 'executions', 'history')"
-                " AND t.relkind IN ('r', 'p') GROUP BY n.nspname HAVING count(*) = 3 ORDER BY n.nspname"
-            )
-        ).scalars()
-        found = [f"--schema {shlex.quote(name)}" for name in schemas]
+        found = [f"--schema {shlex.quote(name)}" for name in self.schemas_with_stores(connection)]
         exists = connection.execute(
             text("SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = :schema"), {"schema": self.schema}
         ).scalar_one()
@@ -140,9 +159,22 @@ class PostgreSQL(Flavour):
             f"Try {', or '.join(found)}." if found else "Name the database and the schema that the engine is given.",
         )
 
+    def schemas_with_stores(self, connection: Connection) -> Sequence[str]:
+        """Return the schemas of the database that hold the engine's tables, by name."""
+        schemas = text(
+            "SELECT n.nspname FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_class AS t"
+            " ON t.relnamespace = n.oid WHERE t.relname IN ('instances', 'executions', 'history')"
+            " AND t.relkind IN ('r', 'p') GROUP BY n.nspname HAVING count(*) = 3 ORDER BY n.nspname"
+        )
+        return connection.execute(schemas).scalars().all()
+
     def explain(self, error: DBAPIError) -> HolystoneError:
         state = getattr(error.orig, "sqlstate", None) or ""
         said = self.target.without_secrets(" ".join(str(error.orig).split())).rstrip(".?")
+        if state == "42501" and "must be owner" in said:
+            return StoreUnavailableError(
+                f"The role has no permission: {said}.", "Run the command as the role that owns the engine's tables."
+            )
         if state == "42501":
             return StoreUnavailableError(
                 f"The role has no permission: {said}.",
@@ -153,7 +185,11 @@ class PostgreSQL(Flavour):
                 f"{self.target} refused the connection: {said.rpartition('FATAL:')[2].strip()}.",
                 "Mend user, password, database or the server's pg_hba.conf, and run the command again.",
             )
-        if state in ("55P03", "57014", "40P01"):
+        if state == "57014":
+            return StoreUnavailableError(
+                f"{self.target} gave a statement up: {said}.", "Allow more time, or read less with --level quick."
+            )
+        if state in ("55P03", "40P01"):
             return StoreUnavailableError(
                 f"{self.target} did not get a lock in time: {said}.", "Run the command again when the store is quieter."
             )
@@ -179,6 +215,9 @@ class PostgreSQL(Flavour):
     def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
         return func.strpos(event_data, f'"type":"{kind}"') > 0
 
+    def type_begins(self, events: Table, prefix: str) -> ColumnElement[bool]:
+        return func.strpos(events.c.event_data, f'"type":"{prefix}') > 0
+
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
         # event_data is TEXT, and a cast of one row that is not JSON ends the whole statement. In JSON that
         # the engine wrote, user data sits in strings with their quotes escaped, so an unescaped "type" can
@@ -198,13 +237,23 @@ class PostgreSQL(Flavour):
         return true()
 
     def completed_at(self, ms: int) -> Any:
-        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
+        return _EPOCH + timedelta(milliseconds=ms)
 
     def created_at(self, ms: int) -> Any:
         return self.completed_at(ms)
 
     def queue_time(self, ms: int) -> Any:
         return self.completed_at(ms)
+
+    def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
+        return true()
+
+    def to_ms(self, moment: Any) -> int | None:
+        return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)
+
+    def is_waiting(self, queue: Table, now_ms: int) -> ColumnElement[bool]:
+        free = or_(queue.c.lock_token.is_(None), queue.c.locked_until <= now_ms)
+        return and_(queue.c.visible_at <= self.queue_time(now_ms), free)
 
     def insert(self, table: Table) -> Any:
         return insert(table)
@@ -219,15 +268,13 @@ class PostgreSQL(Flavour):
         escaped = re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%").replace("?", "_")
         return text.like(literal(escaped), escape="\\")
 
-    def lock_schema(self, connection: Connection) -> None:
-        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
-        lock = func.pg_advisory_xact_lock(func.hashtextextended(f"holystone {self.schema}", 0))
-        connection.execute(select(lock))
-
     def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
         # fetch_orchestration_item takes this very lock before it takes an instance.
         lock = func.pg_try_advisory_xact_lock(func.hashtext(instance_id))
         return bool(connection.execute(select(lock)).scalar_one())
+
+    def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
+        return func.pg_advisory_xact_lock(func.hashtext(instance_id))  # as in hold_off_engine
 
     def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         for name, wanted in sorted(keys.items()):

@@ -2,13 +2,12 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sqlalchemy import (
@@ -36,24 +35,45 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError
+from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
+from holystone.store.flavours import sqlite_changes
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
-from holystone.store.flavours.sqlite_file import is_changed, lies_closed, new_file, require_database_file, wal_size
+from holystone.store.flavours.sqlite_connections import connect, identify
+from holystone.store.flavours.sqlite_event_forms import IS_UTF8, SQLiteEventForms, is_utf8
+from holystone.store.flavours.sqlite_file import is_changed, lies_closed, wal_size
+from holystone.store.flavours.sqlite_messages import SQLiteMessages
 from holystone.store.tables import executions, history
 
+if TYPE_CHECKING:
+    from holystone.store.flavours.sqlite_structure import SQLiteStructure
+
+_MORE_TIME = "Allow more time, or read less with --level quick."
 _STRAY_BYTES = "surrogateescape"
 """How bytes that are no UTF-8 come through text, as Python's own file names do: one bad row blinds no check."""
 _LOCK_WAIT_SECONDS = 5.0
+_STEPS_BETWEEN_LOOKS = 100_000
+"""Steps of SQLite's machine between two looks at the clock: about a millisecond."""
+_MOMENT = "%Y-%m-%d %H:%M:%S"
+# It asks for `synchronous = WAL`, which SQLite takes for NORMAL.
+_ENGINES_OWN_SETTINGS = (
+    "synchronous = NORMAL",
+    "wal_autocheckpoint = 10000",
+    "cache_size = -64000",
+    "busy_timeout = 60000",
+)
 # Milliseconds between 1973 and 5138: a count of seconds or of microseconds falls outside.
 _EARLIEST_MS, _LATEST_MS = 10**11, 10**14
 
 
 class SQLite(Flavour):
     name = "sqlite"
+    messages = SQLiteMessages()
+    event_forms = SQLiteEventForms()
     ledger = Table(
         "_sqlx_migrations",
         MetaData(),
@@ -63,6 +83,8 @@ class SQLite(Flavour):
     # Nanoseconds that each migration took: no two stores agree in all of them.
     ledger_birth = "execution_time"
     messages_carry_expiry = False
+    turns_update_instances = False
+    queue_order = ("id",)
     statuses_with_completed_at = frozenset({COMPLETED, FAILED, CONTINUED_AS_NEW})
 
     _untouched: os.stat_result | None = None
@@ -80,40 +102,53 @@ class SQLite(Flavour):
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
 
+    def turn_engine(self) -> Engine:
+        engine = create_engine("sqlite://", creator=self._connect_for_turns, poolclass=QueuePool, max_overflow=-1)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(engine, "connect", self._note_file)
+        event.listen(engine, "checkout", self._require_same_file)
+        return engine
+
+    def _note_file(self, connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = identify(self.path)
+
+    def _require_same_file(self, connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
+        """Have a connection made anew whose file was replaced: what is written to the old one would be lost."""
+        if record.info["file"] != identify(self.path):
+            raise DisconnectionError
+
+    def _connect_for_turns(self) -> sqlite3.Connection:
+        connection = self._connect(read_only=False)
+        for setting in _ENGINES_OWN_SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
+        return connection
+
     def _connect(self, read_only: bool) -> sqlite3.Connection:
-        require_database_file(self.path)
-        mode = "mode=ro" if read_only else "mode=rw"
-        if not read_only and not os.access(self.path, os.W_OK):
-            # SQLite would find out later, and leave a -wal and a -shm file behind that nobody can use.
-            raise self._not_writable()
-        if read_only and lies_closed(self.path):
-            # Opened plainly, a WAL store would get a -wal and a -shm file that stay behind, owned by
-            # whoever ran the check. `end_reading` makes sure that no writer came meanwhile.
-            mode += "&immutable=1"
-            self._untouched = self._untouched or self.path.stat()
-        connection = sqlite3.connect(
-            f"file:{quote(os.fsencode(self.path.absolute()))}?{mode}",
-            uri=True,
-            isolation_level=None,
-            timeout=_LOCK_WAIT_SECONDS,
-            check_same_thread=False,  # used by one thread at a time
-        )
+        connection = connect(self.path, partial(self._uri, read_only), _LOCK_WAIT_SECONDS)
         connection.text_factory = partial(str, encoding="utf-8", errors=_STRAY_BYTES)
+        connection.create_function(IS_UTF8, 1, is_utf8, deterministic=True)
         if not read_only:
             # A repair is only done when it is on the disk; the engine itself runs with less.
             connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    def is_vacant(self) -> bool:
-        return not os.path.lexists(self.path)
+    def _uri(self, read_only: bool, in_wal_mode: bool) -> str:
+        mode = "mode=ro" if read_only else "mode=rw"
+        if not read_only and not os.access(self.path, os.W_OK):
+            # SQLite would find out later, and leave a -wal and a -shm file behind that nobody can use.
+            raise self._not_writable()
+        if read_only and in_wal_mode and lies_closed(self.path):
+            # Opened plainly, a WAL store would get a -wal and a -shm file that stay behind, owned by
+            # whoever ran the check. `end_reading` makes sure that no writer came meanwhile.
+            mode += "&immutable=1"
+            self._untouched = self._untouched or self.path.stat()
+        return f"file:{quote(os.fsencode(self.path.absolute()))}?{mode}"
 
-    @contextmanager
-    def new_place(self) -> Iterator[Engine]:
-        with new_file(self.path) as path:
-            try:
-                yield SQLite(replace(self.target, path=path)).engine(read_only=False)
-            except DBAPIError as error:
-                raise self.explain(error) from error
+    @cached_property
+    def structure(self) -> "SQLiteStructure":
+        from holystone.store.flavours.sqlite_structure import SQLiteStructure
+
+        return SQLiteStructure(self)
 
     def begin_reading(self) -> None:
         self._untouched = None
@@ -134,10 +169,28 @@ class SQLite(Flavour):
     def adopt_view(self, connection: Connection, view: str | None) -> None:
         """SQLite has no views to share: each connection sees the last commit before its first read."""
 
+    def limit_statements(self, connection: Connection, seconds: float) -> None:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        begun = time.monotonic()
+
+        def begin(*_: Any) -> None:
+            nonlocal begun
+            begun = time.monotonic()
+
+        event.listen(connection, "before_cursor_execute", begin)
+        driver.set_progress_handler(lambda: time.monotonic() - begun > seconds, _STEPS_BETWEEN_LOOKS)
+
     def interrupt(self, connection: Connection) -> None:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         driver.interrupt()
+
+    def position(self, connection: Connection) -> Position:
+        return sqlite_changes.position(connection)
+
+    def changed_since(self, connection: Connection, position: Position) -> Changes:
+        return sqlite_changes.changed_since(connection, position)
 
     def dialect(self) -> Dialect:
         return SQLiteDialect(paramstyle="named")
@@ -175,6 +228,7 @@ class SQLite(Flavour):
                 "cannot be opened here: it has unfinished writes in its -wal file, and the folder is not writable",
                 "Copy the file together with its -wal file to a writable folder, and check the copy.",
             ),
+            "SQLITE_INTERRUPT": ("was not read in the time that --statement-timeout allows", _MORE_TIME),
             "SQLITE_FULL": ("has no room left on its disk", "Make room and run the command again."),
         }
         for prefix, (cause, next_step) in known.items():
@@ -215,6 +269,9 @@ class SQLite(Flavour):
     def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
         return func.instr(event_data, f'"type":"{kind}"') > 0
 
+    def type_begins(self, events: Table, prefix: str) -> ColumnElement[bool]:
+        return events.c.event_type.op("GLOB", is_comparison=True)(f"{prefix}*")
+
     def _not_writable(self) -> HolystoneError:
         return StoreUnavailableError(
             f"{self.path} cannot be written to.", "Run the command as a user who may write the file and its folder."
@@ -236,10 +293,26 @@ class SQLite(Flavour):
         return ms
 
     def created_at(self, ms: int) -> Any:
-        return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromtimestamp(ms / 1000, UTC).strftime(_MOMENT)
 
     def queue_time(self, ms: int) -> Any:
         return ms
+
+    def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
+        # A text, as the column's own default is, sorts after every number.
+        return func.typeof(visible_at).in_(["integer", "real"])
+
+    def to_ms(self, moment: Any) -> int | None:
+        if isinstance(moment, int) or moment is None:
+            return moment
+        try:
+            return int(datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC).timestamp() * 1000)
+        except (TypeError, ValueError):
+            return None
+
+    def is_waiting(self, queue: Table, now_ms: int) -> ColumnElement[bool]:
+        waiting: ColumnElement[bool] = queue.c.lock_token.is_(None)
+        return waiting
 
     def insert(self, table: Table) -> Any:
         return insert(table)
@@ -253,11 +326,11 @@ class SQLite(Flavour):
     def matches_glob(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         return text.op("GLOB", is_comparison=True)(literal(pattern.replace("[", "[[]")))
 
-    def lock_schema(self, connection: Connection) -> None:
-        """BEGIN IMMEDIATE has already shut out every other writer of the file."""
-
     def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
-        return True  # for the same reason
+        return True  # BEGIN IMMEDIATE has already shut out every other writer of the file
+
+    def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
+        return None
 
     def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """BEGIN IMMEDIATE has already shut out every other writer of the file."""

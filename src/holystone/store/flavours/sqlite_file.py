@@ -4,11 +4,11 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from holystone.errors import NotAStoreError, StoreUnavailableError, TargetError
+from holystone.errors import NotAStoreError, StoreUnavailableError, TakenError, TargetError
+from holystone.store.flavours.workshop import workshop
 
 _MAGIC = b"SQLite format 3\0"
 _WAL_VERSION = 2
@@ -63,12 +63,12 @@ def new_file(path: Path) -> Iterator[Path]:
     when the block ends.
     """
     _require_vacancy(path)
-    try:
-        workshop = TemporaryDirectory(prefix=".holystone-", dir=path.absolute().parent, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise _cannot_be_made(path, error) from None
-    with workshop as folder:
-        unnamed = Path(folder) / "store.db"
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(workshop(path.absolute().parent))
+        except OSError as error:
+            raise _cannot_be_made(path, error) from None
+        unnamed = folder / "store.db"
         try:
             with closing(sqlite3.connect(unnamed, isolation_level=None)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -105,19 +105,23 @@ def _require_written(unnamed: Path, path: Path) -> None:
         raise StoreUnavailableError(f"{path} cannot be written whole.", "Make room on its disk, and try again.")
 
 
-def _is_there(path: Path) -> TargetError:
-    return TargetError(f"{path} is there already.", "Name a file that is not there yet.")
+def _is_there(path: Path) -> TakenError:
+    return TakenError(f"{path} is there already.", "Name a file that is not there yet.")
 
 
 def _cannot_be_made(path: Path, error: Exception) -> TargetError:
     return TargetError(f"{path} cannot be made: {_reason(error)}.", "Name a file in another folder.")
 
 
-def lies_closed(path: Path) -> bool:
-    """Return whether a WAL file lies closed: without a -shm file, and without anything in a -wal file."""
+def is_in_wal_mode(path: Path) -> bool:
+    """Return whether the file's header says that its writes go to a -wal file first."""
     with path.open("rb") as file:
-        is_wal = file.read(20)[18:20] == bytes([_WAL_VERSION, _WAL_VERSION])
-    if not is_wal or wal_size(path):
+        return file.read(20)[18:20] == bytes([_WAL_VERSION, _WAL_VERSION])
+
+
+def lies_closed(path: Path) -> bool:
+    """Return whether a file in WAL mode lies closed: without a -shm file, and without anything in a -wal file."""
+    if wal_size(path):
         return False
     return not Path(f"{path}-shm").exists() or not os.access(path.absolute().parent, os.W_OK)
 

@@ -1,0 +1,53 @@
+"""Where the schema of a store stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from holystone.errors import MigrationError
+from holystone.migrate.adopt import Adoption, last_adoption
+from holystone.store import Store
+from holystone.store.shape import Shape, recognise
+from holystone.store.toolkit import revision_of, state
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a store's schema stands.
+
+    `store_revision` is the one of the engine's tables, None where the engine has made them; `pending` are the
+    toolkit's revisions that the store lacks, oldest first; `lacking` are objects of the others that are gone.
+    """
+
+    engine_migration: str | None
+    store_revision: str | None
+    toolkit_revision: str | None
+    pending: Sequence[str]
+    lacking: Sequence[str]
+    shape: Shape
+    adoption: Adoption | None
+
+
+def toolkit_revision(store: Store) -> str | None:
+    """Return the revision of holystone's tables in the store, None where there are none."""
+    with store.snapshot() as connection:
+        return revision_of(store, connection)
+
+
+def status(store: Store) -> Status:
+    """Return where the store stands; reads only. MigrationError where a newer version of holystone upgraded it."""
+    with store.snapshot() as connection:
+        toolkit = state(store, connection)
+        if toolkit.is_newer:
+            raise MigrationError(
+                f"The store's revision {toolkit.revision} is none that this version of holystone knows.",
+                "Use the version of holystone that upgraded the store, or a newer one.",
+            )
+        return Status(
+            store.engine_migration,
+            revision_of(store, connection, store.flavour.structure.branch),
+            toolkit.revision,
+            toolkit.pending,
+            toolkit.lacking,
+            recognise(store, connection),
+            last_adoption(store, connection),
+        )

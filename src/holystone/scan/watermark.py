@@ -1,0 +1,90 @@
+"""Watermarks: how far a store has been found clean, so that the next check may look at what came after alone."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert, select
+
+import holystone
+from holystone.clock import now_ms
+from holystone.errors import JournalError
+from holystone.scan.check import Check, Level
+from holystone.store import Store
+from holystone.store.changes import Position
+
+DAY_MS = 86_400_000
+
+watermarks = Table(
+    "holystone_watermarks",
+    MetaData(),
+    Column("scope", Text, primary_key=True, comment="level and digest of the checks that ran"),
+    Column("position", Text, nullable=False, comment="JSON"),
+    Column("verified_at_ms", BigInteger, nullable=False),
+    Column("full_at_ms", BigInteger, nullable=False),
+    Column("version", Text, nullable=False, comment="of holystone"),
+)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a check with a watermark looks at, and how far the store is verified when it ends clean.
+
+    `instances` are those that the engine has written to since the last time, None for all of them, for the reason
+    `why_all`. The moments are ms since the epoch: `since_ms` the last verified one, `begun_ms` this one,
+    `full_at_ms` when all instances were looked at last, this time included.
+    """
+
+    scope: str
+    position: Position
+    begun_ms: int
+    full_at_ms: int
+    since_ms: int | None = None
+    instances: Sequence[str] | None = None
+    why_all: str | None = None
+
+    def full_is_due(self, days: int) -> bool:
+        """Return whether the last look at all instances is more than so many days old."""
+        return self.begun_ms - self.full_at_ms > days * DAY_MS
+
+
+def cover(store: Store, level: Level, checks: Sequence[Check], *, afresh: bool = False) -> Coverage:
+    """Return what to look at so that the whole store is verified up to now; reads only.
+
+    The position is taken before the check reads, so what the engine writes meanwhile is looked at twice, never not
+    at all. With `afresh` all is looked at. JournalError where the store has no table for watermarks.
+    """
+    if watermarks.name not in store.columns:
+        raise JournalError(
+            f"{store.target} has no table for watermarks yet.",
+            "Let holystone make its own tables first: holystone migrate upgrade TARGET",
+        )
+    names = hashlib.sha256(" ".join(check.id for check in checks).encode()).hexdigest()[:16]
+    scope = f"{level.name} {names}"
+    with store.snapshot() as connection:
+        now = now_ms()
+        coverage = Coverage(scope, store.flavour.position(connection), begun_ms=now, full_at_ms=now)
+        last = connection.execute(select(watermarks).where(watermarks.c.scope == scope)).one_or_none()
+        if afresh or last is None:
+            return replace(coverage, why_all="as asked" if afresh else "these checks have no watermark yet")
+        changes = store.flavour.changed_since(connection, json.loads(last.position))
+    coverage = replace(coverage, since_ms=last.verified_at_ms, why_all=changes.why_all)
+    if changes.why_all is None:
+        return replace(coverage, instances=changes.instances, full_at_ms=last.full_at_ms)
+    return coverage
+
+
+def record(store: Store, coverage: Coverage) -> None:
+    """Write that the store was found clean up to the coverage's position."""
+    with store.transaction() as connection:
+        connection.execute(delete(watermarks).where(watermarks.c.scope == coverage.scope))
+        connection.execute(
+            insert(watermarks).values(
+                scope=coverage.scope,
+                position=json.dumps(coverage.position),
+                verified_at_ms=coverage.begun_ms,
+                full_at_ms=coverage.full_at_ms,
+                version=holystone.__version__,
+            )
+        )

@@ -1,0 +1,162 @@
+"""The shapes of a PostgreSQL store: after each of the engine's migrations, many of which change functions alone.
+
+The facts are those of `postgresql_facts`, and tests compare all of them with what the engine's versions make. The
+functions are told from the twenty-third migration on, at which the oldest engine that one can install ends.
+"""
+
+from holystone.store.flavours.lineage import Lineage
+
+LINEAGE = Lineage.parse("""
+1 initial_schema
++ column executions.instance_id: text not null
++ column executions.execution_id: bigint not null
++ column executions.status: text not null default 'Running'::text
++ column executions.output: text
++ column executions.started_at: timestamp with time zone default CURRENT_TIMESTAMP
++ column executions.completed_at: timestamp with time zone
++ column history.instance_id: text not null
++ column history.execution_id: bigint not null
++ column history.event_id: bigint not null
++ column history.event_type: text not null
++ column history.event_data: text not null
++ column history.created_at: timestamp with time zone default CURRENT_TIMESTAMP
++ column instance_locks.instance_id: text not null
++ column instance_locks.lock_token: text not null
++ column instance_locks.locked_until: bigint not null
++ column instance_locks.locked_at: bigint not null
++ column instances.instance_id: text not null
++ column instances.orchestration_name: text not null
++ column instances.orchestration_version: text
++ column instances.current_execution_id: bigint not null default 1
++ column instances.created_at: timestamp with time zone default CURRENT_TIMESTAMP
++ column instances.updated_at: timestamp with time zone default CURRENT_TIMESTAMP
++ column orchestrator_queue.id: bigint not null default nextval
++ column orchestrator_queue.instance_id: text not null
++ column orchestrator_queue.work_item: text not null
++ column orchestrator_queue.visible_at: timestamp with time zone default CURRENT_TIMESTAMP
++ column orchestrator_queue.lock_token: text
++ column orchestrator_queue.locked_until: bigint
++ column orchestrator_queue.created_at: timestamp with time zone default CURRENT_TIMESTAMP
++ column worker_queue.id: bigint not null default nextval
++ column worker_queue.work_item: text not null
++ column worker_queue.visible_at: timestamp with time zone default CURRENT_TIMESTAMP
++ column worker_queue.lock_token: text
++ column worker_queue.locked_until: bigint
++ column worker_queue.created_at: timestamp with time zone default CURRENT_TIMESTAMP
++ key executions: (instance_id, execution_id)
++ key history: (instance_id, execution_id, event_id)
++ key instance_locks: (instance_id)
++ key instances: (instance_id)
++ key orchestrator_queue: (id)
++ key worker_queue: (id)
++ index idx_history_lookup: on history (instance_id, execution_id, event_id)
++ index idx_instance_locks_locked_until: on instance_locks (locked_until)
++ index idx_orch_instance: on orchestrator_queue (instance_id)
++ index idx_orch_lock: on orchestrator_queue (lock_token)
++ index idx_orch_visible: on orchestrator_queue (visible_at, lock_token)
++ index idx_worker_available: on worker_queue (lock_token, id)
++ index idx_worker_visible: on worker_queue (visible_at, lock_token)
+2 create_stored_procedures
+3 add_attempt_count
++ column orchestrator_queue.attempt_count: integer not null default 0
++ column worker_queue.attempt_count: integer not null default 0
+4 update_stored_procedures_for_attempt_count
+5 add_visible_at_to_worker_queue
+6 use_rust_timestamps
+7 add_execution_state_support
+8 remove_execution_state
+9 add_activity_cancellation_support
++ column worker_queue.instance_id: text
++ column worker_queue.execution_id: bigint
++ column worker_queue.activity_id: bigint
++ index idx_worker_activity_lookup: on worker_queue (instance_id, execution_id, activity_id)
+10 add_deletion_and_pruning_support
++ column instances.parent_instance_id: text
++ index idx_instances_parent: on instances (parent_instance_id)
+11 fix_cancellation_ordering
+12 require_timestamps
++ column executions.started_at: timestamp with time zone not null
++ column history.created_at: timestamp with time zone not null
++ column instances.created_at: timestamp with time zone not null
++ column instances.updated_at: timestamp with time zone not null
++ column orchestrator_queue.visible_at: timestamp with time zone not null
++ column orchestrator_queue.created_at: timestamp with time zone not null
++ column worker_queue.visible_at: timestamp with time zone not null
++ column worker_queue.created_at: timestamp with time zone not null
+13 add_capability_filtering
++ column executions.duroxide_version_major: integer
++ column executions.duroxide_version_minor: integer
++ column executions.duroxide_version_patch: integer
+14 add_session_support
++ column sessions.session_id: text not null
++ column sessions.worker_id: text not null
++ column sessions.locked_until: bigint not null
++ column sessions.last_activity_at: bigint not null
++ column worker_queue.session_id: text
++ key sessions: (session_id)
++ index idx_worker_queue_session_id: on worker_queue (session_id)
+15 add_custom_status
++ column instances.custom_status: text
++ column instances.custom_status_version: integer not null default 0
+16 add_activity_tags
++ column worker_queue.tag: text
++ index idx_worker_queue_tag: on worker_queue (tag)
+17 retry_orchestration_fetch_on_contention
+18 add_kv_store
++ column kv_store.instance_id: text not null
++ column kv_store.key: text not null
++ column kv_store.value: text not null
++ column kv_store.execution_id: bigint not null
++ key kv_store: (instance_id, key)
++ index idx_kv_store_execution: on kv_store (instance_id, execution_id)
+19 add_kv_last_updated
++ column kv_store.last_updated_at_ms: bigint not null default 0
+20 add_kv_delta
++ column kv_delta.instance_id: text not null
++ column kv_delta.key: text not null
++ column kv_delta.value: text
++ column kv_delta.last_updated_at_ms: bigint not null
++ key kv_delta: (instance_id, key)
+21 add_get_instance_stats
+23 partial_secondary_indexes
++ index idx_orch_lock: on orchestrator_queue (lock_token) where lock_token IS NOT NULL
++ index idx_worker_queue_session_id: on worker_queue (session_id) where session_id IS NOT NULL
++ index idx_worker_queue_tag: on worker_queue (tag) where tag IS NOT NULL
++ function abandon_orchestration_item(text, bigint, bigint, boolean)
++ function abandon_work_item(text, bigint, bigint, boolean)
++ function ack_orchestration(text, jsonb, bigint)
++ function ack_orchestration_item(text, bigint, bigint, jsonb, jsonb, jsonb, jsonb, jsonb)
++ function ack_worker(text, text, text, bigint)
++ function append_history(text, bigint, jsonb)
++ function cleanup_orphaned_sessions(bigint)
++ function cleanup_schema()
++ function delete_instances_atomic(text[], boolean)
++ function enqueue_completion(text, text, bigint)
++ function enqueue_message(text, text, bigint, bigint)
++ function enqueue_orchestration_work(text, text, bigint)
++ function enqueue_orchestrator_work(text, text, timestamp with time zone, text, text, bigint)
++ function enqueue_worker_work(text, bigint, text, bigint, bigint, text, text)
++ function fetch_history(text)
++ function fetch_history_with_execution(text, bigint)
++ function fetch_orchestration_item(bigint, bigint, bigint, bigint)
++ function fetch_work_item(bigint, bigint, text, bigint, text[], text)
++ function get_custom_status(text, bigint)
++ function get_execution_info(text, bigint)
++ function get_instance_info(text)
++ function get_instance_stats(text)
++ function get_kv_all_values(text)
++ function get_kv_value(text, text)
++ function get_parent_id(text)
++ function get_queue_depths(bigint)
++ function get_system_metrics()
++ function latest_execution_id(text)
++ function list_children(text)
++ function list_executions(text)
++ function list_instances()
++ function list_instances_by_status(text)
++ function prune_executions(text, integer, bigint)
++ function renew_orchestration_item_lock(text, bigint, bigint)
++ function renew_session_lock(text[], bigint, bigint, bigint)
++ function renew_work_item_lock(text, bigint, bigint)
+25 fetch_orchestration_lease_at_claim
+""")

@@ -1,0 +1,110 @@
+"""The structure of a SQLite store: read, recognised and changed."""
+
+import os
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Index, bindparam, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateIndex
+
+from holystone.store.flavours import sqlite_facts
+from holystone.store.flavours.lineage import Facts
+from holystone.store.flavours.sqlite_file import new_file
+from holystone.store.flavours.sqlite_ledger import checksums, ledger
+from holystone.store.flavours.sqlite_lineage import LINEAGE
+from holystone.store.flavours.structure import LedgerEntry, Structure
+
+if TYPE_CHECKING:
+    from holystone.store.flavours.sqlite import SQLite
+
+_TABLES = text(
+    "SELECT 'table ' || name FROM sqlite_master WHERE type = 'table' AND name NOT IN :tables"
+    " AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
+).bindparams(bindparam("tables", expanding=True))
+_TRIGGERS = text(
+    "SELECT 'trigger ' || name || ' on ' || tbl_name FROM sqlite_master"
+    " WHERE type = 'trigger' AND tbl_name IN :tables ORDER BY name"
+).bindparams(bindparam("tables", expanding=True))
+
+
+class SQLiteStructure(Structure):
+    lineage = LINEAGE
+    branch = "store"
+    engine_completes = None
+    one_transaction = True
+
+    def __init__(self, flavour: "SQLite") -> None:
+        self.flavour = flavour
+
+    @property
+    def how_to_complete(self) -> str:
+        path = shlex.quote(str(self.flavour.target))
+        return (
+            "Open it once with a newer engine, or, where holystone made it: "
+            f"holystone migrate upgrade {path} --to {self.branch}@head"
+        )
+
+    @property
+    def before_creation(self) -> str:
+        return "PRAGMA journal_mode = WAL;"
+
+    @property
+    def shell(self) -> str:
+        return f"sqlite3 -bail {shlex.quote(str(self.flavour.target))}"
+
+    def facts(self, connection: Connection, tables: Collection[str]) -> Facts:
+        return sqlite_facts.read(connection, tables)
+
+    def additions(self, connection: Connection, tables: Collection[str]) -> Sequence[str]:
+        named = {"tables": sorted(tables)}
+        return [*connection.execute(_TABLES, named).scalars(), *connection.execute(_TRIGGERS, named).scalars()]
+
+    def ledger(self, connection: Connection) -> Sequence[LedgerEntry] | None:
+        if not inspect(connection).has_table(ledger.name):
+            return None
+        known = checksums()
+        wanted = select(ledger.c.version, ledger.c.success, ledger.c.checksum).order_by(ledger.c.version)
+        entries = []
+        for version, success, checksum in connection.execute(wanted):
+            fault = None if success else "is marked as failed"
+            if fault is None and known.get(version, checksum.hex()) != checksum.hex():
+                fault = "has another checksum than the engine's"
+            entries.append(LedgerEntry(version, fault))
+        return entries
+
+    def is_vacant(self) -> bool:
+        return not os.path.lexists(self.flavour.path)
+
+    @contextmanager
+    def creation(self) -> Iterator[Connection]:
+        from holystone.store.flavours.sqlite import SQLite
+
+        with new_file(self.flavour.path) as path:
+            try:
+                engine = SQLite(replace(self.flavour.target, path=path)).engine(read_only=False)
+                with engine.begin() as connection:
+                    yield connection
+            except DBAPIError as error:
+                raise self.flavour.explain(error) from error
+
+    @contextmanager
+    def migration(self) -> Iterator[Connection]:
+        # BEGIN IMMEDIATE shuts out every other writer of the file, and all that is done is one transaction.
+        with self.flavour.engine(read_only=False).begin() as connection:
+            yield connection
+
+    def build_index(self, connection: Connection, index: Index) -> None:
+        index.create(connection, checkfirst=True)
+
+    def index_statement(self, index: Index) -> CreateIndex:
+        return CreateIndex(index)
+
+    def remove_index(self, connection: Connection, index: Index) -> None:
+        index.drop(connection, checkfirst=True)
+
+    def lock_tables(self, connection: Connection, tables: Collection[str]) -> None:
+        """BEGIN IMMEDIATE has already shut out every other writer of the file."""

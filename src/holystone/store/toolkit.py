@@ -1,0 +1,118 @@
+"""Holystone's own objects in a store: what each revision of the branch `toolkit` makes.
+
+The revisions make them, and prove with these declarations that they are there; whoever only wants to know whether
+they are has no need of Alembic.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Column, Connection, Index, MetaData, Table, Text, literal_column, select
+
+from holystone.store.events import COMPLETED
+from holystone.store.store import Store
+from holystone.store.tables import Moment
+
+TOOLKIT = "toolkit"
+"""The branch of holystone's own objects; the ids of a branch's revisions begin with its first letter."""
+
+JOURNAL = "t0001"
+"""The revision that repairs need: its tables are anybody's to make who may make tables in the schema at all."""
+
+versions = Table("holystone_migrations", MetaData(), Column("version_num", Text, primary_key=True))
+
+_executions = Table("executions", MetaData(), Column("status", Text), Column("started_at", Moment))
+_not_completed = _executions.c.status != literal_column(f"'{COMPLETED}'")
+
+executions_status = Index(
+    "holystone_executions_status",
+    _executions.c.status,
+    _executions.c.started_at,
+    sqlite_where=_not_completed,
+    postgresql_where=_not_completed,
+)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What a revision makes: its tables with their columns, and its indexes on tables of the engine's."""
+
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    indexes: Sequence[Index] = ()
+
+
+REVISIONS: Mapping[str, Objects] = {
+    "t0001": Objects(
+        columns={
+            "holystone_runs": (
+                *("run_id", "kind", "plan", "undoes", "actor", "version"),
+                *("started_at_ms", "finished_at_ms"),
+            ),
+            "holystone_changes": (
+                *("run_id", "number", "check_id", "repair_id", "safety", "table_name", "row_key"),
+                *("before_image", "after_image", "why", "evidence", "made_at_ms", "undone_by"),
+            ),
+        }
+    ),
+    "t0002": Objects(indexes=[executions_status]),
+    "t0003": Objects(
+        columns={"holystone_adoptions": ("number", "shape", "engine_migration", "version", "adopted_at_ms")}
+    ),
+    "t0004": Objects(
+        columns={"holystone_watermarks": ("scope", "position", "verified_at_ms", "full_at_ms", "version")}
+    ),
+}
+"""The revisions of the branch, oldest first."""
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """Where holystone's own objects of a store stand.
+
+    `revision` is None where there are none. `pending` are the revisions that the store lacks, oldest first, and
+    `lacking` the objects that it should have and has not, such as `table holystone_runs`, `column ...`, `index ...`.
+    `is_newer` where a newer version of holystone upgraded the store, whose objects this one does not know.
+    """
+
+    revision: str | None
+    pending: Sequence[str]
+    lacking: Sequence[str]
+    is_newer: bool
+
+
+def revision_of(store: Store, connection: Connection, branch: str = TOOLKIT) -> str | None:
+    """Return the store's revision in a branch, which is named by itself or by one of its revisions."""
+    if versions.name not in store.columns:
+        return None
+    version = versions.c.version_num
+    return connection.execute(select(version).where(version.startswith(branch[0]))).scalar_one_or_none()
+
+
+def state(store: Store, connection: Connection) -> Toolkit:
+    """Return where holystone's own objects stand, read through `connection`: in some milliseconds, without a lock."""
+    revision = revision_of(store, connection)
+    order = list(REVISIONS)
+    if revision is not None and revision not in order:
+        return Toolkit(revision, (), (), True)
+    reached = 0 if revision is None else order.index(revision) + 1
+    lacking = missing(store, connection, order[:reached])
+    return Toolkit(revision, order[reached:], lacking, False)
+
+
+def missing(store: Store, connection: Connection, revisions: Sequence[str]) -> list[str]:
+    """Return the objects of these revisions that the store lacks; an index that is not valid counts as missing."""
+    made = [REVISIONS[revision] for revision in revisions]
+    tables = {index.table.name for objects in made for index in objects.indexes if index.table is not None}
+    facts = store.flavour.structure.facts(connection, tables | {name for objects in made for name in objects.columns})
+    there = {name.split()[1].partition(".")[0] for name in facts if name.startswith("column ")}
+    lacking: list[str] = []
+    for objects in made:
+        for table, columns in objects.columns.items():
+            if table not in there:
+                lacking.append(f"table {table}")
+            else:
+                lacking += [f"column {table}.{name}" for name in columns if f"column {table}.{name}" not in facts]
+        for index in objects.indexes:
+            if facts.get(f"index {index.name}", "(invalid)").endswith("(invalid)"):
+                lacking.append(f"index {index.name}")
+    return lacking
