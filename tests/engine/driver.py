@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -333,6 +334,99 @@ def starts_others(context: Any, value: Json) -> Turn:
 
 
 @orchestration
+def relay(context: Any, value: Json) -> Turn:
+    """Run `legs`, each a kind and what is given to it, in one execution after another, and collect their results."""
+    legs, results = list(value["legs"]), list(value.get("results", ()))
+    while legs:
+        kind, given = legs.pop(0)
+        match kind:
+            case "activity":
+                results.append((yield context.schedule_activity("Double", given)))
+            case "again":
+                yield context.continue_as_new({"legs": legs, "results": results})
+            case "child":
+                results.append((yield context.schedule_sub_orchestration("WaitForGo", given)))
+            case "clear":
+                context.clear_kv_value(given)
+            case "clear all":
+                context.clear_all_kv_values()
+            case "event":
+                results.append((yield context.wait_for_event(given)))
+            case "key":
+                context.set_kv_value(*given)
+            case "queue":
+                results.append((yield context.dequeue_event(given)))
+            case "status":
+                context.set_custom_status(given)
+            case "status reset":
+                context.reset_custom_status()
+            case "tagged":
+                results.append((yield context.schedule_activity("Double", given).with_tag("gpu")))
+            case "timer":
+                results.append((yield context.schedule_timer(given)))
+    return results
+
+
+@orchestration
+def program(context: Any, value: Json) -> Turn:
+    """Do what the steps in `value` say, each a list of its kind and what is given to it; see `play`."""
+    for step in value:
+        kind, given = step[0], step[1:]
+        if kind == "key":
+            context.set_kv_value(*given)
+        elif kind == "clear key":
+            context.clear_kv_value(*given)
+        elif kind == "clear keys":
+            context.clear_all_kv_values()
+        elif kind == "status":
+            context.set_custom_status(*given)
+        elif kind == "reset status":
+            context.reset_custom_status()
+        elif kind == "raise":
+            raise ValueError(*given)
+        elif kind == "again":
+            yield context.continue_as_new(*given)
+        elif kind == "detached":
+            yield context.start_orchestration("Program", f"{context.instance_id}-{given[0]}", given[1])
+        else:
+            try:
+                yield awaited(context, step)
+            except ValueError:
+                raise
+            except Exception as error:
+                context.set_custom_status(str(error)[:30])
+    return len(value)
+
+
+def awaited(context: Any, step: Json) -> Any:
+    """What a step of a program waits for."""
+    match step:
+        case ["activity", given]:
+            return context.schedule_activity("Echo", given)
+        case ["failing"]:
+            return context.schedule_activity("Fail", "by design")
+        case ["lingering", seconds]:
+            return context.schedule_activity("Linger", seconds)
+        case ["in session", session]:
+            return context.schedule_activity("Echo", 1, session_id=session)
+        case ["tagged"]:
+            return context.schedule_activity("Echo", 1).with_tag("gpu")
+        case ["timer", ms]:
+            return context.schedule_timer(ms)
+        case ["event", name]:
+            return context.wait_for_event(name)
+        case ["letter", name]:
+            return context.dequeue_event(name)
+        case ["child", steps]:
+            return context.schedule_sub_orchestration("Program", steps)
+        case ["all", steps]:
+            return context.all([awaited(context, one) for one in steps])
+        case ["race", first, second]:
+            return context.race(awaited(context, first), awaited(context, second))
+    raise LookupError(step)
+
+
+@orchestration
 def chain(context: Any, value: Json) -> Turn:
     """Run `last` executions, each with an activity, a status and a value; wait in the last one if told to."""
     number = value["number"]
@@ -588,6 +682,11 @@ def parent_of_limited(context: Any, value: Json) -> Turn:
 
 
 @orchestration
+def parent_of_missing(context: Any, value: Json) -> Turn:
+    return (yield context.schedule_sub_orchestration("NobodyRegisteredThis", value))
+
+
+@orchestration
 def change_of_mind(context: Any, value: Json) -> Turn:
     """Take another road when replayed: the engine calls that nondeterministic."""
     if HOLD.armed and not first_time(f"change-of-mind {context.instance_id}"):
@@ -598,9 +697,12 @@ def change_of_mind(context: Any, value: Json) -> Turn:
 
 @orchestration
 def no_text_in_postgresql(context: Any, value: Json) -> Turn:
-    """Set a value that holds a NUL, which PostgreSQL's text cannot, in the first turn or in a later one."""
+    """Set a value that holds a NUL, which PostgreSQL's text cannot: in the first turn, or later, or in a next one."""
     if value == "later":
         yield context.schedule_activity("Echo", None)
+    if value == "again":
+        context.set_custom_status("of the first execution")
+        yield context.continue_as_new("first")
     context.set_kv_value("nul", "a\x00b")
     yield context.schedule_activity("Echo", None)
     return "stored"
@@ -737,15 +839,18 @@ class Bench:
 
     def await_event(self, instance: str, kind: str, execution: int = 1, count: int = 1) -> None:
         """Wait until an execution's history holds `count` events of one kind."""
+        self.wait_until(f"{kind} of {instance!r}", lambda: self.kinds(instance, execution).count(kind) >= count)
 
-        def holds() -> bool:
-            try:
-                events = self.client.read_execution_history(instance, execution)
-            except RuntimeError:
-                return False
-            return [event.kind for event in events].count(kind) >= count
+    def await_events(self, instance: str, execution: int, number: int) -> None:
+        """Wait until an execution's history holds so many events."""
+        self.wait_until(f"event {number} of {instance!r}", lambda: len(self.kinds(instance, execution)) >= number)
 
-        self.wait_until(f"{kind} of {instance!r}", holds)
+    def kinds(self, instance: str, execution: int) -> list[str]:
+        """The kinds of the events that an execution has so far."""
+        try:
+            return [event.kind for event in self.client.read_execution_history(instance, execution)]
+        except RuntimeError:
+            return []
 
     def await_subscription(self, instance: str, execution: int = 1, count: int = 1) -> None:
         """Wait until an execution waits for an event."""
@@ -1299,6 +1404,31 @@ def parent_never_told(bench: Bench) -> None:
 
 
 @scenario(default=False)
+def chains_given_up(bench: Bench) -> None:
+    """Executions that the engine fails before they begin: what comes next is unregistered, or cannot be stored."""
+    bench.start("chain-poisoned", "ContinuesAsMissing")
+    bench.await_event("chain-poisoned", "OrchestrationContinuedAsNew")
+    exhaust_attempts(bench, "orchestrator_queue", "chain-poisoned")
+    bench.start("chain-not-stored", "NoTextInPostgresql", "again")
+    for instance in ("chain-poisoned", "chain-not-stored"):
+        status = bench.settle(instance)
+        bench.note(instance, status, executions=bench.client.list_executions(instance))
+
+
+@scenario(default=False)
+def deleted_before_its_child(bench: Bench) -> None:
+    """A parent that is deleted while its child is still to be started: the child is failed without a parent."""
+    parent = "deleted-early"
+    bench.start(parent, "ParentOfMissing")
+    bench.await_event(parent, "SubOrchestrationScheduled")
+    bench.client.delete_instance(parent, force=True)
+    bench.note(parent, "deleted", executions=0)
+    exhaust_attempts(bench, "orchestrator_queue", f"{parent}::sub::2")
+    if bench.postgresql:
+        bench.finish(f"{parent}::sub::2", "Failed")
+
+
+@scenario(default=False)
 def halted(bench: Bench) -> None:
     """A store whose dispatcher can take no message any more, so that an orchestration never starts."""
     if bench.postgresql:
@@ -1385,6 +1515,67 @@ def run(target: str, schema: str | None, seconds: float) -> Json:
     return {"seconds": seconds}
 
 
+def run_until(target: str, schema: str | None, events: Json, start: Json) -> Json:
+    """Start orchestrations, and let a runtime work until executions have so many events.
+
+    `events` is a list of instance, execution and number of events; `start` of instance, name and input.
+    """
+    provider = open_provider(target, schema)
+    bench = Bench(target, schema, PatientClient(duroxide.Client(provider)))
+    runtime = make_runtime(provider)
+    runtime.start()
+    for instance, name, value in start:
+        bench.start(instance, name, value)
+    for instance, execution, number in events:
+        bench.await_events(instance, execution, number)
+    runtime.shutdown(1000)
+    return {"started": len(start)}
+
+
+def play(target: str, schema: str | None, script: Json) -> Json:
+    """Let a runtime work while the acts of a script are played; leave the store as it stands at the end.
+
+    An act is a list of its kind and what is given to it: `start` an instance with the steps of a program, `event`,
+    `letter` and `cancel` for an instance, `prune` and `delete` one, `wait` so many ms, `restart` the runtime, and as
+    the last one `die`, which ends the process in the midst of whatever it does.
+    """
+    provider = open_provider(target, schema)
+    client = PatientClient(duroxide.Client(provider))
+    # One of each kind on SQLite: more lock each other out until the engine fails an orchestration for good.
+    dispatchers = 1 if schema is None else 2
+    runtime = make_runtime(provider, dispatchers)
+    runtime.start()
+    for act in script:
+        match act:
+            case ["start", instance, steps]:
+                client.start_orchestration(instance, "Program", steps)
+            case ["event", instance, name]:
+                client.raise_event(instance, name, {"by": "the script"})
+            case ["letter", instance, name]:
+                client.enqueue_event(instance, name, {"by": "the script"})
+            case ["cancel", instance]:
+                client.cancel_instance(instance, "by the script")
+            case ["prune", instance, keep]:
+                with suppress(RuntimeError):  # it may not have begun yet
+                    client.prune_executions(instance, duroxide.PruneOptions(keep_last=keep))
+            case ["delete", instance]:
+                with suppress(RuntimeError):  # it may be running
+                    client.delete_instance(instance, False)
+            case ["wait", ms]:
+                time.sleep(ms / 1000)
+            case ["restart"]:
+                runtime.shutdown(500)
+                runtime = make_runtime(provider, dispatchers)
+                runtime.start()
+            case ["die"]:
+                say({"acts": len(script)})
+                os._exit(0)
+            case _:
+                raise LookupError(act)
+    runtime.shutdown(1000)
+    return {"acts": len(script)}
+
+
 LOADS: list[tuple[str, Json]] = [
     ("Work", 1),
     ("Plain", {"number": 1}),
@@ -1445,6 +1636,9 @@ def statuses_of_all(client: Any) -> Json:
     return found
 
 
+STATUSES = ("Running", "Completed", "Failed", "ContinuedAsNew")
+
+
 def instance_columns(client: Any, instance: str) -> Json:
     """What the management API says of an instance and its executions, which it reads from columns."""
     numbers = client.list_executions(instance)
@@ -1464,9 +1658,9 @@ class Operation:
 ADMIN: dict[str, Operation] = {
     "delete-bulk": Operation(
         (),
-        ("before", "limit"),
+        ("before", "limit", "ids"),
         lambda client, given: client.delete_instance_bulk(
-            duroxide.InstanceFilter(completed_before=given.before, limit=given.limit)
+            duroxide.InstanceFilter(instance_ids=given.ids, completed_before=given.before, limit=given.limit)
         ),
     ),
     "delete-instance": Operation(
@@ -1479,6 +1673,15 @@ ADMIN: dict[str, Operation] = {
             given.instance, duroxide.PruneOptions(keep_last=given.keep, completed_before=given.before)
         ),
     ),
+    "prune-bulk": Operation(
+        (),
+        ("keep", "before", "ids"),
+        lambda client, given: client.prune_executions_bulk(
+            duroxide.InstanceFilter(instance_ids=given.ids),
+            duroxide.PruneOptions(keep_last=given.keep, completed_before=given.before),
+        ),
+    ),
+    "tree": Operation(("instance",), (), lambda client, given: client.get_instance_tree(given.instance)),
     "status": Operation(("instance",), (), lambda client, given: client.get_status(given.instance)),
     "statuses": Operation((), (), lambda client, given: statuses_of_all(client)),
     "instance": Operation(("instance",), (), lambda client, given: instance_columns(client, given.instance)),
@@ -1489,6 +1692,9 @@ ADMIN: dict[str, Operation] = {
         ("instance", "execution"),
         (),
         lambda client, given: client.read_execution_history(given.instance, int(given.execution)),
+    ),
+    "by-status": Operation(
+        (), (), lambda client, given: {status: client.list_instances_by_status(status) for status in STATUSES}
     ),
     "list-by-status": Operation(("status",), (), lambda client, given: client.list_instances_by_status(given.status)),
     "metrics": Operation((), (), lambda client, given: client.get_system_metrics()),
@@ -1552,10 +1758,14 @@ def parser() -> argparse.ArgumentParser:
     command("workload").add_argument("--only", type=lambda names: names.split(","), default=[])
     for name in ("run", "load"):
         command(name).add_argument("--seconds", type=float, required=True)
+    until = command("run-until")
+    until.add_argument("--events", type=json.loads, required=True)
+    until.add_argument("--start", type=json.loads, default=[])
     for name in ("raise-event", "enqueue-event"):
         command(name, "instance", "name").add_argument("data", type=json.loads)
     command("start", "instance", "name").add_argument("value", type=json.loads)
     command("cancel", "instance", "reason")
+    command("play").add_argument("script", type=json.loads)
     operations = command("admin").add_subparsers(dest="operation", required=True)
     for name, operation in ADMIN.items():
         one = operations.add_parser(name)
@@ -1564,6 +1774,8 @@ def parser() -> argparse.ArgumentParser:
         for option in operation.options:
             if option == "force":
                 one.add_argument("--force", action="store_true")
+            elif option == "ids":
+                one.add_argument("--ids", type=json.loads)
             else:
                 one.add_argument(f"--{option}", type=int)
     return top
@@ -1579,6 +1791,8 @@ def perform(given: argparse.Namespace) -> Json:
             return workload(*store, given.only)
         case "run":
             return run(*store, given.seconds)
+        case "run-until":
+            return run_until(*store, given.events, given.start)
         case "load":
             return load(*store, given.seconds)
         case "raise-event":
@@ -1587,6 +1801,8 @@ def perform(given: argparse.Namespace) -> Json:
             return enqueue_event(*store, given.instance, given.name, given.data)
         case "start":
             return start(*store, given.instance, given.name, given.value)
+        case "play":
+            return play(*store, given.script)
         case "cancel":
             return cancel(*store, given.instance, given.reason)
         case _:

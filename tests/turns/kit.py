@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from holystone.clock import now_ms
 from holystone.store import Event, Store, WorkItem
-from holystone.store.turns.lease import OrchestrationItem
+from holystone.store.turns.ack import Activity
+from holystone.store.turns.lease import OrchestrationItem, WorkLease
+from holystone.store.turns.sessions import SessionFetchConfig
+from holystone.store.turns.tags import TagFilter
 
 LOCK_MS = 30_000
 ENGINE = "0.1.28"
 """The version that events claim: an execution is only handed to engines that are no older than its first event."""
 
+PLAIN: Mapping[str, Any] = {}
+"""An activity without tag and session."""
+
+News = tuple[str, Mapping[str, Any]]
+"""What happens in a turn: the type of an event, and its payload."""
+
 
 @dataclass
 class Kit:
-    """Takes turns on one store; ids of events are counted for each execution."""
+    """Takes turns on one store, as an engine of the version `engine` would."""
 
     store: Store
+    engine: str = ENGINE
+
+    # Messages
 
     def start(self, instance_id: str, name: str = "Order", **fields: Any) -> None:
         """Queue the start of an instance."""
@@ -29,40 +42,9 @@ class Kit:
         """Queue a message for an orchestration."""
         self.store.enqueue_for_orchestrator(WorkItem.new(kind, **fields), delay_ms)
 
-    def fetch(self, lock_ms: int = LOCK_MS) -> OrchestrationItem:
-        """Return the next turn, of which there must be one."""
-        item = self.store.fetch_orchestration_item(lock_ms)
-        assert item is not None
-        return item
-
-    def event(self, instance_id: str, event_id: int, type: str, execution_id: int = 1, **payload: Any) -> Event:
-        """Return an event that happens now."""
-        return Event.new(
-            type,
-            event_id=event_id,
-            instance_id=instance_id,
-            execution_id=execution_id,
-            timestamp_ms=now_ms(),
-            duroxide_version=ENGINE,
-            **payload,
-        )
-
-    def started(self, instance_id: str, execution_id: int = 1, name: str = "Order", **payload: Any) -> Event:
-        """Return the first event of an execution."""
-        given: dict[str, Any] = {"input": "{}", "parent_instance": None, "parent_id": None, **payload}
-        return self.event(instance_id, 1, "OrchestrationStarted", execution_id, name=name, version="1.0.0", **given)
-
-    def begin(self, instance_id: str, *more: Event) -> None:
-        """Start an instance and ack its first turn, with more events after the first one."""
-        self.start(instance_id)
-        item = self.fetch()
-        self.store.ack_orchestration_item(
-            item.lock_token, item.execution_id, history_delta=[self.started(instance_id), *more]
-        )
-
-    def finish(self, instance_id: str, output: str = "1") -> None:
-        """Start an instance and end it in its first turn."""
-        self.begin(instance_id, self.event(instance_id, 2, "OrchestrationCompleted", output=output))
+    def poke(self, instance_id: str, data: str = "1") -> None:
+        """Queue a message that gives an instance another turn."""
+        self.send("ExternalRaised", instance=instance_id, name="go", data=data)
 
     def activity(self, instance_id: str, number: int = 2, execution_id: int = 1, **fields: Any) -> WorkItem:
         """Return the message that has an activity run."""
@@ -74,4 +56,139 @@ class Kit:
             name="Charge",
             input="{}",
             **fields,
+        )
+
+    def completion(self, instance_id: str, number: int = 2, result: str = "7") -> WorkItem:
+        """Return the message that tells an orchestration of an activity's result."""
+        return WorkItem.new("ActivityCompleted", instance=instance_id, execution_id=1, id=number, result=result)
+
+    # Events
+
+    def event(self, instance_id: str, event_id: int, type: str, execution_id: int = 1, **payload: Any) -> Event:
+        """Return an event that happens now."""
+        return Event.new(
+            type,
+            event_id=event_id,
+            instance_id=instance_id,
+            execution_id=execution_id,
+            timestamp_ms=now_ms(),
+            duroxide_version=self.engine,
+            **payload,
+        )
+
+    def started(self, instance_id: str, execution_id: int = 1, name: str = "Order", **payload: Any) -> Event:
+        """Return the first event of an execution."""
+        given: dict[str, Any] = {
+            "version": "1.0.0",
+            "input": "{}",
+            "parent_instance": None,
+            "parent_id": None,
+            **payload,
+        }
+        return self.event(instance_id, 1, "OrchestrationStarted", execution_id, name=name, **given)
+
+    # Fetching
+
+    def fetch(self, lock_ms: int = LOCK_MS) -> OrchestrationItem:
+        """Return the next turn, of which there must be one."""
+        item = self.store.fetch_orchestration_item(lock_ms)
+        assert item is not None
+        return item
+
+    def work(
+        self, lock_ms: int = LOCK_MS, *, session: SessionFetchConfig | None = None, tags: TagFilter | None = None
+    ) -> WorkLease:
+        """Return the next activity, of which there must be one."""
+        lease = self.store.fetch_work_item(lock_ms, session=session, tags=tags)
+        assert lease is not None
+        return lease
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether there is a turn to take; if so, it is taken."""
+        return self.store.fetch_orchestration_item(LOCK_MS) is not None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is an activity to run; if so, it is taken."""
+        return self.store.fetch_work_item(LOCK_MS) is not None
+
+    # Whole turns
+
+    def begin(self, instance_id: str, *more: Event, **fields: Any) -> None:
+        """Start an instance and ack its first turn, with more events after the first one."""
+        self.start(instance_id, **fields)
+        item = self.fetch()
+        self.store.ack_orchestration_item(
+            item.lock_token, item.execution_id, history_delta=[self.started(instance_id, **fields), *more]
+        )
+
+    def employ(self, instance_id: str, *activities: Mapping[str, Any]) -> None:
+        """Start an instance whose first turn schedules activities, numbered 2, 3 and so on; a plain one by default.
+
+        Of each activity its `tag` and `session_id` may be given.
+        """
+        self.start(instance_id)
+        token = self.fetch().lock_token
+        events, items = self._scheduling(instance_id, 2, activities or [PLAIN])
+        self.store.ack_orchestration_item(
+            token, 1, history_delta=[self.started(instance_id), *events], worker_items=items
+        )
+
+    def schedule(self, instance_id: str, *activities: Mapping[str, Any]) -> None:
+        """Schedule activities in another turn of the instance, as `employ` does in the first."""
+        self.poke(instance_id)
+        item = self.fetch()
+        events, items = self._scheduling(instance_id, item.history[-1].event_id + 1, activities)
+        self.store.ack_orchestration_item(item.lock_token, 1, history_delta=events, worker_items=items)
+
+    def _scheduling(
+        self, instance_id: str, first: int, activities: Sequence[Mapping[str, Any]]
+    ) -> tuple[list[Event], list[WorkItem]]:
+        numbered = list(enumerate(activities, first))
+        scheduled: Mapping[str, Any] = {"name": "Charge", "input": "{}"}
+        events = [self.event(instance_id, n, "ActivityScheduled", **scheduled, **fields) for n, fields in numbered]
+        return events, [self.activity(instance_id, n, **fields) for n, fields in numbered]
+
+    def finish(self, instance_id: str, output: str = "1", **fields: Any) -> None:
+        """Start an instance and end it in its first turn."""
+        self.begin(instance_id, self.event(instance_id, 2, "OrchestrationCompleted", output=output), **fields)
+
+    def turn(
+        self,
+        instance_id: str,
+        *news: News,
+        messages: Sequence[WorkItem] = (),
+        activities: Sequence[WorkItem] = (),
+        cancelled: Sequence[Activity] = (),
+    ) -> None:
+        """Wake an instance, and ack a turn in which `news` happen; their events get the next ids."""
+        self.poke(instance_id)
+        item = self.fetch()
+        assert item.instance_id == instance_id
+        number = item.history[-1].event_id + 1
+        self.store.ack_orchestration_item(
+            item.lock_token,
+            item.execution_id,
+            history_delta=[
+                self.event(instance_id, number + nth, type, item.execution_id, **payload)
+                for nth, (type, payload) in enumerate(news)
+            ],
+            worker_items=activities,
+            orchestrator_items=messages,
+            cancelled_activities=cancelled,
+        )
+
+    def complete(self, instance_id: str, output: str = "1") -> None:
+        """End a running instance."""
+        self.turn(instance_id, ("OrchestrationCompleted", {"output": output}))
+
+    def continue_as_new(self, instance_id: str) -> None:
+        """End the current execution and begin the next one."""
+        again = WorkItem.new("ContinueAsNew", instance=instance_id, orchestration="Order", input="{}", version=None)
+        self.turn(instance_id, ("OrchestrationContinuedAsNew", {"input": "{}"}), messages=[again])
+        item = self.fetch()
+        following = item.execution_id + 1
+        self.store.ack_orchestration_item(
+            item.lock_token, following, history_delta=[self.started(instance_id, following)]
         )

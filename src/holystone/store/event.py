@@ -119,7 +119,7 @@ class Event:
         try:
             fields = read_object(text)
         except ValueError as error:
-            raise RecordError(f"The event {error}.") from None
+            raise RecordError(f"The event {error}.", f"it {error}") from None
         if lacking := [name for name in COMMON if name not in fields]:
             raise _error(fields, f"{lacking[0]!r} is missing")
         payload = {name: value for name, value in fields.items() if name not in COMMON}
@@ -160,4 +160,4 @@ def _error(fields: Mapping[str, Any], wrong: str) -> RecordError:
         which += f" of {instance!r}"
     if NUMBER.holds(execution):
         which += f", execution {execution}"
-    return RecordError(f"In {which}: {wrong}.")
+    return RecordError(f"In {which}: {wrong}.", wrong)

@@ -17,6 +17,9 @@ COMPLETED = "Completed"
 FAILED = "Failed"
 CONTINUED_AS_NEW = "ContinuedAsNew"
 
+POISON_EVENT_ID = 99_999
+"""The id that the engine gives to the end of a history that it cannot read, whatever ids that has."""
+
 STATUSES = (RUNNING, COMPLETED, FAILED, CONTINUED_AS_NEW)
 
 TERMINAL: dict[str, str] = {

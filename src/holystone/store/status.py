@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Select, func, literal_column, select
 
 from holystone.store.event import Event
 from holystone.store.events import COMPLETED, FAILED, RUNNING, TERMINAL, terminal_outcome
 from holystone.store.store import Store
 from holystone.store.tables import executions, history
 from holystone.store.tables import instances as instance_rows
-from holystone.store.turns.fetch import read_events
+from holystone.store.turns.fetch import read_event
 
 NOT_FOUND = "NotFound"
 
@@ -26,32 +26,83 @@ class InstanceStatus:
 
 
 def history_of(store: Store, instance_id: str, execution_id: int | None) -> list[Event]:
-    """Return the events of an execution in order, of the latest one for None; none where there is no such."""
+    """Return the events of an execution in order, of the latest one for None; none where there is no such.
+
+    RecordError names an event that cannot be read.
+    """
     with store.snapshot() as connection:
-        if execution_id is None:
-            newest = select(func.max(history.c.execution_id)).where(history.c.instance_id == instance_id)
-            execution_id = connection.execute(newest).scalar_one_or_none()
-        return [] if execution_id is None else read_events(connection, instance_id, execution_id)
+        return [_event(row) for row in connection.execute(_rows(instance_id, execution_id))]
+
+
+def histories_of(store: Store, instance_id: str) -> dict[int, list[Event]]:
+    """Return the events of all executions of an instance: execution id -> its events in order.
+
+    RecordError names an event that cannot be read.
+    """
+    found: dict[int, list[Event]] = {}
+    every = select(history).where(history.c.instance_id == instance_id)
+    with store.snapshot() as connection:
+        for row in connection.execute(every.order_by(history.c.execution_id, history.c.event_id)):
+            found.setdefault(row.execution_id, []).append(_event(row))
+    return found
+
+
+def _rows(instance_id: str, execution_id: int | None) -> Select[Any]:
+    """Return the select of an execution's events in order, of the latest execution's for None."""
+    executions_of = history.alias("executions_of")
+    newest = select(func.max(executions_of.c.execution_id)).where(executions_of.c.instance_id == instance_id)
+    wanted = newest.scalar_subquery() if execution_id is None else execution_id
+    return (
+        select(history)
+        .where(history.c.instance_id == instance_id, history.c.execution_id == wanted)
+        .order_by(history.c.event_id)
+    )
+
+
+def _event(row: Any) -> Event:
+    return read_event(row.instance_id, row.execution_id, row.event_id, row.event_data)
 
 
 def status_of(store: Store, instance_id: str) -> InstanceStatus:
     """Return the status that the latest history tells, as `get_orchestration_status` of the engine derives it.
 
     The last event that ends the instance counts. One that continued as new is Running: its next execution
-    only waits for its first turn.
+    only waits for its first turn. A history that cannot be read counts as far as its end can be: the engine fails one
+    like that with a last event, and refuses to tell its status.
     """
-    events = history_of(store, instance_id, None)
     with store.snapshot() as connection:
-        wanted = select(instance_rows.c.custom_status, instance_rows.c.custom_status_version)
-        row = connection.execute(wanted.where(instance_rows.c.instance_id == instance_id)).one_or_none()
-    custom = (None, 0) if row is None else (row.custom_status, row.custom_status_version)
-    for event in reversed(events):
-        if TERMINAL.get(event.type) in (COMPLETED, FAILED):
-            outcome = terminal_outcome({**event.payload, "type": event.type, "timestamp_ms": event.timestamp_ms})
-            if outcome is not None:
-                return InstanceStatus(outcome.status, outcome.output, *custom)
-    started = any(event.type == "OrchestrationStarted" for event in events)
+        custom = _custom_status(store, connection, instance_id, -1) or (None, 0)
+        started = False
+        backwards = _rows(instance_id, None).order_by(None).order_by(history.c.event_id.desc())
+        for event in map(_event, connection.execute(backwards)):
+            if TERMINAL.get(event.type) in (COMPLETED, FAILED):
+                outcome = terminal_outcome({**event.payload, "type": event.type, "timestamp_ms": event.timestamp_ms})
+                if outcome is not None:
+                    return InstanceStatus(outcome.status, outcome.output, *custom)
+            started = started or event.type == "OrchestrationStarted"
     return InstanceStatus(RUNNING, None, *custom) if started else InstanceStatus(NOT_FOUND)
+
+
+def custom_status(store: Store, instance_id: str, last_seen_version: int) -> tuple[str | None, int] | None:
+    """Return the custom status and its version where that is newer than the one last seen, else None.
+
+    None also where there is no such instance.
+    """
+    with store.snapshot() as connection:
+        return _custom_status(store, connection, instance_id, last_seen_version)
+
+
+def _custom_status(
+    store: Store, connection: Connection, instance_id: str, last_seen_version: int
+) -> tuple[str | None, int] | None:
+    if "custom_status" not in store.columns[instance_rows.name]:  # an older engine's, which has none
+        return None
+    row = connection.execute(
+        select(instance_rows.c.custom_status, instance_rows.c.custom_status_version).where(
+            instance_rows.c.instance_id == instance_id, instance_rows.c.custom_status_version > last_seen_version
+        )
+    ).one_or_none()
+    return None if row is None else (row.custom_status, row.custom_status_version)
 
 
 @dataclass(frozen=True)
@@ -83,11 +134,15 @@ def list_executions(
     """Return the executions in the order of their ids, by the column and not by the history.
 
     `status`, `name` and `instance_id` are exact; `instances` is a pattern in which * and ? are wild;
-    `older_than_seconds` goes by started_at.
+    `older_than_seconds` goes by started_at. By a status other than Completed they are found through an index of
+    holystone's own, where `migrate upgrade` has made it; by any other way the whole table is read.
     """
     conditions = []
     if status is not None:
         conditions.append(executions.c.status == status)
+        if status != COMPLETED:
+            # In so many words, for SQLite takes the index of those that have not completed for nothing less.
+            conditions.append(executions.c.status != literal_column(f"'{COMPLETED}'"))
     if name is not None:
         conditions.append(instance_rows.c.orchestration_name == name)
     if older_than_seconds is not None:

@@ -1,16 +1,17 @@
 """Opening a store: recognise it, read it as one snapshot, write to it in one transaction."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from holystone.clock import now_ms
-from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError
+from holystone.errors import HolystoneError, InvalidTurnError, NotAStoreError, StoreChangedError
 from holystone.store.flavours import Flavour, flavour_of
 from holystone.store.flavours.base import Columns
 from holystone.store.tables import CORE
@@ -22,7 +23,22 @@ if TYPE_CHECKING:
     from holystone.store.turns.ack import Activity
     from holystone.store.turns.fetch import Version
     from holystone.store.turns.lease import ExecutionMetadata, OrchestrationItem, WorkLease
+    from holystone.store.turns.records import (
+        DeleteInstanceResult,
+        ExecutionInfo,
+        InstanceFilter,
+        InstanceInfo,
+        InstanceTree,
+        PruneResult,
+        QueueDepths,
+        SystemMetrics,
+    )
+    from holystone.store.turns.sessions import SessionFetchConfig
+    from holystone.store.turns.tags import TagFilter
     from holystone.store.work_item import WorkItem
+
+
+Statement = TypeVar("Statement")
 
 
 class Store:
@@ -36,11 +52,14 @@ class Store:
     columns: Columns
     engine_migration: str | None
     identity: str
+    statement_timeout: float | None = None
+    """Seconds after which a statement that reads is given up with StoreUnavailableError; None for never."""
 
     def __init__(self, target: Target, *, read_only: bool) -> None:
         self.target = target
         self.read_only = read_only
         self.flavour: Flavour = flavour_of(target)
+        self._prepared: dict[tuple[Hashable, ...], Any] = {}
 
     @classmethod
     def open(cls, target: str | Target, schema: str | None = None, *, read_only: bool = False) -> Self:
@@ -79,6 +98,9 @@ class Store:
             others = [stack.enter_context(self._transaction(self._reader)) for _ in range(number - 1)]
             for other in others:
                 self.flavour.adopt_view(other, view)
+            if self.statement_timeout is not None:
+                for connection in (first, *others):
+                    self.flavour.limit_statements(connection, self.statement_timeout)
             yield [first, *others]
         self.flavour.end_reading()
 
@@ -86,8 +108,40 @@ class Store:
     def transaction(self) -> Iterator[Connection]:
         """Yield a connection in one writing transaction: committed at the end, rolled back on an error."""
         assert not self.read_only
-        with self._transaction(self._writer) as connection:
+        with self._transaction(self._repairer) as connection:
             yield connection
+
+    @contextmanager
+    def turn(self) -> Iterator[Connection]:
+        """Yield a connection in one writing transaction of the turn protocol, as durable as the engine's own are.
+
+        On SQLite such a one may be lost, whole, when the machine loses its power, and not when a process dies.
+        SchemaTooOldError where the store lacks what turns need.
+        """
+        assert not self.read_only
+        try:
+            with self._transaction(self._writer) as connection:
+                yield connection
+        except OverflowError as error:  # SQLite's driver says nothing else of a number beyond 2^63
+            raise InvalidTurnError(
+                f"A number is too great for {self.target}: {error}.", "Mend the caller: nothing was written."
+            ) from error
+
+    def prepared(self, build: Callable[..., Statement], *arguments: Hashable) -> Statement:
+        """Return what `build` makes of the store's flavour and the arguments, made once.
+
+        A statement of a turn takes much longer to put together than to run.
+        """
+        key = (build, *arguments)
+        if key not in self._prepared:
+            self._prepared[key] = build(self.flavour, *arguments)
+        statement: Statement = self._prepared[key]
+        return statement
+
+    def close(self) -> None:
+        """Close the connections that turns keep open; the next turn opens new ones."""
+        if "_writer" in self.__dict__:
+            self._writer.dispose()
 
     # The turn protocol. Imported when it is used: a check from cron has no need of it.
 
@@ -142,21 +196,23 @@ class Store:
         """See `turns.queues.put_for_orchestrator`."""
         from holystone.store.turns import queues
 
-        with self.transaction() as connection:
-            queues.put_for_orchestrator(self.flavour, connection, work_item, now_ms(), delay_ms)
+        with self.turn() as connection:
+            queues.put_for_orchestrator(self.flavour, connection, [work_item], now_ms(), delay_ms)
 
     def enqueue_for_worker(self, work_item: "WorkItem") -> None:
         """See `turns.queues.put_for_worker`."""
         from holystone.store.turns import queues
 
-        with self.transaction() as connection:
-            queues.put_for_worker(self.flavour, connection, work_item, now_ms())
+        with self.turn() as connection:
+            queues.put_for_worker(self.flavour, connection, [work_item], now_ms())
 
-    def fetch_work_item(self, lock_timeout_ms: int) -> "WorkLease | None":
-        """See `turns.work.fetch`."""
+    def fetch_work_item(
+        self, lock_timeout_ms: int, *, session: "SessionFetchConfig | None" = None, tags: "TagFilter | None" = None
+    ) -> "WorkLease | None":
+        """See `turns.work.fetch`; without `session` none of a session, without `tags` those without a tag."""
         from holystone.store.turns import work
 
-        return work.fetch(self, lock_timeout_ms)
+        return work.fetch(self, lock_timeout_ms, session, tags)
 
     def ack_work_item(self, lock_token: str, completion: "WorkItem | None" = None) -> None:
         """See `turns.work.ack`."""
@@ -175,6 +231,142 @@ class Store:
         from holystone.store.turns import work
 
         work.renew(self, lock_token, extend_ms)
+
+    def renew_session_lock(self, owner_ids: Sequence[str], extend_ms: int, idle_timeout_ms: int) -> int:
+        """See `turns.sessions.renew`."""
+        from holystone.store.turns import sessions
+
+        return sessions.renew(self, owner_ids, extend_ms, idle_timeout_ms)
+
+    def cleanup_orphaned_sessions(self) -> int:
+        """See `turns.sessions.clean_up`."""
+        from holystone.store.turns import sessions
+
+        return sessions.clean_up(self)
+
+    def delete_instance(self, instance_id: str, *, force: bool = False) -> "DeleteInstanceResult":
+        """See `turns.deletion.delete`."""
+        from holystone.store.turns import deletion
+
+        return deletion.delete(self, instance_id, force=force)
+
+    def delete_instances_atomic(self, instance_ids: Sequence[str], *, force: bool = False) -> "DeleteInstanceResult":
+        """See `turns.deletion.delete_all`."""
+        from holystone.store.turns import deletion
+
+        return deletion.delete_all(self, instance_ids, force=force)
+
+    def delete_instance_bulk(self, filter: "InstanceFilter") -> "DeleteInstanceResult":
+        """See `turns.deletion.delete_bulk`."""
+        from holystone.store.turns import deletion
+
+        return deletion.delete_bulk(self, filter)
+
+    def prune_executions(
+        self, instance_id: str, *, keep_last: int | None = None, completed_before: int | None = None
+    ) -> "PruneResult":
+        """See `turns.prune.prune`."""
+        from holystone.store.turns import prune
+
+        return prune.prune(self, instance_id, keep_last, completed_before)
+
+    def prune_executions_bulk(
+        self, filter: "InstanceFilter", *, keep_last: int | None = None, completed_before: int | None = None
+    ) -> "PruneResult":
+        """See `turns.prune.prune_bulk`."""
+        from holystone.store.turns import prune
+
+        return prune.prune_bulk(self, filter, keep_last, completed_before)
+
+    # What the engine's management side tells, by the columns, and under its own names.
+
+    def list_instances(self) -> list[str]:
+        """See `turns.management.list_instances`."""
+        from holystone.store.turns import management
+
+        return management.list_instances(self)
+
+    def list_instances_by_status(self, status: str) -> list[str]:
+        """See `turns.management.list_instances`."""
+        from holystone.store.turns import management
+
+        return management.list_instances(self, status)
+
+    def list_execution_ids(self, instance_id: str) -> list[int]:
+        """See `turns.management.list_execution_ids`."""
+        from holystone.store.turns import management
+
+        return management.list_execution_ids(self, instance_id)
+
+    def latest_execution_id(self, instance_id: str) -> int:
+        """See `turns.management.latest_execution_id`."""
+        from holystone.store.turns import management
+
+        return management.latest_execution_id(self, instance_id)
+
+    def get_instance_info(self, instance_id: str) -> "InstanceInfo":
+        """See `turns.management.instance_info`."""
+        from holystone.store.turns import management
+
+        return management.instance_info(self, instance_id)
+
+    def get_execution_info(self, instance_id: str, execution_id: int) -> "ExecutionInfo":
+        """See `turns.management.execution_info`."""
+        from holystone.store.turns import management
+
+        return management.execution_info(self, instance_id, execution_id)
+
+    def get_system_metrics(self) -> "SystemMetrics":
+        """See `turns.management.system_metrics`."""
+        from holystone.store.turns import management
+
+        return management.system_metrics(self)
+
+    def get_queue_depths(self) -> "QueueDepths":
+        """See `turns.management.queue_depths`."""
+        from holystone.store.turns import management
+
+        return management.queue_depths(self)
+
+    def list_children(self, instance_id: str) -> list[str]:
+        """See `turns.tree.children`."""
+        from holystone.store.turns import tree
+
+        return tree.children(self, instance_id)
+
+    def get_parent_id(self, instance_id: str) -> str | None:
+        """See `turns.tree.parent`."""
+        from holystone.store.turns import tree
+
+        return tree.parent(self, instance_id)
+
+    def get_instance_tree(self, instance_id: str) -> "InstanceTree":
+        """See `turns.tree.instance_tree`."""
+        from holystone.store.turns import tree
+
+        return tree.instance_tree(self, instance_id)
+
+    def get_custom_status(self, instance_id: str, last_seen_version: int = 0) -> "tuple[str | None, int] | None":
+        """See `status.custom_status`."""
+        from holystone.store import status
+
+        return status.custom_status(self, instance_id, last_seen_version)
+
+    def get_kv_value(self, instance_id: str, key: str) -> str | None:
+        """See `turns.keyvalue.values`; None where there is no such key."""
+        return self.get_kv_all_values(instance_id).get(key)
+
+    def get_kv_all_values(self, instance_id: str) -> dict[str, str]:
+        """See `turns.keyvalue.values`."""
+        from holystone.store.turns import keyvalue
+
+        return keyvalue.values(self, instance_id)
+
+    def read_histories(self, instance_id: str) -> "dict[int, list[Event]]":
+        """See `status.histories_of`."""
+        from holystone.store import status
+
+        return status.histories_of(self, instance_id)
 
     def read_history(self, instance_id: str, execution_id: int | None = None) -> "list[Event]":
         """See `status.history_of`."""
@@ -224,8 +416,17 @@ class Store:
         return self.flavour.engine(read_only=True)
 
     @cached_property
-    def _writer(self) -> Engine:
+    def _repairer(self) -> Engine:
         return self.flavour.engine(read_only=False)
+
+    @cached_property
+    def _writer(self) -> Engine:
+        from holystone.store.turns import schema
+
+        schema.require(self)
+        engine = self.flavour.turn_engine()
+        weakref.finalize(self, engine.dispose)
+        return engine
 
     def _recognise(self) -> None:
         with self.snapshot() as connection:

@@ -80,17 +80,21 @@ class WorkItem:
         return item
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: object) -> Self:
         """Return the message that a queue row's work_item holds."""
+        if not isinstance(text, str):  # SQLite keeps anything in any column
+            raise RecordError("The message is no text.", "it is no text")
         try:
             item = read_object(text)
         except ValueError as error:
-            raise RecordError(f"The message {error}.") from None
+            raise RecordError(f"The message {error}.", f"it {error}") from None
         if len(item) != 1:
-            raise RecordError(f"The message should have one field, its kind, and has {len(item)}.")
+            wrong = f"should have one field, its kind, and has {len(item)}"
+            raise RecordError(f"The message {wrong}.", f"it {wrong}")
         ((kind, fields),) = item.items()
         if not isinstance(fields, dict):
-            raise RecordError(f"The message's {kind!r} should be an object, and is {in_words(fields)}.")
+            wrong = f"{kind!r} should be an object, and is {in_words(fields)}"
+            raise RecordError(f"The message's {wrong}.", f"its {wrong}")
         return cls(kind, fields)
 
     def to_json(self) -> str:
@@ -124,6 +128,5 @@ class WorkItem:
     def _error(self, wrong: str) -> RecordError:
         instance, execution = self.instance_id, self.fields.get("execution_id", self.fields.get("parent_execution_id"))
         whose = "" if instance is None else f" for {instance!r}"
-        if NUMBER.holds(execution):
-            whose += f", execution {execution}"
-        return RecordError(f"In {self.kind}{whose}: {wrong}.")
+        of_execution = f", execution {execution}" if NUMBER.holds(execution) else ""
+        return RecordError(f"In {self.kind}{whose}{of_execution}: {wrong}.", f"in {self.kind}{of_execution}, {wrong}")

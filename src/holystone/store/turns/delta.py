@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from holystone.errors import InvalidTurnError
 from holystone.store.event import Event
 from holystone.store.events import TERMINAL, terminal_outcome
 from holystone.store.turns.lease import ExecutionMetadata
+
+AFTER_THE_END = ("ActivityCancelRequested",)
+"""The types of events that may follow a terminal event, in its own turn: the engine cancels what is still running."""
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _MEND = "Mend the caller: nothing was written."
@@ -17,8 +21,10 @@ def require_sound(instance_id: str, execution_id: int, delta: Sequence[Event]) -
     of = f"The turn of {instance_id!r}, execution {execution_id},"
     seen: set[int] = set()
     for event in delta:
-        if event.event_id < 1:
-            raise InvalidTurnError(f"{of} has an event with the id {event.event_id}; ids begin at 1.", _MEND)
+        if not 1 <= event.event_id < 2**63:
+            raise InvalidTurnError(
+                f"{of} has an event with the id {event.event_id}; ids begin at 1 and end before 2^63.", _MEND
+            )
         if event.event_id in seen:
             raise InvalidTurnError(f"{of} has two events with the id {event.event_id}.", _MEND)
         seen.add(event.event_id)
@@ -29,6 +35,13 @@ def require_sound(instance_id: str, execution_id: int, delta: Sequence[Event]) -
     terminal = [event for event in delta if event.type in TERMINAL]
     if len(terminal) > 1:
         raise InvalidTurnError(f"{of} has {len(terminal)} terminal events; an execution ends once.", _MEND)
+    for end in terminal:
+        late = [event for event in delta if event.event_id > end.event_id and event.type not in AFTER_THE_END]
+        if late:
+            raise InvalidTurnError(
+                f"{of} has event {late[0].event_id}, a {late[0].type}, after event {end.event_id}, which ends it.",
+                _MEND,
+            )
 
 
 def metadata_of(delta: Sequence[Event]) -> ExecutionMetadata:
@@ -54,7 +67,10 @@ def metadata_of(delta: Sequence[Event]) -> ExecutionMetadata:
 
 
 def agreed(given: ExecutionMetadata | None, delta: Sequence[Event], of: str) -> ExecutionMetadata:
-    """Return the metadata to write; InvalidTurnError where what the caller gave contradicts its own events."""
+    """Return the metadata to write: what the caller gave, and for the rest what its events say.
+
+    InvalidTurnError where the one contradicts the other.
+    """
     derived = metadata_of(delta)
     if given is None:
         return derived
@@ -64,7 +80,12 @@ def agreed(given: ExecutionMetadata | None, delta: Sequence[Event], of: str) -> 
             f"with output {derived.output!r}.",
             _MEND,
         )
-    return given
+    for name in ("orchestration_name", "orchestration_version", "parent_instance_id"):
+        claimed, told = getattr(given, name), getattr(derived, name)
+        if None not in (claimed, told) and claimed != told:
+            raise InvalidTurnError(f"{of} claims the {name} {claimed!r}, and its events say {told!r}.", _MEND)
+    missing = {name: value for name, value in vars(derived).items() if getattr(given, name) is None}
+    return replace(given, **missing)
 
 
 def _parsed(version: str) -> tuple[int, int, int] | None:

@@ -1,5 +1,7 @@
 """Putting messages into the two queues."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, insert
 
 from holystone.errors import InvalidTurnError
@@ -7,39 +9,69 @@ from holystone.store.flavours import Flavour
 from holystone.store.tables import orchestrator_queue, worker_queue
 from holystone.store.work_item import WorkItem
 
+_MEND = "Mend the caller: nothing was written."
+_LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999, after which neither database has a moment."""
+
 
 def put_for_orchestrator(
-    flavour: Flavour, connection: Connection, item: WorkItem, now: int, delay_ms: int | None = None
+    flavour: Flavour, connection: Connection, items: Sequence[WorkItem], now: int, delay_ms: int | None = None
 ) -> None:
-    """Queue a message for an instance: visible now, after a delay in ms, or for a timer when it fires."""
+    """Queue messages for instances: visible now, after a delay in ms, or for a timer when it fires.
+
+    InvalidTurnError for an activity, and for a message that says no instance.
+    """
+    rows = [
+        {
+            "instance_id": _addressed(item),
+            "work_item": item.to_json(),
+            "visible_at": flavour.queue_time(_visible_at(item, now, delay_ms)),
+            "created_at": flavour.created_at(now),
+        }
+        for item in items
+    ]
+    if rows:
+        connection.execute(insert(orchestrator_queue), rows)
+
+
+def _addressed(item: WorkItem) -> str:
+    if item.is_for_worker or item.instance_id is None:
+        whose = "" if item.instance_id is None else f" for {item.instance_id!r}"
+        raise InvalidTurnError(f"A {item.kind}{whose} is nothing for the orchestrator queue.", _MEND)
+    return item.instance_id
+
+
+def _visible_at(item: WorkItem, now: int, delay_ms: int | None) -> int:
     fires_at = item.fields.get("fire_at_ms") if item.kind == "TimerFired" else None
-    connection.execute(
-        insert(orchestrator_queue).values(
-            instance_id=item.instance_id,
-            work_item=item.to_json(),
-            visible_at=flavour.queue_time(fires_at or now + (delay_ms or 0)),
-            created_at=flavour.created_at(now),
-        )
-    )
+    visible_at: int = fires_at or now + (delay_ms or 0)
+    if visible_at > _LATEST_MS:
+        raise InvalidTurnError(f"A {item.kind} for {item.instance_id!r} is due after the year 9999.", _MEND)
+    return visible_at
 
 
-def put_for_worker(flavour: Flavour, connection: Connection, item: WorkItem, now: int) -> None:
-    """Queue an activity, with the columns by which it can be found again and cancelled."""
-    if item.kind != "ActivityExecute":
-        raise InvalidTurnError(
-            f"A {item.kind} for {item.instance_id!r} is nothing for the worker queue, which takes ActivityExecute.",
-            "Mend the caller: nothing was written.",
-        )
-    fields = item.fields
-    connection.execute(
-        insert(worker_queue).values(
-            work_item=item.to_json(),
-            visible_at=flavour.queue_time(now),
-            created_at=flavour.created_at(now),
-            instance_id=item.instance_id,
-            execution_id=fields["execution_id"],
-            activity_id=fields["id"],
-            session_id=fields.get("session_id"),
-            tag=fields.get("tag"),
-        )
-    )
+def put_for_worker(flavour: Flavour, connection: Connection, items: Sequence[WorkItem], now: int) -> None:
+    """Queue activities, with the columns by which they can be found again and cancelled.
+
+    InvalidTurnError for any other message.
+    """
+    for item in items:
+        if not item.is_for_worker:
+            raise InvalidTurnError(
+                f"A {item.kind} for {item.instance_id!r} is nothing for the worker queue, which takes ActivityExecute.",
+                _MEND,
+            )
+    rows = [
+        {
+            "work_item": item.to_json(),
+            "visible_at": flavour.queue_time(now),
+            "created_at": flavour.created_at(now),
+            "instance_id": item.instance_id,
+            "execution_id": item.fields["execution_id"],
+            "activity_id": item.fields["id"],
+            "session_id": item.fields.get("session_id"),
+            "tag": item.fields.get("tag"),
+        }
+        for item in items
+    ]
+    if rows:
+        connection.execute(insert(worker_queue), rows)

@@ -1,46 +1,116 @@
 """Activities: fetch one, ack it with its completion, give it back, or hold on to it."""
 
-from sqlalchemy import case, delete, or_, select, update
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, delete, or_, select, update
 
 from holystone.clock import now_ms
-from holystone.errors import InvalidTurnError
+from holystone.errors import InvalidTurnError, RecordError, UnreadableMessageError
+from holystone.store.flavours import Flavour
 from holystone.store.store import Store
-from holystone.store.tables import worker_queue
+from holystone.store.tables import sessions, worker_queue
 from holystone.store.turns import queues
 from holystone.store.turns.lease import WorkLease
-from holystone.store.turns.locks import new_token, require_one
+from holystone.store.turns.locks import lost, new_token, require_one
+from holystone.store.turns.sessions import SessionFetchConfig, claim, touch
+from holystone.store.turns.tags import TagFilter
 from holystone.store.work_item import WorkItem
 
 _COMPLETIONS = ("ActivityCompleted", "ActivityFailed")
 
 
-def fetch(store: Store, lock_timeout_ms: int) -> WorkLease | None:
-    """Return the next activity without session and tag, locked for `lock_timeout_ms`, or None where there is none."""
-    queue = worker_queue
-    with store.transaction() as connection:
+def fetch(
+    store: Store, lock_timeout_ms: int, session: SessionFetchConfig | None, tags: TagFilter | None
+) -> WorkLease | None:
+    """Return the next activity to run, locked for `lock_timeout_ms`, or None where there is none.
+
+    With `session` those of sessions that are free or the owner's own are taken too, and the session with them;
+    without it only those without a session. Without `tags` only those without a tag are taken.
+
+    A row that is no activity is passed over, so that it holds up no other. UnreadableMessageError names it where
+    there is nothing else to fetch; it stays as it is until somebody mends or deletes it. (The engine fails at such
+    a row each time: on SQLite its workers get nothing else any more.)
+    """
+    tags = tags or TagFilter.default_only()
+    if tags == TagFilter.none():
+        return None
+    unreadable: UnreadableMessageError | None = None
+    with store.turn() as connection:
         now = now_ms()
-        row = connection.execute(
-            select(queue.c.id, queue.c.work_item, queue.c.attempt_count)
-            .where(
-                queue.c.visible_at <= store.flavour.queue_time(now),
-                or_(queue.c.lock_token.is_(None), queue.c.locked_until <= now),
-                queue.c.session_id.is_(None),
-                queue.c.tag.is_(None),
-            )
-            .order_by(queue.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        ).one_or_none()
-        if row is None:
-            return None
-        lease = WorkLease(WorkItem.from_json(row.work_item), new_token(), row.attempt_count + 1)
-        locked = {
-            "lock_token": lease.lock_token,
-            "locked_until": now + lock_timeout_ms,
-            "attempt_count": lease.attempt_count,
-        }
-        connection.execute(update(queue).where(queue.c.id == row.id).values(locked))
-        return lease
+        wanted: dict[str, Any] = {"passed": 0, "now": now, "moment": store.flavour.queue_time(now)}
+        statement = store.prepared(_next_activity, session is not None, tags)
+        if session is not None:
+            wanted["owner"] = session.owner_id
+        while row := connection.execute(statement, wanted).one_or_none():
+            wanted["passed"] = row.id
+            try:
+                item = _activity(row)
+            except UnreadableMessageError as error:
+                unreadable = unreadable or error
+                continue
+            if not _is_ours(store, connection, row.session_id, session, now):
+                continue
+            lease = WorkLease(item, new_token(), row.attempt_count + 1)
+            locked = {
+                "lock_token": lease.lock_token,
+                "locked_until": now + lock_timeout_ms,
+                "attempt_count": lease.attempt_count,
+            }
+            connection.execute(_LOCKED, {"row": row.id, **locked})
+            return lease
+    if unreadable is not None:
+        raise unreadable
+    return None
+
+
+def _is_ours(
+    store: Store, connection: Connection, session_id: str | None, session: SessionFetchConfig | None, now: int
+) -> bool:
+    """Return whether an activity is the caller's to run; the session that it is of becomes his."""
+    if session_id is None or session is None:
+        return session_id is None
+    return claim(store.flavour, connection, session_id, session, now)
+
+
+_LOCKED = update(worker_queue).where(worker_queue.c.id == bindparam("row"))
+
+
+def _next_activity(flavour: Flavour, of_sessions: bool, tags: TagFilter) -> Select[Any]:
+    """Select the first visible row after another that nobody has locked and that the caller takes."""
+    queue = worker_queue
+    wanted = select(queue.c.id, queue.c.work_item, queue.c.attempt_count, queue.c.instance_id, queue.c.session_id)
+    free: ColumnElement[bool] = queue.c.session_id.is_(None)
+    if of_sessions:
+        held = and_(sessions.c.session_id == queue.c.session_id, sessions.c.locked_until > bindparam("now"))
+        wanted = wanted.select_from(queue.outerjoin(sessions, held))
+        free = or_(free, sessions.c.session_id.is_(None), sessions.c.worker_id == bindparam("owner"))
+    return (
+        wanted.where(
+            queue.c.id > bindparam("passed"),
+            queue.c.visible_at <= bindparam("moment"),
+            or_(queue.c.lock_token.is_(None), queue.c.locked_until <= bindparam("now")),
+            free,
+            tags.condition(queue.c.tag),
+        )
+        .order_by(queue.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=queue)
+    )
+
+
+def _activity(row: Any) -> WorkItem:
+    try:
+        item = WorkItem.from_json(row.work_item)
+    except RecordError as error:
+        raise UnreadableMessageError(worker_queue.name, row.id, row.instance_id, error.why) from error
+    if not item.is_for_worker:
+        why = f"it is a {item.kind}, and no activity"
+        raise UnreadableMessageError(worker_queue.name, row.id, item.instance_id or row.instance_id, why)
+    return item
+
+
+_HELD = and_(worker_queue.c.lock_token == bindparam("token"), worker_queue.c.locked_until > bindparam("now"))
+_GONE = delete(worker_queue).where(_HELD).returning(worker_queue.c.session_id)
 
 
 def ack(store: Store, lock_token: str, completion: WorkItem | None) -> None:
@@ -53,12 +123,14 @@ def ack(store: Store, lock_token: str, completion: WorkItem | None) -> None:
             f"A {completion.kind} for {completion.instance_id!r} completes no activity.",
             "Mend the caller: nothing was written.",
         )
-    with store.transaction() as connection:
+    with store.turn() as connection:
         now = now_ms()
-        held = (worker_queue.c.lock_token == lock_token) & (worker_queue.c.locked_until > now)
-        require_one(connection.execute(delete(worker_queue).where(held)).rowcount, "activity", lock_token)
+        gone = connection.execute(_GONE, {"token": lock_token, "now": now}).one_or_none()
+        if gone is None:
+            raise lost("activity", lock_token)
+        touch(connection, gone.session_id, now)
         if completion is not None:
-            queues.put_for_orchestrator(store.flavour, connection, completion, now)
+            queues.put_for_orchestrator(store.flavour, connection, [completion], now)
 
 
 def abandon(store: Store, lock_token: str, delay_ms: int | None, ignore_attempt: bool) -> None:
@@ -72,7 +144,7 @@ def abandon(store: Store, lock_token: str, delay_ms: int | None, ignore_attempt:
     }
     if ignore_attempt:
         values["attempt_count"] = case((attempts > 0, attempts - 1), else_=0)
-    with store.transaction() as connection:
+    with store.turn() as connection:
         given_back = connection.execute(update(queue).where(queue.c.lock_token == lock_token).values(values))
         require_one(given_back.rowcount, "activity", lock_token)
 
@@ -80,7 +152,11 @@ def abandon(store: Store, lock_token: str, delay_ms: int | None, ignore_attempt:
 def renew(store: Store, lock_token: str, extend_ms: int) -> None:
     """Lock the activity for `extend_ms` from now; LockLostError where the lock has expired or it was cancelled."""
     now = now_ms()
-    held = (worker_queue.c.lock_token == lock_token) & (worker_queue.c.locked_until > now)
-    with store.transaction() as connection:
-        renewed = connection.execute(update(worker_queue).where(held).values(locked_until=now + extend_ms))
-        require_one(renewed.rowcount, "activity", lock_token)
+    renewed = update(worker_queue).where(_HELD).values(locked_until=now + extend_ms)
+    with store.turn() as connection:
+        row = connection.execute(
+            renewed.returning(worker_queue.c.session_id), {"token": lock_token, "now": now}
+        ).one_or_none()
+        if row is None:
+            raise lost("activity", lock_token)
+        touch(connection, row.session_id, now)

@@ -1,0 +1,96 @@
+"""What an execution still waits for, and what it takes along when it continues as new: both by its events.
+
+Sources in microsoft/duroxide: `get_outstanding_schedule_ids`, `collect_unmatched_queue_messages` and
+`compute_accumulated_custom_status` in src/runtime/execution.rs, MAX_CARRY_FORWARD_EVENTS in src/runtime/limits.rs.
+Events are mappings, in the order of their ids, as `events.parse` returns them.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Events = Sequence[Mapping[str, Any]]
+
+ANSWERS: Mapping[str, frozenset[str]] = {
+    "ActivityScheduled": frozenset({"ActivityCompleted", "ActivityFailed"}),
+    "TimerCreated": frozenset({"TimerFired"}),
+    "SubOrchestrationScheduled": frozenset({"SubOrchestrationCompleted", "SubOrchestrationFailed"}),
+}
+"""Type of an event that asks for something -> the types of those that answer it, by their source_event_id."""
+
+MOST_CARRIED_FORWARD = 100
+"""Letters that continue-as-new takes along; the engine drops the rest. Before 0.1.30 they were fewer."""
+
+_SUBSCRIBED = "ExternalSubscribed"
+_QUEUE_SUBSCRIBED = "ExternalSubscribedPersistent"
+_ANSWERING = frozenset().union(*ANSWERS.values())
+_DROPPING = frozenset(
+    {
+        "ActivityCancelRequested",
+        "SubOrchestrationCancelRequested",
+        f"{_SUBSCRIBED}Cancelled",
+        f"{_QUEUE_SUBSCRIBED}Cancelled",
+    }
+)
+_AT_THE_END = "orchestration_terminal"
+"""The reason for which an execution that ends cancels what is still open: after it has chosen what to take along."""
+
+
+def unanswered(events: Events) -> list[Mapping[str, Any]]:
+    """Return the activities, timers and children that have not answered, dropped ones included."""
+    answered = {event.get("source_event_id") for event in events if event["type"] in _ANSWERING}
+    return [event for event in events if event["type"] in ANSWERS and event["event_id"] not in answered]
+
+
+def dropped(events: Events, *, at_the_end: bool = True) -> set[int | None]:
+    """Return the ids of what the execution has cancelled; without those that its end did, for False."""
+    cancelled = (event for event in events if event["type"] in _DROPPING)
+    return {event.get("source_event_id") for event in cancelled if at_the_end or event["reason"] != _AT_THE_END}
+
+
+def is_open_to_events(events: Events) -> bool:
+    """Return whether a subscription is open, so that an event from outside would take the execution on."""
+    cancelled = dropped(events)
+    waiting: dict[str, list[int]] = defaultdict(list)
+    places: Counter[str] = Counter()
+    for event in events:
+        match event["type"]:
+            case "ExternalSubscribed":
+                waiting[event["name"]].append(event["event_id"])
+            case "ExternalEvent" if waiting[event["name"]]:
+                waiting[event["name"]].pop(0)
+            case "ExternalSubscribedCancelled":
+                for name, ids in waiting.items():
+                    waiting[name] = [one for one in ids if one != event.get("source_event_id")]
+            case "ExternalSubscribedPersistent" if event["event_id"] not in cancelled:
+                places[event["name"]] += 1
+            case "ExternalEventPersistent":
+                places[event["name"]] -= 1
+    return any(waiting.values()) or any(free > 0 for free in places.values())
+
+
+def carried_forward(events: Events) -> list[tuple[str, str]]:
+    """Return the letters, as name and data, that no dequeue took and that the next execution gets."""
+    cancelled = dropped(events, at_the_end=False)
+    taken = Counter(
+        event["name"] for event in events if event["type"] == _QUEUE_SUBSCRIBED and event["event_id"] not in cancelled
+    )
+    left = []
+    for event in events:
+        if event["type"] == "ExternalEventPersistent":
+            if taken[event["name"]] > 0:
+                taken[event["name"]] -= 1
+            else:
+                left.append((event["name"], event["data"]))
+    return left[:MOST_CARRIED_FORWARD]
+
+
+def custom_status(events: Events) -> str | None:
+    """Return the custom status at the end of the events: the last one set, or the one that was carried over."""
+    status = None
+    for event in events:
+        if event["type"] == "OrchestrationStarted":
+            status = event.get("initial_custom_status")
+        elif event["type"] == "CustomStatusUpdated":
+            status = event.get("status")
+    return status

@@ -1,0 +1,21 @@
+"""Which events refer to an earlier one of their execution, by its id in source_event_id.
+
+Sources in microsoft/duroxide: `prep_completions` and `collect_cancelled_from_context` in src/runtime/replay_engine.rs,
+`emit_terminal_cancellation_breadcrumbs` in src/runtime/execution.rs. All other events have no source.
+"""
+
+from collections.abc import Mapping
+
+from holystone.store.outstanding import ANSWERS
+
+REFERS_TO: Mapping[str, str] = {
+    **{answer: asked for asked, answers in ANSWERS.items() for answer in sorted(answers)},
+    "ActivityCancelRequested": "ActivityScheduled",
+    "SubOrchestrationCancelRequested": "SubOrchestrationScheduled",
+    "ExternalSubscribedCancelled": "ExternalSubscribed",
+    "ExternalSubscribedPersistentCancelled": "ExternalSubscribedPersistent",
+}
+"""Type of an event that has a source -> the type of the event that this has to be."""
+
+CANCELLING = frozenset(kind for kind in REFERS_TO if kind.endswith(("CancelRequested", "Cancelled")))
+"""The types by which an execution gives up what it asked for; its end does so, too, and may write them after itself."""

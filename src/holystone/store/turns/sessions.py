@@ -1,0 +1,58 @@
+"""Sessions: activities that share one are run by the same worker for as long as it holds the session."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, exists, not_, or_, update
+
+from holystone.clock import now_ms
+from holystone.store.flavours import Flavour
+from holystone.store.store import Store
+from holystone.store.tables import sessions, worker_queue
+
+
+@dataclass(frozen=True)
+class SessionFetchConfig:
+    """Who fetches activities of sessions, and for how long (in ms) a session becomes theirs with each of them."""
+
+    owner_id: str
+    lock_timeout_ms: int
+
+
+def claim(flavour: Flavour, connection: Connection, session_id: str, config: SessionFetchConfig, now: int) -> bool:
+    """Make the session the owner's, or hold on to it; False where another worker was quicker."""
+    claimed = {"worker_id": config.owner_id, "locked_until": now + config.lock_timeout_ms, "last_activity_at": now}
+    free = or_(sessions.c.locked_until <= now, sessions.c.worker_id == config.owner_id)
+    take = flavour.insert(sessions).values(session_id=session_id, **claimed)
+    take = take.on_conflict_do_update(index_elements=["session_id"], set_=claimed, where=free)
+    return connection.execute(take.execution_options(preserve_rowcount=True)).rowcount == 1
+
+
+def touch(connection: Connection, session_id: str | None, now: int) -> None:
+    """Note that a session was used, where its lock has not expired: it may be another worker's by then."""
+    if session_id is not None:
+        held = (sessions.c.session_id == session_id) & (sessions.c.locked_until > now)
+        connection.execute(update(sessions).where(held).values(last_activity_at=now))
+
+
+def renew(store: Store, owner_ids: Sequence[str], extend_ms: int, idle_timeout_ms: int) -> int:
+    """Hold these workers' sessions for `extend_ms` from now; return how many.
+
+    Sessions that have expired, or were not used for `idle_timeout_ms`, are not renewed: the idle ones become free
+    when their locks end.
+    """
+    now = now_ms()
+    held = sessions.c.worker_id.in_(owner_ids) & (sessions.c.locked_until > now)
+    used = sessions.c.last_activity_at > now - idle_timeout_ms
+    with store.turn() as connection:
+        return connection.execute(update(sessions).where(held, used).values(locked_until=now + extend_ms)).rowcount
+
+
+def clean_up(store: Store) -> int:
+    """Remove the sessions that have expired and have no activity waiting; return how many.
+
+    The engine's own operation takes an idle timeout, and makes no use of it.
+    """
+    waiting = exists().where(worker_queue.c.session_id == sessions.c.session_id)
+    with store.turn() as connection:
+        return connection.execute(delete(sessions).where(sessions.c.locked_until < now_ms(), not_(waiting))).rowcount

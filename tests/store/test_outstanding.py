@@ -1,0 +1,122 @@
+"""What an execution waits for and takes along, by events in every order that matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from holystone.store.outstanding import (
+    MOST_CARRIED_FORWARD,
+    carried_forward,
+    custom_status,
+    dropped,
+    is_open_to_events,
+    unanswered,
+)
+
+Payload = tuple[str, dict[str, Any]]
+
+START: Payload = ("OrchestrationStarted", {})
+END: Payload = ("OrchestrationContinuedAsNew", {})
+
+
+def history(*payloads: Payload) -> list[dict[str, Any]]:
+    """Events with ids from 1 on."""
+    return [
+        {"event_id": number, "source_event_id": None, "type": kind, **fields}
+        for number, (kind, fields) in enumerate(payloads, 1)
+    ]
+
+
+def waits(name: str = "go") -> Payload:
+    return "ExternalSubscribed", {"name": name}
+
+
+def raised(name: str = "go") -> Payload:
+    return "ExternalEvent", {"name": name, "data": "1"}
+
+
+def dequeues(name: str = "letters") -> Payload:
+    return "ExternalSubscribedPersistent", {"name": name}
+
+
+def letter(data: str, name: str = "letters") -> Payload:
+    return "ExternalEventPersistent", {"name": name, "data": data}
+
+
+def cancels(kind: str, source: int, reason: str = "dropped_future") -> Payload:
+    return f"{kind}Cancelled", {"source_event_id": source, "reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("events", "is_open"),
+    [
+        ([], False),
+        ([waits()], True),
+        ([waits(), raised()], False),
+        ([waits(), raised("other")], True),
+        # An event that nobody waited for is gone.
+        ([raised(), waits()], True),
+        ([waits(), waits(), raised()], True),
+        ([waits(), waits(), raised(), raised()], False),
+        ([waits(), cancels("ExternalSubscribed", 2)], False),
+        # The one that was given up takes no event.
+        ([waits(), waits(), cancels("ExternalSubscribed", 2), raised("other")], True),
+        ([waits(), waits(), cancels("ExternalSubscribed", 2), raised()], False),
+        ([dequeues()], True),
+        ([dequeues(), letter("a")], False),
+        # A letter waits for whoever comes.
+        ([letter("a"), dequeues()], False),
+        ([letter("a"), dequeues(), dequeues()], True),
+        ([letter("a", "parcels"), dequeues()], True),
+        ([dequeues(), cancels("ExternalSubscribedPersistent", 2)], False),
+        ([dequeues(), cancels("ExternalSubscribedPersistent", 2), letter("a"), dequeues()], False),
+    ],
+)
+def test_open_to_events(events: list[Payload], is_open: bool) -> None:
+    assert is_open_to_events(history(START, *events)) is is_open
+
+
+def test_unanswered_and_dropped() -> None:
+    events = history(
+        START,
+        ("ActivityScheduled", {}),
+        ("TimerCreated", {}),
+        ("SubOrchestrationScheduled", {}),
+        ("ActivityScheduled", {}),
+        ("ActivityFailed", {"source_event_id": 2}),
+        ("ActivityCancelRequested", {"source_event_id": 5, "reason": "dropped_future"}),
+    )
+    assert [event["event_id"] for event in unanswered(events)] == [3, 4, 5]
+    assert dropped(events) == {5}
+
+
+def test_letters_that_nobody_took_are_carried_forward_in_their_order() -> None:
+    events = [letter("a"), letter("b", "parcels"), dequeues(), letter("c"), letter("d")]
+    assert carried_forward(history(START, *events, END)) == [("parcels", "b"), ("letters", "c"), ("letters", "d")]
+
+
+def test_subscription_that_was_given_up_takes_no_letter() -> None:
+    early = [dequeues(), cancels("ExternalSubscribedPersistent", 2), letter("a")]
+    assert carried_forward(history(START, *early, END)) == [("letters", "a")]
+    # Here it was the end that cancelled it, after it had taken one.
+    late = [dequeues(), letter("a"), cancels("ExternalSubscribedPersistent", 2, "orchestration_terminal")]
+    assert carried_forward(history(START, *late, END)) == []
+
+
+def test_no_more_letters_are_carried_than_the_engine_carries() -> None:
+    events = [letter(str(number)) for number in range(MOST_CARRIED_FORWARD + 1)]
+    assert carried_forward(history(START, *events, END)) == [
+        ("letters", str(number)) for number in range(MOST_CARRIED_FORWARD)
+    ]
+
+
+def test_custom_status_is_the_last_one_set_or_carried() -> None:
+    carried = ("OrchestrationStarted", {"initial_custom_status": "carried"})
+    sets = ("CustomStatusUpdated", {"status": "set"})
+    resets = ("CustomStatusUpdated", {"status": None})
+    assert custom_status(history(START)) is None
+    assert custom_status(history(carried)) == "carried"
+    assert custom_status(history(carried, sets)) == "set"
+    assert custom_status(history(carried, sets, resets)) is None

@@ -1,0 +1,346 @@
+"""What a caller may not write: a typed error that names instance and execution, and not a value changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from contents import contents
+from holystone.errors import (
+    ExecutionEndedError,
+    HolystoneError,
+    InvalidTurnError,
+    LockLostError,
+    SchemaTooOldError,
+    StoreUnavailableError,
+    UnknownInstanceError,
+)
+from holystone.store import Event, Store, WorkItem
+from holystone.store.turns.lease import ExecutionMetadata, OrchestrationItem, WorkLease
+from turns.conftest import Clock
+from turns.kit import LOCK_MS, Kit
+
+HUGE = 2**63
+
+
+@dataclass
+class Scene:
+    """Instance `a` runs with a turn and an activity fetched, `over` has ended with a turn fetched, `new` is fetched."""
+
+    kit: Kit
+    running: OrchestrationItem
+    over: OrchestrationItem
+    new: OrchestrationItem
+    work: WorkLease
+
+    @property
+    def store(self) -> Store:
+        return self.kit.store
+
+    def ack(self, *delta: Event, execution_id: int = 1, item: OrchestrationItem | None = None, **more: Any) -> None:
+        token = (item or self.running).lock_token
+        self.store.ack_orchestration_item(token, execution_id, history_delta=delta, **more)
+
+    def timer(self, event_id: int, instance_id: str = "a", execution_id: int = 1) -> Event:
+        return self.kit.event(instance_id, event_id, "TimerCreated", execution_id, fire_at_ms=1)
+
+    def end(self, event_id: int, output: str = "1") -> Event:
+        return self.kit.event("a", event_id, "OrchestrationCompleted", output=output)
+
+
+@pytest.fixture
+def scene(kit: Kit) -> Iterator[Scene]:
+    kit.finish("over")
+    kit.employ("a")
+    kit.poke("over")
+    kit.poke("a")
+    kit.start("new")
+    fetched = {item.instance_id: item for item in (kit.fetch(), kit.fetch(), kit.fetch())}
+    yield Scene(kit, fetched["a"], fetched["over"], fetched["new"], kit.work())
+    kit.store.delete_instances_atomic(["a", "over"], force=True)
+
+
+Call = Callable[[Scene], object]
+BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
+    "ack with a wrong token": (
+        lambda scene: scene.store.ack_orchestration_item("no token", 1),
+        LockLostError,
+        "'no token'",
+    ),
+    "abandon with a wrong token": (
+        lambda scene: scene.store.abandon_orchestration_item("no token"),
+        LockLostError,
+        "'no token'",
+    ),
+    "renew with a wrong token": (
+        lambda scene: scene.store.renew_orchestration_item_lock("no token", 1000),
+        LockLostError,
+        "'no token'",
+    ),
+    "ack an activity with a wrong token": (
+        lambda scene: scene.store.ack_work_item("no token"),
+        LockLostError,
+        "'no token'",
+    ),
+    "abandon an activity with a wrong token": (
+        lambda scene: scene.store.abandon_work_item("no token"),
+        LockLostError,
+        "'no token'",
+    ),
+    "renew an activity with a wrong token": (
+        lambda scene: scene.store.renew_work_item_lock("no token", 1000),
+        LockLostError,
+        "'no token'",
+    ),
+    "ack an activity with a turn's token": (
+        lambda scene: scene.store.ack_work_item(scene.running.lock_token),
+        LockLostError,
+        "No activity is locked",
+    ),
+    "ack a turn with an activity's token": (
+        lambda scene: scene.store.ack_orchestration_item(scene.work.lock_token, 1),
+        LockLostError,
+        "No turn is locked",
+    ),
+    "event id zero": (lambda scene: scene.ack(scene.timer(0)), InvalidTurnError, "'a', execution 1,.* id 0"),
+    "event id beyond the database's numbers": (
+        lambda scene: scene.ack(scene.timer(HUGE)),
+        InvalidTurnError,
+        f"'a', execution 1,.* id {HUGE}",
+    ),
+    "event id twice": (
+        lambda scene: scene.ack(scene.timer(3), scene.timer(3)),
+        InvalidTurnError,
+        "'a', execution 1, has two events with the id 3",
+    ),
+    "event id taken": (
+        lambda scene: scene.ack(scene.timer(3), scene.timer(2)),
+        InvalidTurnError,
+        "Execution 1 of 'a' goes as far as the event with the id 2 already",
+    ),
+    "event of another execution": (
+        lambda scene: scene.ack(scene.timer(3, execution_id=2)),
+        InvalidTurnError,
+        "'a', execution 1, has event 3 of 'a', execution 2",
+    ),
+    "event of another instance": (
+        lambda scene: scene.ack(scene.timer(3, "b")),
+        InvalidTurnError,
+        "'a', execution 1, has event 3 of 'b', execution 1",
+    ),
+    "two terminal events": (
+        lambda scene: scene.ack(scene.end(3), scene.end(4)),
+        InvalidTurnError,
+        "'a', execution 1, has 2 terminal events",
+    ),
+    "events after the terminal one": (
+        lambda scene: scene.ack(scene.end(3), scene.timer(4)),
+        InvalidTurnError,
+        "'a', execution 1, has event 4, a TimerCreated, after event 3, which ends it",
+    ),
+    "events for a finished execution": (
+        lambda scene: scene.ack(scene.timer(3, "over"), item=scene.over),
+        ExecutionEndedError,
+        "Execution 1 of 'over' has ended with event 2",
+    ),
+    "metadata that contradicts the events": (
+        lambda scene: scene.ack(scene.end(3), metadata=ExecutionMetadata(status="Failed", output="1")),
+        InvalidTurnError,
+        "'a', execution 1, claims the status Failed",
+    ),
+    "name that contradicts the events": (
+        lambda scene: scene.ack(
+            scene.kit.started("new", name="Order"),
+            item=scene.new,
+            metadata=ExecutionMetadata(orchestration_name="Refund", orchestration_version="1.0.0"),
+        ),
+        InvalidTurnError,
+        "'new', execution 1, claims the orchestration_name 'Refund', and its events say 'Order'",
+    ),
+    "status without an event": (
+        lambda scene: scene.ack(metadata=ExecutionMetadata(status="Completed", output="1")),
+        InvalidTurnError,
+        "'a', execution 1, claims the status Completed",
+    ),
+    "unknown instance, events": (
+        lambda scene: scene.ack(scene.timer(1, "new"), item=scene.new),
+        UnknownInstanceError,
+        "no instance 'new', and the turn of its execution 1",
+    ),
+    "unknown instance, no events": (
+        lambda scene: scene.ack(item=scene.new),
+        UnknownInstanceError,
+        "no instance 'new', and the turn of its execution 1",
+    ),
+    "unknown instance, named by metadata only": (
+        lambda scene: scene.ack(
+            item=scene.new, metadata=ExecutionMetadata(orchestration_name="Order", orchestration_version="1.0.0")
+        ),
+        UnknownInstanceError,
+        "no instance 'new'",
+    ),
+    "orchestrator's message for the worker": (
+        lambda scene: scene.ack(worker_items=[scene.kit.completion("a")]),
+        InvalidTurnError,
+        "ActivityCompleted for 'a' is nothing for the worker queue",
+    ),
+    "worker's message for the orchestrator": (
+        lambda scene: scene.ack(orchestrator_items=[scene.kit.activity("a")]),
+        InvalidTurnError,
+        "ActivityExecute for 'a' is nothing for the orchestrator queue",
+    ),
+    "message for nobody": (
+        lambda scene: scene.store.enqueue_for_orchestrator(WorkItem.new("FromALaterEngine", name="x")),
+        InvalidTurnError,
+        "FromALaterEngine is nothing for the orchestrator queue",
+    ),
+    "timer after the end of time": (
+        lambda scene: scene.kit.send("TimerFired", instance="a", execution_id=1, id=2, fire_at_ms=2**64 - 1),
+        InvalidTurnError,
+        "TimerFired for 'a' is due after the year 9999",
+    ),
+    "completion that is none": (
+        lambda scene: scene.store.ack_work_item(scene.work.lock_token, scene.kit.activity("a")),
+        InvalidTurnError,
+        "ActivityExecute for 'a' completes no activity",
+    ),
+}
+
+
+def test_bad_input_is_refused_and_nothing_is_written(scene: Scene, made: EngineStore) -> None:
+    before = contents(made)
+    for what, (call, error, said) in BAD.items():
+        try:
+            with pytest.raises(error, match=said) as raised:
+                call(scene)
+        except Exception as wrong:
+            wrong.add_note(what)
+            raise
+        assert raised.value.next_step, what
+    assert contents(made) == before
+
+
+def test_number_too_great_for_the_database_is_refused(scene: Scene, made: EngineStore) -> None:
+    set_key: dict[str, Any] = {"key": "k", "value": "1", "last_updated_at_ms": HUGE}
+    calls: list[Callable[[], None]] = [
+        lambda: scene.ack(execution_id=HUGE),
+        lambda: scene.ack(worker_items=[scene.kit.activity("a", HUGE)]),
+        lambda: scene.ack(scene.kit.event("a", 3, "KeyValueSet", **set_key)),
+    ]
+    before = contents(made)
+    for call in calls:
+        with pytest.raises((InvalidTurnError, StoreUnavailableError), match=r"great|range"):
+            call()
+    assert contents(made) == before
+
+
+EXPIRED: list[Call] = [
+    lambda scene: scene.ack(scene.timer(3), worker_items=[scene.kit.activity("a", 3)]),
+    lambda scene: scene.store.renew_orchestration_item_lock(scene.running.lock_token, 1000),
+    lambda scene: scene.store.ack_work_item(scene.work.lock_token, scene.kit.completion("a")),
+    lambda scene: scene.store.renew_work_item_lock(scene.work.lock_token, 1000),
+]
+
+
+def test_expired_lock_is_worth_nothing(clock: Clock, scene: Scene, made: EngineStore) -> None:
+    """Nor is it when others have taken over what it locked."""
+    clock.pass_ms(LOCK_MS)
+    for taken_over in (False, True):
+        if taken_over:
+            while scene.store.fetch_orchestration_item(LOCK_MS):
+                pass
+            assert scene.kit.has_work
+        before = contents(made)
+        for call in EXPIRED:
+            with pytest.raises(LockLostError, match="or no longer"):
+                call(scene)
+        assert contents(made) == before
+
+
+def test_cancels_may_follow_the_end_in_its_own_turn(kit: Kit) -> None:
+    """As the engine writes them, for the activities that the end has found at work."""
+    kit.employ("a")
+    end, cancel = kit.event("a", 3, "OrchestrationCompleted", output="1"), "ActivityCancelRequested"
+    kit.poke("a")
+    kit.store.ack_orchestration_item(
+        kit.fetch().lock_token,
+        1,
+        history_delta=[end, kit.event("a", 4, cancel, source_event_id=2, reason="orchestration_terminal_completed")],
+        cancelled_activities=[("a", 1, 2)],
+    )
+    kit.poke("a")
+    item = kit.fetch()
+    with pytest.raises(ExecutionEndedError, match="has ended with event 3"):
+        kit.store.ack_orchestration_item(
+            item.lock_token, 1, history_delta=[kit.event("a", 5, cancel, source_event_id=2, reason="x")]
+        )
+    kit.store.ack_orchestration_item(item.lock_token, 1)
+    assert not kit.has_work
+
+
+def test_end_is_found_behind_whatever_lies_after_it(kit: Kit, made: EngineStore) -> None:
+    """By the row's status, too: a history that somebody has written to beyond its end is not continued."""
+    kit.finish("a")
+    stray = kit.event("a", 3, "TimerCreated", fire_at_ms=1)
+    made.execute(
+        "INSERT INTO history (instance_id, execution_id, event_id, event_type, event_data, created_at)"
+        " SELECT instance_id, execution_id, 3, event_type, ?, created_at FROM history WHERE event_id = 2",
+        stray.to_json(),
+    )
+    kit.poke("a")
+    item = kit.fetch()
+    with pytest.raises(ExecutionEndedError, match="Execution 1 of 'a' has ended with event 2"):
+        kit.store.ack_orchestration_item(
+            item.lock_token, 1, history_delta=[kit.event("a", 4, "TimerCreated", fire_at_ms=1)]
+        )
+    kit.store.delete_instance("a", force=True)
+
+
+def test_end_is_found_where_the_status_does_not_tell_it(kit: Kit, made: EngineStore) -> None:
+    kit.finish("a")
+    made.execute("UPDATE executions SET status = 'Running', output = NULL, completed_at = NULL")
+    kit.poke("a")
+    item = kit.fetch()
+    before = contents(made)
+    with pytest.raises(ExecutionEndedError, match="Execution 1 of 'a' has ended with event 2"):
+        kit.store.ack_orchestration_item(
+            item.lock_token, 1, history_delta=[kit.event("a", 3, "OrchestrationCompleted", output="2")]
+        )
+    assert contents(made) == before
+    kit.store.delete_instance("a", force=True)
+
+
+# A store of an older schema
+
+OLDER = {
+    "DROP TABLE kv_delta": "lacks kv_delta, which",
+    "ALTER TABLE instances DROP COLUMN custom_status": "lacks instances.custom_status, which",
+}
+OPERATIONS: list[Callable[[Kit], object]] = [
+    lambda kit: kit.store.fetch_orchestration_item(LOCK_MS),
+    lambda kit: kit.store.ack_orchestration_item("token", 1),
+    lambda kit: kit.start("b"),
+    lambda kit: kit.store.fetch_work_item(LOCK_MS),
+    lambda kit: kit.store.delete_instance("a", force=True),
+    lambda kit: kit.store.prune_executions("a"),
+]
+
+
+@pytest.mark.parametrize("change", OLDER)
+def test_older_schema_is_named_and_not_written_to(engine_store: MakeStore, flavour: Flavour, change: str) -> None:
+    made = engine_store(ENGINES[-1], flavour, ())
+    Kit(Store.open(made.target, made.schema)).finish("a")
+    made.execute(change)
+    kit = Kit(Store.open(made.target, made.schema))
+    before = contents(made)
+    for operation in OPERATIONS:
+        with pytest.raises(SchemaTooOldError, match=OLDER[change]) as raised:
+            operation(kit)
+        assert "newer engine" in raised.value.next_step
+    assert contents(made) == before
+    assert kit.store.get_status("a").status == "Completed"
+    assert len(kit.store.read_history("a")) == 2

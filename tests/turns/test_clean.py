@@ -1,0 +1,44 @@
+"""The quick answer that a store is clean is never wrong: what the catalogue would find is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from turns.conftest import Ground
+from turns.kit import Kit
+
+DAMAGE = {
+    "UPDATE executions SET status = 'Completed'": "E001",
+    "DELETE FROM history WHERE event_id = 1": "H002",
+    "UPDATE history SET event_data = 'no JSON' WHERE event_id = 2": "H005",
+    "UPDATE instances SET current_execution_id = 7": "I001",
+    "UPDATE instances SET orchestration_name = 'Other'": "I004",
+    "UPDATE instances SET custom_status = 'nobody said so'": "I008",
+    "INSERT INTO kv_delta (instance_id, key, value, last_updated_at_ms) VALUES ('done', 'k', '1', 1)": "K001",
+    "INSERT INTO kv_delta (instance_id, key, value, last_updated_at_ms) VALUES ('nobody', 'k', '1', 1)": "K002",
+    "UPDATE kv_delta SET value = 'nobody said so'": "K003",
+    "UPDATE orchestrator_queue SET instance_id = 'done'": "Q007",
+    "UPDATE orchestrator_queue SET work_item = 'no JSON'": "Q002",
+    "UPDATE worker_queue SET activity_id = 99": "Q004",
+    "INSERT INTO instance_locks (instance_id, lock_token, locked_until, locked_at) VALUES ('x', 't', 1, 0)": "Q005",
+}
+"""What harms a store -> the check that finds it; at least one for each kind of row that the catalogue looks at."""
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_found(ground: Ground, kit: Kit, damage: str) -> None:
+    kit.finish("done")
+    kit.employ("a")
+    kit.turn("a", ("KeyValueSet", {"key": "k", "value": "1", "last_updated_at_ms": 5}))
+    kit.poke("a")
+    assert ground.clean.findings() == []
+    ground.execute(damage)
+    assert DAMAGE[damage] in {check for check, _, _ in ground.clean.findings()}
+    ground.clear()
+
+
+def test_no_kind_of_row_is_left_out(ground: Ground) -> None:
+    """Where this fails, add a damage to the rows that the named checks look at."""
+    found = set(DAMAGE.values())
+    groups = [{check.id for check in patrol.checks} for patrol in ground.clean.patrols]
+    assert [sorted(group) for group in groups if not group & found] == []
