@@ -8,8 +8,11 @@ Contents = dict[str, list[tuple[object, ...]]]
 
 
 def contents(store: EngineStore) -> Contents:
-    """Return the rows of each of the engine's tables, each value as an exact literal; not holystone's own."""
-    return {table: rows(store, table) for table in tables(store) if not table.startswith("holystone_")}
+    """Return the rows of each of the engine's tables, each value as an exact literal.
+
+    Neither holystone's own are among them, nor SQLite's, which counts the row ids that it has ever given out.
+    """
+    return {table: rows(store, table) for table in tables(store) if not table.startswith(("holystone_", "sqlite_"))}
 
 
 def tables(store: EngineStore) -> list[str]:

@@ -1,5 +1,7 @@
 """What can go wrong through no fault of the program: one sentence each, and what to do next."""
 
+from collections.abc import Sequence
+
 
 class HolystoneError(Exception):
     """An error that a user can cause or mend.
@@ -16,6 +18,10 @@ class HolystoneError(Exception):
 
 class TargetError(HolystoneError):
     """The target names nothing that could be a store: no such file, unknown dialect, no server."""
+
+
+class TakenError(TargetError):
+    """A store cannot be made at the target, for something is there already."""
 
 
 class NotAStoreError(HolystoneError):
@@ -46,6 +52,18 @@ class ExecutionEndedError(TurnError):
     """The execution has ended; a terminal event is its last word."""
 
 
+class UnknownInstanceError(TurnError):
+    """There is no such instance, or no such execution of it."""
+
+
+class DeletionError(TurnError):
+    """An instance cannot be deleted, or an execution not pruned; nothing was."""
+
+
+class SchemaTooOldError(TurnError):
+    """The store lacks tables or columns that came with later versions of the engine."""
+
+
 class CatalogueError(HolystoneError):
     """A check or a repair is named that is not there, or one of the catalogue cannot be loaded."""
 
@@ -59,11 +77,35 @@ class JournalError(HolystoneError):
 
 
 class RecordError(HolystoneError):
-    """An event or a message is none that the engine could have written."""
+    """An event or a message is none that the engine could have written; `why` says it without naming which."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, why: str | None = None) -> None:
         super().__init__(message, "Look for what wrote it: the engine could neither have written it nor read it.")
+        self.why = message if why is None else why
+
+
+class UnreadableMessageError(RecordError):
+    """A row of a queue holds no message that could be handed out; `queue`, `row_id` and `instance_id` name it.
+
+    `instance_id` is None where nothing says it.
+    """
+
+    def __init__(self, queue: str, row_id: int, instance_id: str | None, why: str) -> None:
+        whose = "" if instance_id is None else f", for {instance_id!r},"
+        super().__init__(f"Message {row_id} of {queue}{whose} cannot be handed out: {why}.", why)
+        self.next_step = f"Look at work_item in row {row_id} of {queue}; mend it, or delete the row."
+        self.queue = queue
+        self.row_id = row_id
+        self.instance_id = instance_id
 
 
 class MigrationError(HolystoneError):
     """A revision cannot be run: it would lose rows, or the store is not as the revision needs it."""
+
+
+class UnknownShapeError(HolystoneError):
+    """The engine's tables in the store are none that holystone knows; `differences` are what tells them."""
+
+    def __init__(self, message: str, next_step: str, differences: Sequence[str]) -> None:
+        super().__init__(message, next_step)
+        self.differences = differences

@@ -26,13 +26,13 @@ def event_time(execution: int, event: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A finding that the broken rows must give, to the letter."""
+    """A finding that the broken rows must give, to the letter; its cause may depend on the flavour."""
 
     instance_id: str
     execution_id: int | None
     observed: Mapping[str, Any]
     expected: Mapping[str, Any]
-    cause: str | None = None
+    cause: str | Mapping[str, str] | None = None
     repair: str = "safe"
 
 

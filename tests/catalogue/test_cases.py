@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -95,6 +95,7 @@ def test_broken_rows_are_found_exactly(check: Check, flavour: str, prepare: Prep
     wanted = [
         {
             **vars(one),
+            "cause": one.cause[flavour] if isinstance(one.cause, Mapping) else one.cause,
             "observed": as_json(store.flavour, one.observed),
             "expected": as_json(store.flavour, one.expected),
         }

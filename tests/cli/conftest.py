@@ -15,13 +15,15 @@ import psycopg
 import pytest
 
 from holystone.cli.main import run as run_command
+from holystone.store.toolkit import REVISIONS
 
 from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample, create, fill
 
 TABLES = ("instances", "executions", "history", "orchestrator_queue", "worker_queue", "instance_locks", "kv_store")
-OURS = ("holystone_migrations", "holystone_changes", "holystone_runs")
+OURS = ("holystone_migrations", *(name for made in REVISIONS.values() for name in reversed(made.columns)))
 RESTORE = "; ".join(
-    [f"DROP TABLE IF EXISTS {table}" for table in OURS]
+    ["DROP INDEX IF EXISTS holystone_executions_status"]
+    + [f"DROP TABLE IF EXISTS {table}" for table in OURS]
     + [f"DELETE FROM {table}" for table in reversed(TABLES)]
     + [f"INSERT INTO {table} SELECT * FROM saved.saved_{table}" for table in TABLES]
 )

@@ -15,7 +15,7 @@ from holystone.store.flavours import sqlite as flavour
 from .helpers import SCHEMA, STALE, Run, Sample, assert_refused, contents, holystone
 
 READING = (["check"], ["repair", "plan"], ["repair", "log"], ["migrate", "status"])
-WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"])
+WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"], ["migrate", "adopt"])
 
 
 @pytest.fixture

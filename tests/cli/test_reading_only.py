@@ -23,6 +23,7 @@ COMMANDS = (
     ["repair", "plan"],
     ["repair", "log"],
     ["migrate", "status"],
+    ["migrate", "sql"],
 )
 HARMLESS_WRITE = "UPDATE instances SET updated_at = CURRENT_TIMESTAMP"
 CRASHING_WRITER = """

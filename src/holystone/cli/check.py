@@ -5,12 +5,21 @@ from typing import TYPE_CHECKING
 import click
 
 from holystone.cli.exits import Exit
-from holystone.cli.options import format_option, jobs_option, open_store, output_to, selection_options, target_options
+from holystone.cli.options import (
+    format_option,
+    jobs_option,
+    open_store,
+    output_to,
+    selection_options,
+    target_options,
+    timeout_option,
+)
 from holystone.render import CHECK_FORMATS, check_renderer
 
 if TYPE_CHECKING:
     from holystone.scan.catalogue import Selection
     from holystone.scan.scan import Scan
+    from holystone.scan.watermark import Coverage
 
 
 @click.command
@@ -27,6 +36,20 @@ if TYPE_CHECKING:
 )
 @click.option("--max-findings", metavar="N", type=click.IntRange(min=0), help="List at most N; all are counted.")
 @jobs_option
+@timeout_option
+@click.option(
+    "--since",
+    type=click.Choice(["last", "beginning"]),
+    help="Look only at what changed since the last clean check with this option, or at all once more.",
+)
+@click.option(
+    "--full-every",
+    metavar="DAYS",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="With --since last: say when the last look at all is older.",
+)
 @click.option("--baseline", metavar="FILE", help="Leave out the findings of an earlier --format json report.")
 def check(
     target: str,
@@ -36,20 +59,32 @@ def check(
     output: str | None,
     fail_on: str,
     max_findings: int | None,
+    since: str | None,
+    full_every: int,
     baseline: str | None,
     jobs: int,
+    statement_timeout: float | None,
 ) -> int:
     """Check a store, and say what to do about what is found.
 
-    Writes nothing to the store; on PostgreSQL a role with SELECT is enough.
+    Writes nothing to the store, but with --since how far it is verified; on PostgreSQL a role with SELECT is
+    enough without it.
     """
     from holystone.cli.baseline import fingerprints
     from holystone.cli.progress import progress_bar
+    from holystone.render.words import command
     from holystone.scan.scan import Scan
 
     known = fingerprints(baseline) if baseline else ()
     chosen, policy = selection.checks(), selection.house()
-    store = open_store(target, schema, read_only=True)
+    if since is not None and selection.instances is not None:
+        raise click.UsageError("--since looks at all instances; leave --instance out.")
+    store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
+    coverage = None
+    if since is not None:
+        from holystone.scan.watermark import cover
+
+        coverage = cover(store, selection.level, chosen, afresh=since == "beginning")
     with progress_bar(streamed=format_ != "text") as progress, output_to(output) as out:
         scan = Scan(
             store,
@@ -59,11 +94,28 @@ def check(
             known=known,
             selected_by=selection.words(),
             policy=policy,
+            coverage=coverage,
+            race_window=selection.race_window,
             jobs=jobs,
             progress=progress,
         )
         check_renderer(format_)(scan, out, max_findings)
+    if coverage is not None:
+        _record(scan, coverage, target, schema)
+        if coverage.full_is_due(full_every):
+            again = command(store, "check", "--since", "beginning", *selection.words())
+            click.echo(f"A look at all instances is due: the last is over {full_every} days old.", err=True)
+            click.echo(f"Next: {again}", err=True)
     return _exit(scan, fail_on)
+
+
+def _record(scan: "Scan", coverage: "Coverage", target: str, schema: str | None) -> None:
+    """Keep how far the store is verified, where all that was looked at is clean."""
+    from holystone.scan.scan import Verdict
+    from holystone.scan.watermark import record
+
+    if scan.verdict is Verdict.clean and not scan.baseline:
+        record(open_store(target, schema, read_only=False), coverage)
 
 
 def _exit(scan: "Scan", fail_on: str) -> int:

@@ -31,7 +31,7 @@ def target_options(command: Command) -> Command:
 
 
 def selection_options(command: Command) -> Command:
-    """Add --select, --ignore, --level, --instance and --config; the command gets them all as `selection`."""
+    """Add --select, --ignore, --level, --instance, --race-window and --config; the command gets them as `selection`."""
 
     @wraps(command)
     def with_selection(
@@ -41,9 +41,11 @@ def selection_options(command: Command) -> Command:
         level: str,
         instance: str | None,
         config: str | None,
+        race_window: int,
         **others: Any,
     ) -> Any:
-        return command(*args, selection=_selection(select, ignore, level, instance, config), **others)
+        selection = _selection(select, ignore, level, instance, config, race_window)
+        return command(*args, selection=selection, **others)
 
     chosen: Command = with_selection
     for option in (
@@ -52,6 +54,14 @@ def selection_options(command: Command) -> Command:
             metavar="FILE",
             envvar="HOLYSTONE_CONFIG",
             help="TOML: other severities and levels, checks to leave out, findings to put up with.",
+        ),
+        click.option(
+            "--race-window",
+            metavar="SECONDS",
+            type=click.IntRange(min=0),
+            default=60,
+            show_default=True,
+            help="Age from which a row that waits for another is no race between two writers any more.",
         ),
         click.option("--instance", metavar="GLOB", help="Only instances whose id matches; * and ? are wild."),
         click.option(
@@ -75,7 +85,7 @@ def selection_options(command: Command) -> Command:
 
 
 def _selection(
-    select: list[str], ignore: "Ignored", level: str, instance: str | None, config: str | None
+    select: list[str], ignore: "Ignored", level: str, instance: str | None, config: str | None, race_window: int
 ) -> "Selection":
     from holystone.scan.catalogue import Selection
     from holystone.scan.check import Level
@@ -89,7 +99,7 @@ def _selection(
         policy = read_policy(config)
         for suppression in policy.expired(date.today()):
             click.echo(f"Warning: the suppression of {suppression} in {config} ended on {suppression.until}.", err=True)
-    return Selection(Level[level], select, ids, instance, reasons, policy, config)
+    return Selection(Level[level], select, ids, instance, reasons, policy, config, race_window)
 
 
 def jobs_option(command: Command) -> Command:
@@ -102,6 +112,16 @@ def jobs_option(command: Command) -> Command:
         default=min(2, os.cpu_count() or 1),
         show_default=True,
         help="Connections that read the store at the same time.",
+    )(command)
+
+
+def timeout_option(command: Command) -> Command:
+    """Add --statement-timeout."""
+    return click.option(
+        "--statement-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Give a check up whose statement takes longer.",
     )(command)
 
 
@@ -152,11 +172,13 @@ def named_target(target: str, schema: str | None) -> "Target":
     return parse_target(target, schema)
 
 
-def open_store(target: str, schema: str | None, *, read_only: bool) -> "Store":
+def open_store(target: str, schema: str | None, *, read_only: bool, statement_timeout: float | None = None) -> "Store":
     """Open the store that the command was given."""
     from holystone.store import Store
 
-    return Store.open(named_target(target, schema), read_only=read_only)
+    store = Store.open(named_target(target, schema), read_only=read_only)
+    store.statement_timeout = statement_timeout
+    return store
 
 
 def target_in_environment() -> str | None:

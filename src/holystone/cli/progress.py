@@ -35,6 +35,7 @@ class _Bar:
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._progress: Progress | None = None
+        self._begun_at: dict[str, tuple[float, int]] = {}
 
     def report(self, name: str, done: int, total: int) -> None:
         if done >= total:
@@ -46,8 +47,10 @@ class _Bar:
                 return
             self._progress = self._start()
         known = {task.description: task.id for task in self._progress.tasks}
-        task = known[name] if name in known else self._progress.add_task(name)
-        self._progress.update(task, completed=done, total=total)
+        begun = self._begun_at.setdefault(name, (time.monotonic(), done))
+        rate = (done - begun[1]) / max(time.monotonic() - begun[0], 0.001)
+        task = known[name] if name in known else self._progress.add_task(name, rate="")
+        self._progress.update(task, completed=done, total=total, rate=f"{rate:,.0f} rows/s" if rate else "")
 
     def close(self) -> None:
         if self._progress is not None:
@@ -56,9 +59,16 @@ class _Bar:
 
     def _start(self) -> "Progress":
         from rich.console import Console
-        from rich.progress import Progress
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )
         console = Console(stderr=True)
-        progress = Progress(console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+        progress = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
         progress.start()
         return progress

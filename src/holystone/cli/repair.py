@@ -1,10 +1,10 @@
 """`holystone repair`: plan, apply, undo, log."""
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from holystone.cli.asking import ask, require_terminal
 from holystone.cli.exits import Exit
 from holystone.cli.options import (
     format_option,
@@ -14,6 +14,7 @@ from holystone.cli.options import (
     selection_options,
     target_in_environment,
     target_options,
+    timeout_option,
     yes_option,
 )
 
@@ -32,6 +33,7 @@ def repair() -> None:
 @target_options
 @selection_options
 @jobs_option
+@timeout_option
 @format_option("text", "json", "sql")
 @click.option("-o", "--output", metavar="FILE", help="Put the plan there as JSON, for `repair apply`.")
 def plan(
@@ -39,6 +41,7 @@ def plan(
     schema: str | None,
     selection: "Selection",
     jobs: int,
+    statement_timeout: float | None,
     format_: str,
     output: str | None,
 ) -> int:
@@ -46,7 +49,7 @@ def plan(
     from holystone.render.repairs import plan_json, plan_text
     from holystone.render.sql import plan_sql
 
-    store = open_store(target, schema, read_only=True)
+    store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
     made = _make(store, selection, jobs)
     if output is not None:
         with output_to(output) as out:
@@ -95,7 +98,7 @@ def apply(
     if plan_file is None and (named := target_in_environment()) and holds_object(target):
         target, plan_file = named, target
     if plan_file is None and not yes:
-        _require_terminal()
+        require_terminal()
     _known_unsafe(unsafe)
     store = open_store(target, schema, read_only=False)
     if plan_file is not None:
@@ -106,7 +109,7 @@ def apply(
             if format_ == "text":
                 plan_text(store, made, out)
         if made.changes and not yes:
-            _ask("Apply it?")
+            ask("Apply it?")
     report = Report()
     if made.changes:
         _install_journal(store)
@@ -138,11 +141,11 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
             raise click.UsageError("Missing argument 'RUN'.")
         target, run = named, target
     if not yes:
-        _require_terminal()
+        require_terminal()
     store = open_store(target, schema, read_only=False)
     undone = read_run(store, run)
     if not yes:
-        _ask(f"Put {counted(len(undone.changes), 'row')} back as before run {run}?")
+        ask(f"Put {counted(len(undone.changes), 'row')} back as before run {run}?")
     report = undo_run(store, undone)
     with output_to(None) as out:
         if format_ == "json":
@@ -181,6 +184,7 @@ def _make(store: "Store", selection: "Selection", jobs: int) -> "Plan":
             selection.checks(),
             instances=selection.instances,
             policy=selection.house(),
+            race_window=selection.race_window,
             jobs=jobs,
             progress=progress,
         )
@@ -200,19 +204,10 @@ def _known_unsafe(ids: tuple[str, ...]) -> None:
 
 def _install_journal(store: "Store") -> None:
     from holystone.migrate import upgrade
+    from holystone.store.toolkit import JOURNAL
 
-    if revisions := upgrade(store):
+    if revisions := upgrade(store, JOURNAL):
         click.echo(f"Made holystone's own tables in the store (revision {revisions[-1]}).", err=True)
-
-
-def _require_terminal() -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError("There is nobody to ask; say --yes.")
-
-
-def _ask(question: str) -> None:
-    _require_terminal()
-    click.confirm(question, abort=True, err=True)
 
 
 def _write_json(document: object) -> None:

@@ -176,7 +176,8 @@ class _Run:
 def plan_again(store: Store, connection: Connection, planned: Iterable[Group]) -> Mapping[str, Group]:
     """Return what would be planned for the same findings now: the comparison of compare-and-set."""
     again: dict[str, Group] = {}
-    reader, catalogue = Reader(store, connection), repairs().by_id
+    # The plan knows which rows were old enough to be no race, and these are the same rows.
+    reader, catalogue = Reader(store, connection, now_ms()), repairs().by_id
     by_relation: dict[tuple[str, str], list[Image]] = defaultdict(list)
     for group in planned:
         table, key = group[0].found_in

@@ -37,9 +37,10 @@ class Change:
         return dict(vars(self))
 
     @property
-    def instance_id(self) -> Any:
-        """The instance that the finding is about, None where a queue row names none."""
-        return self.found_in[1].get("instance_id")
+    def instance_id(self) -> str | None:
+        """The instance that the finding is about, None where the row names none that the engine could work on."""
+        instance_id = self.found_in[1].get("instance_id")
+        return instance_id if isinstance(instance_id, str) else None
 
     @property
     def found_in(self) -> tuple[str, Image]:

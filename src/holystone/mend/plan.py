@@ -12,6 +12,7 @@ from holystone.mend.change import Change, changes_for, repair_of
 from holystone.mend.repair import repairs
 from holystone.scan.check import Check
 from holystone.scan.policy import AS_DECLARED, Policy
+from holystone.scan.reader import RACE_WINDOW_SECONDS
 from holystone.scan.scan import Progress, Scan, Verdict
 from holystone.store import Store
 
@@ -47,6 +48,7 @@ def make_plan(
     *,
     instances: str | None = None,
     policy: Policy = AS_DECLARED,
+    race_window: int = RACE_WINDOW_SECONDS,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Plan:
@@ -55,7 +57,9 @@ def make_plan(
     PlanError where a check could not run: half a plan would pass for a whole one.
     """
     unmended: Counter[str] = Counter()
-    scan = Scan(store, checks, instances=instances, policy=policy, jobs=jobs, progress=progress)
+    scan = Scan(
+        store, checks, instances=instances, policy=policy, race_window=race_window, jobs=jobs, progress=progress
+    )
     changes = list(_changes(store, scan, unmended))
     if scan.verdict is Verdict.incomplete:
         reasons = {result.reason for result in scan.results.values() if result.reason and result.outcome == "failed"}

@@ -81,6 +81,16 @@ def setting(*columns: str) -> Callable[[Facts], Sequence[Step]]:
     return steps
 
 
+def making(table: str, key: Image, before: Image | None, after: Image | None) -> Sequence[Step]:
+    """For `steps`: make a row what it should be, none or a new one included; nothing where it is so already."""
+    if before is None:
+        return [] if after is None else [Insert(table, key, after)]
+    if after is None:
+        return [Remove(table, key)]
+    wrong = [column for column, value in after.items() if before[column] != value]
+    return [Set({c: before[c] for c in wrong}, {c: after[c] for c in wrong}, table, key)] if wrong else []
+
+
 def removing(facts: Facts) -> Sequence[Step]:
     """For `steps`: remove the row."""
     return [Remove()]

@@ -1,6 +1,7 @@
 """JSON: one object for a check, as others' scripts read it. The keys and their meanings are stable."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import holystone
@@ -9,7 +10,8 @@ from holystone.mend.change import repair_of
 from holystone.mend.repair import repairs
 from holystone.migrate import toolkit_revision
 from holystone.scan.finding import Finding
-from holystone.scan.scan import Scan
+from holystone.scan.scan import Scan, Verdict
+from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
 
@@ -52,12 +54,13 @@ def header(scan: Scan, revision: str | None) -> dict[str, Any]:
             "toolkit_revision": revision,
         },
         "level": scan.level.name,
-        "started_at": scan.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "started_at": _moment(scan.started_at),
         "duration_ms": scan.duration_ms,
         "verdict": str(scan.verdict),
         "scanned": scan.scanned,
         "baseline": scan.baseline,
         "suppressed": scan.suppressed,
+        "coverage": None if scan.coverage is None else _coverage(scan, scan.coverage),
         "checks": [
             {
                 "id": result.check.id,
@@ -70,6 +73,26 @@ def header(scan: Scan, revision: str | None) -> dict[str, Any]:
             for result in scan.results.values()
         ],
     }
+
+
+def _coverage(scan: Scan, coverage: Coverage) -> dict[str, Any]:
+    """Return what was looked at, and up to when the store is verified: null where it is not clean."""
+    return {
+        "since": None if coverage.since_ms is None else moment_of(coverage.since_ms),
+        "verified_up_to": moment_of(coverage.begun_ms) if scan.verdict is Verdict.clean else None,
+        "all_looked_at": moment_of(coverage.full_at_ms),
+        "instances": None if coverage.instances is None else len(coverage.instances),
+        "why_all": coverage.why_all,
+    }
+
+
+def moment_of(ms: int) -> str:
+    """Return ms since the epoch as people and programs read it, in UTC."""
+    return _moment(datetime.fromtimestamp(ms / 1000, UTC))
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def finding_object(store: Store, finding: Finding) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from typing import TextIO
 import click
 
 from holystone.mend.repair import repairs
+from holystone.render.json import moment_of
 from holystone.render.words import command, counted, key_of, one_line, wrapped
 from holystone.scan.check import NoRepair, Severity
 from holystone.scan.finding import Finding
 from holystone.scan.scan import Outcome, Result, Scan, Verdict
+from holystone.scan.watermark import Coverage
 
 EXAMPLES = 3
 """Findings shown of each check, unless the user says how many to show in all."""
@@ -52,12 +54,33 @@ def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
     click.echo(f"  More: holystone explain {check.id}\n", file=out)
 
 
+def _write_coverage(coverage: Coverage, verdict: Verdict, out: TextIO) -> None:
+    if coverage.instances is None:
+        click.echo(f"Looked at all instances: {coverage.why_all}.", file=out)
+    else:
+        assert coverage.since_ms is not None
+        since = moment_of(coverage.since_ms)
+        click.echo(f"Looked at {counted(len(coverage.instances), 'instance')} that changed since {since}.", file=out)
+    if verdict is Verdict.clean:
+        full = (
+            ""
+            if coverage.instances is None
+            else f"; all instances were last looked at {moment_of(coverage.full_at_ms)}"
+        )
+        click.echo(f"Verified up to {moment_of(coverage.begun_ms)}{full}.", file=out)
+        click.echo("Edits by hand to older rows are seen by a look at all of them only.", file=out)
+
+
 def _write_summary(scan: Scan, out: TextIO) -> None:
     results = scan.results.values()
     ran = [result for result in results if result.outcome in (Outcome.clean, Outcome.found)]
     skipped = [result for result in results if result.outcome is Outcome.skipped]
     elsewhere = sum(scan.store.flavour.name not in result.check.flavours for result in skipped)
-    looked_at = [counted(number, name[:-1]) for name, number in scan.scanned.items() if number and name != "events"]
+    looked_at = [
+        counted(number, name[:-1].replace("_", " "))
+        for name, number in scan.scanned.items()
+        if number and name != "events"
+    ]
     over = f" over {', '.join(looked_at)}" if looked_at else ""
     aside = f", {elsewhere} not for this flavour" if elsewhere else ""
     store, seconds = one_line(str(scan.store.target)), scan.duration_ms / 1000
@@ -65,6 +88,8 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
     for result in skipped:
         if scan.store.flavour.name in result.check.flavours:
             click.echo(f"{result.check.id} {result.check.name}: skipped, {one_line(str(result.reason))}.", file=out)
+    if scan.coverage is not None:
+        _write_coverage(scan.coverage, scan.verdict, out)
     if scan.suppressed:
         click.echo(f"{counted(scan.suppressed, 'finding')} suppressed by the configuration.", file=out)
     if scan.baseline:

@@ -40,8 +40,9 @@ def value(thing: Any) -> str:
 
 def key_of(key: Mapping[str, Any]) -> str:
     """Return the key of a row: the instance, and what it is of that."""
-    rest = [f"{name.removesuffix('_id')} {number}" for name, number in key.items() if name != "instance_id"]
-    return " ".join([shown(str(key["instance_id"])), *rest])
+    rest = [f"{name.removesuffix('_id')} {value(part)}" for name, part in key.items() if name != "instance_id"]
+    instance_id = key["instance_id"]
+    return " ".join(["no instance" if instance_id is None else shown(str(instance_id)), *rest])
 
 
 def command(store: Store, words: str, *more: str) -> str:

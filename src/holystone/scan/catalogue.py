@@ -8,6 +8,7 @@ from holystone.errors import CatalogueError
 from holystone.registry import Catalogue
 from holystone.scan.check import Check, Level
 from holystone.scan.policy import AS_DECLARED, Policy
+from holystone.scan.reader import RACE_WINDOW_SECONDS
 
 
 @cache
@@ -20,7 +21,8 @@ def checks() -> Catalogue[Check]:
 class Selection:
     """What a user chose to look at: which checks, and which instances.
 
-    `reasons` are those of checks to leave out that a report shall name; `policy_file` is where `policy` comes from.
+    `reasons` are those of checks to leave out that a report shall name; `policy_file` is where `policy` comes from;
+    `race_window` is the age in seconds from which a row that lacks another is no race.
     """
 
     level: Level = Level.standard
@@ -30,6 +32,7 @@ class Selection:
     reasons: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = AS_DECLARED
     policy_file: str | None = None
+    race_window: int = RACE_WINDOW_SECONDS
 
     def checks(self) -> list[Check]:
         """Return the checks to run, and those that are left out with a reason; CatalogueError as `select_checks`."""
@@ -49,6 +52,8 @@ class Selection:
         for option, value in (("--instance", self.instances), ("--config", self.policy_file)):
             if value is not None:
                 words += [option, value]
+        if self.race_window != RACE_WINDOW_SECONDS:
+            words += ["--race-window", str(self.race_window)]
         return words
 
 

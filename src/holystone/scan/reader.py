@@ -1,16 +1,28 @@
 """What facts read beside their own row, in the snapshot of the scan."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
+from holystone.clock import now_ms
 from holystone.store import Store
 from holystone.store.events import parse
 from holystone.store.flavours import Flavour
 from holystone.store.tables import history
+
+RACE_WINDOW_SECONDS = 60
+"""Age from which a row that lacks another one is no race between two writers any more."""
+_REMEMBERED = 1_000
+
+T = TypeVar("T")
+
+
+def settled_before(moment_ms: int, race_window: int = RACE_WINDOW_SECONDS) -> int:
+    """Return the time in ms before which whatever was seen at `moment_ms` must have happened to be no race."""
+    return moment_ms - race_window * 1_000
 
 
 @dataclass(frozen=True)
@@ -36,11 +48,14 @@ class EventRow:
 class Reader:
     """A connection in a snapshot of a store, with the history that was read last.
 
-    Suspects of one execution come one after the other, so its history is read once for all of them.
+    Suspects of one execution come one after the other, so its history is read once for all of them. What happened
+    since `settled_before_ms` may be half of something that another writer is about to complete.
     """
 
     store: Store
     connection: Connection
+    settled_before_ms: int = field(default_factory=lambda: settled_before(now_ms()))
+    _remembered: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _read: tuple[Any, Sequence[EventRow]] = field(default=(None, ()), repr=False)
 
     @property
@@ -58,3 +73,17 @@ class Reader:
             rows = self.connection.execute(select(*columns).where(*conditions).order_by(*columns[:2]))
             self._read = (wanted, [EventRow(*row) for row in rows])
         return self._read[1]
+
+    def is_settled(self, moment: Any) -> bool:
+        """Return whether a moment, as a column has it, is too long ago for a race; not where it cannot be read."""
+        ms = self.flavour.to_ms(moment)
+        return ms is not None and ms <= self.settled_before_ms
+
+    def once(self, key: Hashable, read: Callable[[], T]) -> T:
+        """Return what `read` returns, read once for suspects that share it: `key` says what it is."""
+        if key not in self._remembered:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = read()
+        found: T = self._remembered[key]
+        return found

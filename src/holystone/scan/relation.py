@@ -9,6 +9,8 @@ from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, sele
 from holystone.scan.reader import Reader
 from holystone.store.flavours import Flavour
 
+AT_ONCE = 500
+"""Instances in one piece of work where only some are looked at."""
 STRIDE = 50_000
 """Rows in a span: between two reports of progress, and in one piece of work for a connection."""
 
@@ -71,6 +73,9 @@ class Relation(ABC, Generic[F]):
     needs: ClassVar[Mapping[str, Collection[str]]] = {}
     """Tables and columns that the engine's first versions did not have yet, and the relation cannot do without."""
 
+    follows_acks: ClassVar[bool] = True
+    """Whether a row only changes when the engine acks a turn of its instance: others are always looked at."""
+
     @property
     def span_column(self) -> Column[Any]:
         """The column by which the table is cut into spans: never NULL, indexed; rows of one value stay together."""
@@ -107,6 +112,11 @@ class Relation(ABC, Generic[F]):
             yield [*span, column <= bound]
             span = [column > bound]
 
+    def spans_of(self, instances: Sequence[str]) -> Iterator[Conditions]:
+        """Yield conditions for the rows of these instances, some instances at a time."""
+        for start in range(0, len(instances), AT_ONCE):
+            yield [self.table.c.instance_id.in_(instances[start : start + AT_ONCE])]
+
     def suspects(
         self, reader: Reader, predicates: Sequence[Callable[[Any], ColumnElement[bool]]], within: Conditions
     ) -> Iterator[Suspect[F]]:
@@ -114,11 +124,24 @@ class Relation(ABC, Generic[F]):
 
         One statement for all checks: this is what makes a catalogue cost little more than its dearest check.
         """
-        source = self.source(reader.flavour, within)
+        return self.suspects_of(reader, predicates, self.source(reader.flavour, within))
+
+    def suspects_of(
+        self, reader: Reader, predicates: Sequence[Callable[[Any], ColumnElement[bool]]], source: Source
+    ) -> Iterator[Suspect[F]]:
+        """Yield the rows of a source that violate any of the predicates."""
         # A predicate stays bare: as a condition SQLite stops at the first part that decides it, but wrapped in a
         # function it would evaluate every part for every row. NULL counts as not violated.
         violated = [predicate(source) for predicate in predicates]
-        bits = [predicate.label(f"violated_{number}") for number, predicate in enumerate(violated)]
-        statement = select(*bits, *source.output()).select_from(source.rows).where(or_(*violated)).order_by(*source.key)
+        # Checks that suspect the same rows share an expression, which is then asked once.
+        distinct = {id(predicate): predicate for predicate in violated}
+        bits = {key: predicate.label(f"violated_{number}") for number, (key, predicate) in enumerate(distinct.items())}
+        statement = (
+            select(*bits.values(), *source.output())
+            .select_from(source.rows)
+            .where(or_(*distinct.values()))
+            .order_by(*source.key)
+        )
         for row in reader.connection.execute(statement.execution_options(yield_per=500)):
-            yield [bool(bit) for bit in row[: len(predicates)]], self.facts(reader, row)
+            suspected = dict(zip(bits, row[: len(bits)], strict=True))
+            yield [bool(suspected[id(predicate)]) for predicate in violated], self.facts(reader, row)

@@ -16,8 +16,9 @@ from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding, judge
 from holystone.scan.parallel import in_order
 from holystone.scan.policy import AS_DECLARED, Policy
-from holystone.scan.reader import Reader
+from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader, settled_before
 from holystone.scan.relation import STRIDE, Conditions, Facts, Relation
+from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
 Progress = Callable[[str, int, int], None]
@@ -54,8 +55,9 @@ class Scan:
     check that cannot run is recorded as failed, and the others go on; errors of opening the store or of
     a snapshot that cannot be relied on are raised. Findings whose fingerprints are `known` count as neither
     found nor new: only `baseline` says how many there were, and `suppressed` those that the `policy` puts up
-    with. `selected_by` are the words of a command line that chose the checks; `jobs` is the number of
-    connections that read at the same time.
+    with. A `coverage` narrows the scan to the instances that it names. `selected_by` are the words of a command
+    line that chose the checks; `race_window` is the age in seconds from which a row that lacks another is no race;
+    `jobs` is the number of connections that read at the same time.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Scan:
         known: Collection[str] = (),
         selected_by: Sequence[str] = (),
         policy: Policy = AS_DECLARED,
+        coverage: Coverage | None = None,
+        race_window: int = RACE_WINDOW_SECONDS,
         jobs: int = 1,
         progress: Progress | None = None,
     ) -> None:
@@ -76,6 +80,7 @@ class Scan:
         self.selected_by = selected_by
         self.baseline = 0
         self.suppressed = 0
+        self.coverage = coverage
         self.results = {check.id: Result(check) for check in checks}
         self.scanned = {"instances": 0, "executions": 0, "events": 0}
         self.started_at = datetime.now(UTC)
@@ -84,6 +89,8 @@ class Scan:
         self._known = frozenset(known)
         self._policy = policy
         self._suppressions = policy.in_force(date.today())
+        # Before any snapshot, so that nothing in one is taken for older than it was then.
+        self._settled_before_ms = settled_before(int(self.started_at.timestamp() * 1000), race_window)
         self._jobs = jobs
         self._progress = progress
 
@@ -148,13 +155,14 @@ class Scan:
                 self.results[check.id].reason = self.store.flavour.explain(error).message
 
     def _pass(self, connections: list[Connection], relation: Relation[Any], checks: list[Check]) -> Iterator[Finding]:
-        reader = Reader(self.store, connections[0])
+        reader = self._reader(connections[0])
         selected: Conditions = []
         if self._instances is not None:
             selected = relation.of_instances(self.store.flavour, self._instances)
-        total = relation.total(reader, selected)
+        changed = None if self.coverage is None or not relation.follows_acks else self.coverage.instances
+        spans = list(relation.spans(reader, selected) if changed is None else relation.spans_of(changed))
+        total = relation.total(reader, selected) if changed is None else sum(relation.total(reader, s) for s in spans)
         self._count(relation, total)
-        spans = list(relation.spans(reader, selected))
         pieces = (
             partial(self._suspects, relation=relation, checks=checks, within=[*selected, *span], done=n * STRIDE)
             for n, span in enumerate(spans)
@@ -178,9 +186,12 @@ class Scan:
     ) -> Iterator[tuple[int, list[bool], Any]]:
         """Yield the suspects of one span, and before them no suspect at all: so many rows are done by then."""
         yield done, [], None
-        reader, predicates = Reader(self.store, connection), [check.violated for check in checks]
+        reader, predicates = self._reader(connection), [check.violated for check in checks]
         for flags, facts in relation.suspects(reader, predicates, within):
             yield done, flags, facts
+
+    def _reader(self, connection: Connection) -> Reader:
+        return Reader(self.store, connection, self._settled_before_ms)
 
     def _judge(self, check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
         finding = judge(check, relation, facts)

@@ -10,13 +10,11 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, fu
 
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
+from holystone.scan.relations.chains import ChainEnd, chain_end
 from holystone.store import events
-from holystone.store.events import STILL_RUNNING, Outcome
+from holystone.store.events import CONTINUED_AS_NEW, STILL_RUNNING, Outcome
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history, instances, orchestrator_queue
-
-SETTLED_SECONDS = 60
-"""Age from which a row without instance is no race between two writers any more."""
 
 
 class ExecutionSource:
@@ -98,10 +96,33 @@ class ExecutionSource:
     def has_history(self) -> ColumnElement[bool]:
         return self.last_data.is_not(None)
 
+    @cached_property
+    def is_superseded(self) -> ColumnElement[bool]:
+        """The instance's current execution is a later one."""
+        return self._execution.execution_id < self._instance.current_execution_id
+
+    @cached_property
+    def is_current(self) -> ColumnElement[bool]:
+        return self._execution.execution_id == self._instance.current_execution_id
+
+    @cached_property
+    def ends_by_continuing(self) -> ColumnElement[bool]:
+        """The last event says that the execution continued as new; it may have done so in an earlier one, too."""
+        return self.flavour.event_says_type(self.last_data, "OrchestrationContinuedAsNew")
+
+    @cached_property
+    def next_is_queued(self) -> ColumnElement[bool]:
+        """A message waits that begins the instance's next execution."""
+        begins_next = self.flavour.messages.is_kind(orchestrator_queue.c.work_item, "ContinueAsNew")
+        return exists().where(orchestrator_queue.c.instance_id == self._execution.instance_id, begins_next)
+
     def output(self) -> Sequence[ColumnElement[Any]]:
         unreadable = _events(self._execution).where(not_(self.flavour.event_readable(history.c.event_data)))
         messages = exists().where(orchestrator_queue.c.instance_id == self._execution.instance_id)
-        old = self.flavour.older_than(self._execution.started_at, SETTLED_SECONDS)
+        later = executions.alias("later").c
+        followed = exists().where(
+            later.instance_id == self._execution.instance_id, later.execution_id > self._execution.execution_id
+        )
         return [
             *self.key,
             self.status,
@@ -112,14 +133,20 @@ class ExecutionSource:
             self.terminal_event(history.c.event_data).label("terminal_data"),
             unreadable.exists().label("unreadable"),
             self.instance_exists.label("instance_exists"),
-            and_(not_(messages), old).label("settled"),
+            messages.label("awaited"),
+            self.is_current.label("is_current"),
+            followed.label("followed"),
+            self._execution.started_at,
             self.flavour.completed_at_well_formed(self.completed_at).label("well_formed"),
         ]
 
 
 @dataclass(frozen=True)
 class ExecutionFacts:
-    """One execution; `outcome` is None where its history cannot be read, so that nothing is decided."""
+    """One execution; `outcome` is None where its history cannot be read, so that nothing is decided.
+
+    `chain_end` is there for the last execution of an instance that has continued as new.
+    """
 
     flavour: Flavour
     instance_id: str
@@ -133,6 +160,8 @@ class ExecutionFacts:
     last_event_digest: str | None
     instance_exists: bool
     settled: bool
+    followed: bool
+    chain_end: ChainEnd | None
 
     @property
     def key(self) -> Key:
@@ -152,20 +181,31 @@ class ExecutionFacts:
         return not self.instance_exists and not self.has_history and self.settled
 
     def observed(self, column: str) -> Any:
-        if column == "history":
-            return "present" if self.has_history else "absent"
-        if column == "instance":
-            return "present" if self.instance_exists else "absent"
+        match column:
+            case "history":
+                return "present" if self.has_history else "absent"
+            case "instance":
+                return "present" if self.instance_exists else "absent"
+            case "continuation":
+                return "present" if self.chain_end is not None and self.chain_end.queued else "absent"
+            case "ending":
+                return None if self.outcome is None else self.outcome.status
         return getattr(self, column)
 
     def decided(self, column: str) -> bool:
         if column in ("history", "instance"):
             return True
+        if column == "continuation":
+            return self.chain_end is not None
+        if column == "ending":
+            return self.followed and self.outcome is not None
         return self.outcome is not None and (column != "output" or self.outcome.output_known)
 
     def expected(self, column: str) -> Any:
-        if column in ("history", "instance"):
+        if column in ("history", "instance", "continuation"):
             return "present"
+        if column == "ending":
+            return CONTINUED_AS_NEW
         assert self.outcome is not None
         return self._expected_completed_at(self.outcome) if column == "completed_at" else getattr(self.outcome, column)
 
@@ -186,6 +226,11 @@ class Executions(Relation[ExecutionFacts]):
         return ExecutionSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> ExecutionFacts:
+        outcome = _outcome(row)
+        end = None
+        if outcome is not None and outcome.status == CONTINUED_AS_NEW and row.is_current and not row.followed:
+            assert outcome.ended_at_ms is not None
+            end = chain_end(reader, row.instance_id, row.execution_id, outcome.ended_at_ms)
         return ExecutionFacts(
             flavour=reader.flavour,
             instance_id=row.instance_id,
@@ -194,13 +239,15 @@ class Executions(Relation[ExecutionFacts]):
             output=row.output,
             completed_at=row.completed_at,
             completed_at_well_formed=bool(row.well_formed),
-            outcome=_outcome(row),
+            outcome=outcome,
             last_event_id=row.last_event_id,
             last_event_digest=None
             if row.last_data is None
             else hashlib.sha256(row.last_data.encode(errors="surrogateescape")).hexdigest()[:16],
             instance_exists=bool(row.instance_exists),
-            settled=bool(row.settled),
+            settled=not row.awaited and reader.is_settled(row.started_at),
+            followed=bool(row.followed),
+            chain_end=end,
         )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, FromClause, func, select
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
 from holystone.store.flavours import Flavour
-from holystone.store.tables import executions, instances
+from holystone.store.tables import executions, history, instances
 
 
 class InstanceSource:
@@ -49,13 +49,15 @@ class InstanceFacts:
         return {"highest_execution_id": self.highest_execution_id}
 
     def observed(self, column: str) -> Any:
+        if column == "executions":
+            return "absent" if self.highest_execution_id is None else "present"
         return getattr(self, column)
 
     def decided(self, column: str) -> bool:
-        return self.highest_execution_id is not None
+        return column == "executions" or self.highest_execution_id is not None
 
     def expected(self, column: str) -> Any:
-        return self.highest_execution_id
+        return "present" if column == "executions" else self.highest_execution_id
 
 
 class Instances(Relation[InstanceFacts]):
@@ -66,7 +68,12 @@ class Instances(Relation[InstanceFacts]):
         return InstanceSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> InstanceFacts:
-        return InstanceFacts(row.instance_id, row.current_execution_id, row.highest_execution_id)
+        highest = row.highest_execution_id
+        if highest is not None:
+            # An execution whose row is gone is one all the same; H008 reports it.
+            newest = select(func.max(history.c.execution_id)).where(history.c.instance_id == row.instance_id)
+            highest = max(highest, reader.connection.execute(newest).scalar_one() or highest)
+        return InstanceFacts(row.instance_id, row.current_execution_id, highest)
 
 
 INSTANCES = Instances()

@@ -1,0 +1,52 @@
+from collections.abc import Mapping
+from typing import Any
+
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
+from holystone.scan.relations.event_facts import EventFacts
+from holystone.scan.relations.events import EVENTS
+
+
+def _expects(facts: EventFacts) -> Mapping[str, Any]:
+    return {} if facts.given_up else {"fault": None}
+
+
+CHECK = Check(
+    id="H005",
+    name="event-unreadable",
+    title="The engine cannot read an event",
+    severity=Severity.critical,
+    level=Level.deep,
+    flavours=BOTH,
+    relation=EVENTS,
+    violated=lambda event: event.is_suspect,
+    expects=_expects,
+    cause=lambda facts: facts.harms,
+    message="it cannot be read: {observed[fault]}",
+    asserts=(
+        "event_data is one JSON object with the fields of every event, a type, and the fields of that type: the engine "
+        "reads the whole history of an execution before each turn, and refuses it for a single event."
+    ),
+    harm=(
+        "On PostgreSQL, where the engine casts histories to JSONB, an event that is no JSON (or that escapes a NUL or "
+        "half of a surrogate pair) in the current execution halts the dispatcher of the whole store as soon as a "
+        "message comes for that instance (halts-dispatch). Otherwise the engine fails the instance after ten attempts "
+        "at its next message (fails-instance). An execution that is not current is only unreadable to whoever asks "
+        "for its history or status."
+    ),
+    how_to_look={
+        "sqlite": (
+            "SELECT instance_id, execution_id, event_id, event_data FROM history "
+            "WHERE CASE WHEN json_valid(event_data) THEN json_type(event_data, '$.type') IS NOT 'text' ELSE 1 END;"
+        ),
+        "postgresql": (
+            "SELECT instance_id, execution_id, event_id, event_data FROM history WHERE instance_id = 'ID' "
+            'AND event_data NOT LIKE \'{"event_id":%,"type":"%}\';'
+        ),
+    },
+    false_alarms=(
+        "None is known. Events of a type that is not known here are reported by H009, and executions that the engine "
+        "has failed because of such an event by H011."
+    ),
+    example="A bad block cut a row short; a script edited an input inside event_data and left a quotation mark out.",
+    repair=NoRepair("what an event said can only come from a backup, and the engine must never see half of one"),
+)

@@ -1,0 +1,57 @@
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
+from holystone.scan.relations.event_facts import EventFacts
+from holystone.scan.relations.events import EVENTS
+
+
+def _cause(facts: EventFacts) -> str:
+    if facts.source_event_id is None:
+        return "no-source"
+    return "source-missing" if facts.source_type is None else "wrong-kind"
+
+
+CHECK = Check(
+    id="H010",
+    name="completion-dangling",
+    title="A completion refers to no event that it completes",
+    severity=Severity.error,
+    level=Level.deep,
+    flavours=BOTH,
+    relation=EVENTS,
+    violated=lambda event: event.is_suspect,
+    expects=derived("source_event_id", "source_type"),
+    cause=_cause,
+    message="it refers to event {observed[source_event_id]}, which should be an earlier {expected[source_type]}",
+    asserts=(
+        "What completes, fails, fires or gives up something says in source_event_id which event asked for it: an "
+        "earlier one of the same execution and of the kind that goes with it. The engine writes no completion of "
+        "what it did not ask for."
+    ),
+    harm=(
+        "At the next turn the engine fails the execution as nondeterministic; without any source it passes the "
+        "completion over, and what it answers stays unanswered for ever."
+    ),
+    how_to_look={
+        "sqlite": (
+            "SELECT h.instance_id, h.execution_id, h.event_id, h.event_data FROM history h LEFT JOIN history s "
+            "ON s.instance_id = h.instance_id AND s.execution_id = h.execution_id "
+            "AND s.event_id = json_extract(h.event_data, '$.source_event_id') AND s.event_id < h.event_id "
+            "AND s.event_type IN ('ActivityScheduled', 'TimerCreated', 'SubOrchestrationScheduled', "
+            "'ExternalSubscribed', 'ExternalSubscribedPersistent') "
+            "WHERE s.instance_id IS NULL AND h.event_type IN ('ActivityCompleted', 'ActivityFailed', 'TimerFired', "
+            "'SubOrchestrationCompleted', 'SubOrchestrationFailed', 'ActivityCancelRequested', "
+            "'SubOrchestrationCancelRequested', 'ExternalSubscribedCancelled', "
+            "'ExternalSubscribedPersistentCancelled');"
+        ),
+        "postgresql": (
+            "SELECT h.instance_id, h.execution_id, h.event_id, h.event_data FROM history h WHERE h.event_data ~ "
+            '\'"type":"((Activity|SubOrchestration)(Completed|Failed|CancelRequested)|TimerFired'
+            "|ExternalSubscribed(Persistent)?Cancelled)\"' AND NOT EXISTS (SELECT 1 FROM history s "
+            "WHERE s.instance_id = h.instance_id AND s.execution_id = h.execution_id AND s.event_id < h.event_id "
+            "AND s.event_id::text = substring(h.event_data, '\"source_event_id\":(\\d+)') AND s.event_data ~ "
+            '\'"type":"(ActivityScheduled|TimerCreated|SubOrchestrationScheduled|ExternalSubscribed(Persistent)?)"\');'
+        ),
+    },
+    false_alarms="None is known. Where the event that it refers to cannot be read, nothing is said.",
+    example="Rows of history were renumbered by hand to close a gap; a completion was copied from another execution.",
+    repair=NoRepair("what was asked for, and whether it was done, can only come from a backup"),
+)

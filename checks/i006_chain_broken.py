@@ -1,0 +1,43 @@
+from sqlalchemy import and_, not_, or_
+
+from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.relations.executions import EXECUTIONS
+from holystone.store.events import CONTINUED_AS_NEW
+
+CHECK = Check(
+    id="I006",
+    name="chain-broken",
+    title="An instance continued as new, and nothing will",
+    severity=Severity.critical,
+    level=Level.quick,
+    flavours=BOTH,
+    relation=EXECUTIONS,
+    violated=lambda execution: and_(
+        execution.is_current,
+        or_(execution.status == CONTINUED_AS_NEW, execution.ends_by_continuing),
+        not_(execution.next_is_queued),
+    ),
+    expects=derived("continuation"),
+    cause=no_cause,
+    message="it continued as new, but there is neither a next execution nor the message that begins it",
+    asserts=(
+        "A current execution that ended in OrchestrationContinuedAsNew has a ContinueAsNew message in "
+        "orchestrator_queue: waiting, put off, or in the hands of a dispatcher. The ack that ends the execution "
+        "queues it, and the ack that begins the next one takes it away, each in one transaction."
+    ),
+    harm=(
+        "The instance is lost, and whoever asks is told that it still runs. Nothing begins its next execution: what is "
+        "sent to it is dropped by engines up to 0.1.30, and makes newer ones fail it for good after ten attempts."
+    ),
+    how_to_look=(
+        "SELECT e.instance_id, e.execution_id, e.started_at FROM executions e JOIN instances i "
+        "ON i.instance_id = e.instance_id AND i.current_execution_id = e.execution_id "
+        "WHERE e.status = 'ContinuedAsNew' AND NOT EXISTS (SELECT 1 FROM orchestrator_queue q "
+        "WHERE q.instance_id = e.instance_id AND q.work_item LIKE '{\"ContinueAsNew\"%');"
+    ),
+    false_alarms=(
+        "None is known. Where a message for the instance cannot be read, it may be the one, and Q002 tells of it alone."
+    ),
+    example="Somebody emptied orchestrator_queue to get rid of messages that piled up.",
+    repair="requeue-continue-as-new",
+)

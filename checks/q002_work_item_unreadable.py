@@ -1,0 +1,47 @@
+from sqlalchemy import not_
+
+from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.relations.queues import MESSAGES, WORKER_ITEMS
+
+# Every message names an instance, and its ids are numbers; what is no JSON each database says in its own way.
+_AMISS = """(q.work_item NOT LIKE '%instance":%' OR q.work_item LIKE '%execution_id":"%' OR UNREADABLE)"""
+_DIAGNOSIS = (
+    "SELECT q.instance_id, q.id, 'orchestrator_queue' AS queue, q.work_item FROM orchestrator_queue q "
+    "WHERE AMISS OR q.work_item LIKE '{\"ActivityExecute\":%' UNION ALL "
+    "SELECT q.instance_id, q.id, 'worker_queue' AS queue, q.work_item FROM worker_queue q "
+    "WHERE AMISS OR q.work_item NOT LIKE '{\"ActivityExecute\":%';"
+).replace("AMISS", _AMISS)
+
+CHECK = Check(
+    id="Q002",
+    name="work-item-unreadable",
+    title="A message is none that the engine can read",
+    severity=Severity.critical,
+    level=Level.quick,
+    flavours=BOTH,
+    relation=(MESSAGES, WORKER_ITEMS),
+    violated=lambda message: not_(message.readable),
+    expects=derived("work_item"),
+    cause=no_cause,
+    message="the engine cannot take it: {observed[work_item]}",
+    asserts=(
+        "work_item is one JSON object with one field, the kind of the message, which holds an object with all fields "
+        "of that kind: ActivityExecute in worker_queue, any other kind in orchestrator_queue."
+    ),
+    harm=(
+        "In worker_queue on SQLite, and in orchestrator_queue on PostgreSQL where it is no JSON, each fetch fails at "
+        "it: no worker, or no orchestration, gets anything any more. A message of another kind in worker_queue ends a "
+        "worker each time that it is fetched. Elsewhere it stops its own instance, or is thrown away in silence with "
+        "whatever it had to say."
+    ),
+    how_to_look={
+        "sqlite": _DIAGNOSIS.replace("UNREADABLE", "NOT json_valid(q.work_item)"),
+        "postgresql": _DIAGNOSIS.replace("UNREADABLE", "q.work_item !~ '^\\{.*\\}\\s*\\}$'"),
+    },
+    false_alarms=(
+        "None is known. A kind that this version does not know may be of a newer engine and is passed over. The query "
+        "does not know which fields each kind has: what the check says of a message tells."
+    ),
+    example="A work_item was edited by hand and cut off; a row was copied into the wrong queue.",
+    repair="park-message",
+)

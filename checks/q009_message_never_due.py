@@ -1,0 +1,39 @@
+from sqlalchemy import not_
+
+from holystone.scan.check import Check, Level, Severity, derived, no_cause
+from holystone.scan.relations.queues import MESSAGES, WORKER_ITEMS
+
+CHECK = Check(
+    id="Q009",
+    name="message-never-due",
+    title="A message waits for a time that never comes",
+    severity=Severity.error,
+    level=Level.quick,
+    flavours=frozenset({"sqlite"}),
+    relation=(MESSAGES, WORKER_ITEMS),
+    violated=lambda message: not_(message.comes_due),
+    expects=derived("visible_at"),
+    cause=no_cause,
+    message="visible_at is {observed[visible_at]!r}",
+    asserts=(
+        "On SQLite visible_at in both queues is a number, in ms since the epoch: the time from which a message may be "
+        "fetched. The column of orchestrator_queue takes anything; PostgreSQL's timestamptz cannot go wrong in this "
+        "way."
+    ),
+    harm=(
+        "No dispatcher and no worker ever sees the message, though it counts as waiting: each fetch looks for what is "
+        "not later than now, and in SQLite a text is later than every number, and NULL not earlier than anything."
+    ),
+    how_to_look=(
+        "SELECT instance_id, id, visible_at, typeof(visible_at) FROM orchestrator_queue "
+        "WHERE typeof(visible_at) NOT IN ('integer', 'real') UNION ALL "
+        "SELECT instance_id, id, visible_at, typeof(visible_at) FROM worker_queue "
+        "WHERE typeof(visible_at) NOT IN ('integer', 'real');"
+    ),
+    false_alarms="None is known.",
+    example=(
+        "A message was inserted by hand without visible_at: the column's own default is a text such as "
+        "'2025-10-10 08:00:00'."
+    ),
+    repair="restore-visible-at",
+)

@@ -1,0 +1,16 @@
+from holystone.mend.repair import Repair, Safety, always, setting
+
+REPAIR = Repair(
+    id="restore-custom-status",
+    title="Show the custom status that the events set last",
+    safety=Safety.safe,
+    steps=setting("custom_status"),
+    applies=always,
+    does=(
+        "Sets custom_status to what the last CustomStatusUpdated set, or to what was carried over. Its version "
+        "stays, so a client that waits for a change does not see this one before the next."
+    ),
+    loses="The old text, which the journal keeps.",
+    needs="A history that can be read, and that the engine is not in the middle of a turn of the instance.",
+    undone="Puts the old text back where the row is still as the repair left it.",
+)

@@ -1,0 +1,32 @@
+from collections.abc import Sequence
+
+from holystone.mend.repair import Insert, Repair, Safety, Step
+from holystone.scan.relations.histories import HistoryFacts
+
+
+def _is_told(facts: HistoryFacts) -> bool:
+    return facts.row is not None and facts.instance_exists
+
+
+def _steps(facts: HistoryFacts) -> Sequence[Step]:
+    assert facts.row is not None
+    return [Insert("executions", facts.key, facts.row)]
+
+
+REPAIR = Repair(
+    id="restore-execution",
+    title="Make the row of an execution anew from its events",
+    safety=Safety.safe,
+    steps=_steps,
+    applies=_is_told,
+    does=(
+        "Inserts the row of executions as the acks of these events wrote it: status, output and completed_at from the "
+        "event that ended it, or Running without one; started_at and the engine's version from its start."
+    ),
+    loses="Nothing. The engine's own times of the acks lay some milliseconds after those of the events.",
+    needs=(
+        "A row in instances, a start that can be read, and an end that can be read or none; and that the engine is not "
+        "in the middle of a turn of the instance."
+    ),
+    undone="Removes the row again where it is still as the repair made it.",
+)

@@ -1,0 +1,13 @@
+from holystone.mend.repair import Repair, Safety, always, setting
+
+REPAIR = Repair(
+    id="restore-name",
+    title="Take name and version from the start event",
+    safety=Safety.safe,
+    steps=setting("orchestration_name", "orchestration_version"),
+    applies=always,
+    does="Sets orchestration_name and orchestration_version to those of the event that began the current execution.",
+    loses="The old values, which the journal keeps.",
+    needs="A start event that can be read, and that the engine is not in the middle of a turn of the instance.",
+    undone="Puts the old values back where the row is still as the repair left it.",
+)

@@ -1,0 +1,19 @@
+from holystone.mend.repair import Repair, Safety, always, setting
+
+REPAIR = Repair(
+    id="restore-parent",
+    title="Link the instance to the parent that its events name",
+    safety=Safety.safe,
+    steps=setting("parent_instance_id"),
+    applies=always,
+    does=(
+        "Sets parent_instance_id to the parent that the start event names; to NULL where it names none, or where "
+        "nothing at all is left of that parent, so that the engine can delete the instance as a root of its own."
+    ),
+    loses="The old value, which the journal keeps. Should the parent come back, the check finds the link missing.",
+    needs=(
+        "A start event that tells. Of a chain that was begun by an engine before 0.1.30 it is the first one, which may "
+        "be pruned: then nothing is done."
+    ),
+    undone="Puts the old value back where the row is still as the repair left it.",
+)

@@ -1,0 +1,13 @@
+from holystone.mend.repair import Repair, Safety, always, setting
+
+REPAIR = Repair(
+    id="restore-visible-at",
+    title="Let the message be fetched from the time that it names",
+    safety=Safety.safe,
+    steps=setting("visible_at"),
+    applies=always,
+    does="Sets visible_at to the moment that it names, in the form that the engine reads, or else to created_at.",
+    loses="The old value, which the journal keeps. Nothing has ever fetched the message by it.",
+    needs="That the engine is not in the middle of a turn of the instance.",
+    undone="Puts the old value back where nobody has fetched the message meanwhile.",
+)

@@ -1,0 +1,13 @@
+from holystone.mend.repair import Repair, Safety, always, setting
+
+REPAIR = Repair(
+    id="retype-event",
+    title="Copy the event's type to its column",
+    safety=Safety.safe,
+    steps=setting("event_type"),
+    applies=always,
+    does="Sets history.event_type to the type inside event_data. The event itself is not touched.",
+    loses="The old word, which the journal keeps.",
+    needs="An event that can be read, of a type that is known here.",
+    undone="Puts the old word back where the row is still as the repair left it.",
+)

@@ -1,0 +1,69 @@
+"""The end of a chain: a current execution that continued as new, and the message that begins the next one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from holystone.scan.reader import EventRow, Reader
+from holystone.scan.relations.readable import read_events, read_message
+from holystone.store import WorkItem
+from holystone.store.outstanding import carried_forward, custom_status
+from holystone.store.tables import orchestrator_queue
+
+_PARENT = ("parent_instance", "parent_id", "parent_execution_id")
+
+
+@dataclass(frozen=True)
+class ChainEnd:
+    """What takes the instance on: `queued` is whether it waits, or holds a message that may be it.
+
+    `message` is the one that the engine wrote at `ended_at_ms` (since the epoch), as far as the events tell; None
+    where they do not.
+    """
+
+    queued: bool
+    message: WorkItem | None
+    ended_at_ms: int
+
+
+def chain_end(reader: Reader, instance_id: str, execution_id: int, ended_at_ms: int) -> ChainEnd:
+    """Return what is there to take an instance on whose current execution has continued as new."""
+    if _is_queued(reader, instance_id):
+        return ChainEnd(True, None, ended_at_ms)
+    return ChainEnd(False, _continuation(instance_id, reader.history(instance_id, execution_id)), ended_at_ms)
+
+
+def _is_queued(reader: Reader, instance_id: str) -> bool:
+    """Return whether a message of the instance begins its next execution, or cannot be read and so might.
+
+    Messages that wait for another time and those that a worker has in hand count like any other.
+    """
+    texts = select(orchestrator_queue.c.work_item).where(orchestrator_queue.c.instance_id == instance_id)
+    for text in reader.connection.execute(texts).scalars():
+        item = read_message(text)
+        if item is None or item.kind == "ContinueAsNew":
+            return True
+    return False
+
+
+def _continuation(instance_id: str, rows: Sequence[EventRow]) -> WorkItem | None:
+    """Return the message by which the engine goes on after these events, as `run_single_execution_atomic` makes it.
+
+    No event says whether a version was asked for: the message asks for none, so that the newest one is taken.
+    """
+    events = read_events(rows) or []
+    end = next((event for event in reversed(events) if event["type"] == "OrchestrationContinuedAsNew"), None)
+    if end is None:
+        return None
+    start = events[0]
+    return WorkItem.new(
+        "ContinueAsNew",
+        instance=instance_id,
+        orchestration=start["name"],
+        input=end["input"],
+        version=None,
+        **{name: start.get(name) for name in _PARENT},
+        carry_forward_events=[list(letter) for letter in carried_forward(events)],
+        initial_custom_status=custom_status(events),
+    )

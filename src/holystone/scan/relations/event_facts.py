@@ -1,0 +1,209 @@
+"""What is known of one event: by itself, and beside the events of its execution that it refers to or ends."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from holystone.errors import RecordError
+from holystone.scan.reader import EventRow, Reader
+from holystone.scan.relation import Key
+from holystone.store.event import Event
+from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, TERMINAL, parse
+from holystone.store.flavours import Flavour
+from holystone.store.references import CANCELLING, REFERS_TO
+from holystone.store.tables import instances
+
+KNOWN = "one that this version knows"
+_KEY = ("instance_id", "execution_id", "event_id")
+_NAMED = 5
+"""Events that a finding names; of more it says how many there are."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The event that another one refers to: `type` is None where there is none of that id before it.
+
+    `known` is False where its type cannot be told.
+    """
+
+    type: str | None
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class EventFacts:
+    """One event.
+
+    `fault` says why the engine cannot read it, None where it can or where the type is unknown here; `harms` says whom
+    that harms, and `given_up` whether the engine has failed the execution for it. `said` is what event_data holds,
+    nothing where it cannot be read. Of an event that ends the execution, `strays` are the events after it that do
+    not belong there, and `ended_again` is the one that ends it once more.
+    """
+
+    instance_id: str
+    execution_id: int
+    event_id: int
+    event_type: Any
+    digest: str
+    fault: str | None
+    harms: str | None
+    given_up: bool
+    said: Mapping[str, Any]
+    source: Source
+    strays: str | None
+    ended_again: str | None
+
+    @property
+    def key(self) -> Key:
+        return {name: getattr(self, name) for name in _KEY}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {"event_sha256": self.digest}
+
+    @property
+    def type(self) -> str | None:
+        return self.said.get("type")
+
+    @property
+    def source_event_id(self) -> int | None:
+        return self.said.get("source_event_id")
+
+    @property
+    def source_type(self) -> str | None:
+        return self.source.type
+
+    @property
+    def refers(self) -> bool:
+        """It has to refer to another event, and whether it does so can be told."""
+        return self.type in REFERS_TO and self.source.known
+
+    def observed(self, column: str) -> Any:
+        return self.said[column] if column in _KEY else getattr(self, column)
+
+    def decided(self, column: str) -> bool:
+        match column:
+            case "event_type":
+                return self.type in EVENT_TYPES
+            case "type":
+                return self.type is not None
+            case "source_event_id" | "source_type":
+                return self.refers
+            case _:
+                return column not in _KEY or self.said.keys() >= set(_KEY)
+
+    def expected(self, column: str) -> Any:
+        match column:
+            case "event_type":
+                return self.type
+            case "type":
+                return self.type if self.type in EVENT_TYPES else KNOWN
+            case "source_event_id":
+                return self.source_event_id
+            case "source_type":
+                return REFERS_TO[str(self.type)]
+            case _:
+                return self.key.get(column)
+
+
+def event_facts(reader: Reader, row: Any) -> EventFacts:
+    """Return the facts of a row of history."""
+    events = reader.history(row.instance_id, row.execution_id)
+    fault = _fault(reader.flavour, row.event_data)
+    said = {} if fault is not None else parse(row.event_data) or {}
+    place = next(place for place, event in enumerate(events) if event.event_id == row.event_id)
+    later = events[place + 1 :] if said.get("type") in TERMINAL else ()
+    return EventFacts(
+        instance_id=row.instance_id,
+        execution_id=row.execution_id,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        digest=hashlib.sha256(str(row.event_data).encode(errors="surrogateescape")).hexdigest()[:16],
+        fault=fault,
+        harms=None if fault is None else _harms(reader, row, events[-1]),
+        given_up=any(event.event_id == POISON_EVENT_ID and event.type in TERMINAL for event in events),
+        said=said,
+        source=_source(events[:place], said.get("source_event_id")),
+        strays=_strays(later),
+        ended_again=_ended_again(later),
+    )
+
+
+def _fault(flavour: Flavour, event_data: Any) -> str | None:
+    """Return why the engine cannot read the event, in a few words; None where a newer one may be able to."""
+    if not isinstance(event_data, str):
+        return "it is no text"
+    try:
+        event_data.encode()
+        Event.from_json(event_data)
+    except UnicodeEncodeError:
+        return "it is not in UTF-8"
+    except RecordError as error:
+        said = parse(event_data)
+        if said is None or said["type"] in EVENT_TYPES:
+            return error.why
+    return None if flavour.event_forms.survives(event_data) else "it holds a character that no JSONB can"
+
+
+def _harms(reader: Reader, row: Any, last: EventRow) -> str | None:
+    """Return whom it harms that the event cannot be read: only the current execution is fetched for a turn."""
+    current = reader.once(
+        ("current_execution_id", row.instance_id),
+        lambda: reader.connection.execute(
+            select(instances.c.current_execution_id).where(instances.c.instance_id == row.instance_id)
+        ).scalar_one_or_none(),
+    )
+    if current != row.execution_id:
+        return None
+    if isinstance(row.event_data, str) and not reader.flavour.event_forms.survives(row.event_data):
+        return "halts-dispatch"
+    return None if last.type in TERMINAL else "fails-instance"
+
+
+def _source(earlier: Sequence[EventRow], event_id: Any) -> Source:
+    found = next((event for event in earlier if event.event_id == event_id), None)
+    return Source(None) if found is None else Source(found.type, known=found.type in EVENT_TYPES)
+
+
+def _strays(later: Sequence[EventRow]) -> str | None:
+    """Return the events after an end, up to the next one, that no ack writes there.
+
+    What is still open when an execution ends is given up by the same ack, partly after the end. Types that are
+    unknown here may be a newer engine's way of doing so.
+    """
+    strays = []
+    for event in later:
+        if event.type in TERMINAL:
+            break
+        if event.type in EVENT_TYPES and event.type not in CANCELLING:
+            strays.append(f"{event.type} {event.event_id}")
+    if len(strays) > _NAMED:
+        strays[_NAMED:] = [f"{len(strays) - _NAMED} more"]
+    return ", ".join(strays) or None
+
+
+def _ended_again(later: Sequence[EventRow]) -> str | None:
+    """Return the next event that ends the execution, where it is none that the engine adds to an end."""
+    end = next((event for event in later if event.type in TERMINAL), None)
+    if end is None or _is_added(end, at_once=end is later[0]):
+        return None
+    return f"{end.type} {end.event_id}"
+
+
+def _is_added(end: EventRow, *, at_once: bool) -> bool:
+    """Return whether the engine itself may have ended the execution once more, as a failure, with this event.
+
+    It does where the turn that ended it broke a limit, and where a message to an execution that has ended was fetched
+    too often. Sources in microsoft/duroxide: `validate_limits` and `fail_orchestration_as_poison` in
+    src/runtime/dispatchers/orchestration.rs. Failures of kinds that are unknown here may be its own as well.
+    """
+    match (end.event or {}).get("details"):
+        case {"Application": {"kind": "OrchestrationFailed", "message": str(message)}}:
+            return at_once and " exceeds limit (" in message
+        case {"Application": _} | {"Configuration": _} | {"Infrastructure": _}:
+            return False
+        case _:
+            return end.type == "OrchestrationFailed"

@@ -1,0 +1,246 @@
+"""History facts: the events of an execution as a whole, and the row of executions that goes with them."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, exists, func, select
+
+from holystone.errors import RecordError
+from holystone.scan.reader import EventRow, Reader
+from holystone.scan.relation import STRIDE, Conditions, Key, Relation
+from holystone.store.event import Event
+from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, STILL_RUNNING, TERMINAL, Outcome, terminal_outcome
+from holystone.store.flavours import Flavour
+from holystone.store.tables import executions, history, instances
+from holystone.store.turns.delta import metadata_of
+
+START = "OrchestrationStarted"
+_VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
+
+
+def spans_of_history(reader: Reader, stride: int) -> Iterator[Conditions]:
+    """Yield conditions that cut history into spans of about so many executions, in order.
+
+    They are counted off in the table of executions, which is many times smaller.
+    """
+    walked, cut = executions.c.instance_id, history.c.instance_id
+    after: ColumnElement[bool] | None = None
+    span: list[ColumnElement[bool]] = []
+    while True:
+        walk = select(walked).order_by(walked).offset(stride).limit(1)
+        bound = reader.connection.execute(walk if after is None else walk.where(after)).scalar_one_or_none()
+        if bound is None:
+            yield span
+            return
+        yield [*span, cut <= bound]
+        after, span = walked > bound, [cut > bound]
+
+
+class HistorySource:
+    """The executions that have history: the numbers of their events, by the index of the primary key alone."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        of_execution = (history.c.instance_id, history.c.execution_id)
+        grouped = (
+            select(
+                *of_execution,
+                func.count().label("count"),
+                func.min(history.c.event_id).label("lowest"),
+                func.max(history.c.event_id).label("highest"),
+            )
+            .where(*within)
+            .group_by(*of_execution)
+            .subquery("events")
+        )
+        self.rows: FromClause = grouped
+        self._of = grouped.c
+        self.key = (self._of.instance_id, self._of.execution_id)
+
+    @property
+    def is_numbered_through(self) -> ColumnElement[bool]:
+        """The ids are 1, 2, 3 and so on."""
+        return and_(self._of.lowest == 1, self._of.highest == self._of.count)
+
+    @property
+    def begins_with_start(self) -> ColumnElement[bool]:
+        """The first event is the start, as the engine writes it."""
+        first = history.alias("first").c
+        data = select(first.event_data).where(
+            first.instance_id == self._of.instance_id,
+            first.execution_id == self._of.execution_id,
+            first.event_id == self._of.lowest,
+        )
+        return self.flavour.event_says_type(data.scalar_subquery(), START)
+
+    @property
+    def execution_exists(self) -> ColumnElement[bool]:
+        return exists().where(
+            executions.c.instance_id == self._of.instance_id, executions.c.execution_id == self._of.execution_id
+        )
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        instance_exists = exists().where(instances.c.instance_id == self._of.instance_id)
+        return [
+            *self.key,
+            self.execution_exists.label("execution_exists"),
+            instance_exists.label("instance_exists"),
+        ]
+
+
+@dataclass(frozen=True)
+class HistoryFacts:
+    """One execution's history.
+
+    `first_type` is None where the first event cannot be read, `row` is what the row of executions should hold, None
+    where the events do not tell. `was_never_stored` says that the history is the engine's own remark that it could
+    not store the first turn: a failure without anything before it, numbered on from the execution before.
+    """
+
+    instance_id: str
+    execution_id: int
+    event_ids: tuple[int, ...]
+    first_type: str | None
+    was_never_stored: bool
+    last_event_digest: str
+    execution_exists: bool
+    instance_exists: bool
+    row: Mapping[str, Any] | None
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.instance_id, "execution_id": self.execution_id}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {"last_event_id": self.event_ids[-1], "last_event_sha256": self.last_event_digest}
+
+    def observed(self, column: str) -> Any:
+        match column:
+            case "event_ids":
+                return _in_words(self.event_ids)
+            case "execution":
+                return "present" if self.execution_exists else "absent"
+            case _:
+                return getattr(self, column)
+
+    def decided(self, column: str) -> bool:
+        return column != "first_type" or (self.first_type in EVENT_TYPES and not self.was_never_stored)
+
+    def expected(self, column: str) -> Any:
+        match column:
+            case "event_ids":
+                return _in_words(self._numbered_through())
+            case "execution":
+                return "present"
+            case _:
+                return START
+
+    def _numbered_through(self) -> Sequence[int]:
+        # SQLite keeps what is no number, too.
+        numbers = [event_id for event_id in self.event_ids if isinstance(event_id, int)]
+        first = numbers[0] if self.was_never_stored else 1
+        # The engine fails a history that it cannot read at a fixed id, far behind its last event.
+        at_once = [number for number in numbers if number < POISON_EVENT_ID]
+        behind = [number for number in numbers if number >= POISON_EVENT_ID]
+        last = max([first, *at_once])
+        if behind and POISON_EVENT_ID not in behind:
+            return range(first, behind[-1] + 1)
+        return [*range(first, last + 1), *range(POISON_EVENT_ID, behind[-1] + 1 if behind else 0)]
+
+
+def _in_words(ids: Iterable[Any]) -> str:
+    """Return ids as ranges without gaps, in their order."""
+    ranges: list[list[Any]] = []
+    for one in ids:
+        if ranges and isinstance(one, int) and ranges[-1][-1] == one - 1:
+            ranges[-1][1:] = [one]
+        else:
+            ranges.append([one])
+    return ", ".join("-".join(map(str, one)) for one in ranges)
+
+
+class Histories(Relation[HistoryFacts]):
+    name = "histories"
+    table = history
+
+    def source(self, flavour: Flavour, within: Conditions) -> HistorySource:
+        return HistorySource(flavour, within)
+
+    def total(self, reader: Reader, within: Conditions) -> int:
+        if not within:
+            return int(reader.connection.execute(select(func.count()).select_from(executions)).scalar_one())
+        chosen = select(history.c.instance_id, history.c.execution_id).where(*within).distinct().subquery("chosen")
+        return int(reader.connection.execute(select(func.count()).select_from(chosen)).scalar_one())
+
+    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
+        return spans_of_history(reader, STRIDE)
+
+    def facts(self, reader: Reader, row: Any) -> HistoryFacts:
+        events = reader.history(row.instance_id, row.execution_id)
+        return HistoryFacts(
+            instance_id=row.instance_id,
+            execution_id=row.execution_id,
+            event_ids=tuple(event.event_id for event in events),
+            first_type=events[0].type,
+            was_never_stored=_was_never_stored(events),
+            last_event_digest=_digest(events[-1].event_data),
+            execution_exists=bool(row.execution_exists),
+            instance_exists=bool(row.instance_exists),
+            row=_row(reader, events),
+        )
+
+
+def _digest(event_data: Any) -> str:
+    return hashlib.sha256(str(event_data).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def _was_never_stored(events: Sequence[EventRow]) -> bool:
+    """Return whether the engine has failed the execution because the ack of its first turn failed.
+
+    Source in microsoft/duroxide: `process_orchestration_item` in src/runtime/dispatchers/orchestration.rs, which
+    numbers that failure as if it came after the events that it fetched: those of the execution before.
+    """
+    first = events[0].event
+    if first is None or not isinstance(first.get("details"), dict) or "Infrastructure" not in first["details"]:
+        return False
+    return all(event.type == "OrchestrationFailed" for event in events)
+
+
+def _row(reader: Reader, events: Sequence[EventRow]) -> Mapping[str, Any] | None:
+    """Return the columns of the row of executions that the acks of these events wrote, None where they do not tell."""
+    try:
+        start = Event.from_json(events[0].event_data)
+    except (RecordError, TypeError):
+        return None
+    outcome = _outcome(events)
+    if start.type != START or outcome is None or not outcome.output_known:
+        return None
+    flavour = reader.flavour
+    timed = outcome.ended_at_ms is not None and outcome.status in flavour.statuses_with_completed_at
+    row = {
+        "status": outcome.status,
+        "output": outcome.output,
+        "started_at": flavour.created_at(start.timestamp_ms),
+        "completed_at": flavour.completed_at(outcome.ended_at_ms) if timed and outcome.ended_at_ms else None,
+    }
+    pinned = metadata_of([start]).pinned_version
+    if pinned is not None and reader.store.columns["executions"].issuperset(_VERSION_COLUMNS):
+        row |= dict(zip(_VERSION_COLUMNS, pinned, strict=True))
+    return row
+
+
+def _outcome(events: Sequence[EventRow]) -> Outcome | None:
+    """Return the outcome by the last terminal event; None where an event that cannot be read may be the end."""
+    end = next((event for event in reversed(events) if event.type in TERMINAL), None)
+    if end is not events[-1] and any(event.type not in EVENT_TYPES for event in events):
+        return None
+    if end is None:
+        return STILL_RUNNING
+    assert end.event is not None
+    return terminal_outcome(end.event)
+
+
+HISTORIES = Histories()

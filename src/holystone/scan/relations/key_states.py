@@ -1,0 +1,257 @@
+"""Key state facts: all keys of an instance, beside what its executions wrote, one after the other.
+
+The rules of the engine are in `holystone.store.keys`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    union,
+    union_all,
+)
+
+from holystone.scan.reader import EventRow, Reader
+from holystone.scan.relation import Conditions, Key, Relation, Suspect
+from holystone.scan.relations.key_entries import NEEDS, Columns, Mismatch, leftover, mismatches, rows_of
+from holystone.scan.relations.readable import read_events
+from holystone.store.events import POISON_EVENT_ID, RUNNING, TERMINAL, parse
+from holystone.store.flavours import Flavour
+from holystone.store.keys import KEY_EVENTS, Entries, Entry, merged, written
+from holystone.store.tables import executions, history, instances, kv_delta, kv_store
+
+_SPLIT_SINCE = (0, 1, 26)
+"""The engine's version that began to keep in kv_delta what a running execution wrote; older ones wrote to kv_store."""
+
+# What a row of the source is about, in the order in which they come.
+_INSTANCE, _STORED, _CHANGED, _EVENT = range(4)
+
+
+class KeyStateSource:
+    """All that is known of the keys of each instance that has or had any: several rows for each."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        chosen = select(instances.c.instance_id).where(*within) if within else None
+        events = _of(chosen, history, flavour.type_begins(history, "KeyValue")).cte("key_event")
+        stored, changed = (_of(chosen, table).subquery(table.name) for table in (kv_store, kv_delta))
+        having = union(*(select(rows.c.instance_id) for rows in (events, stored, changed)))
+        current = and_(
+            executions.c.instance_id == instances.c.instance_id,
+            executions.c.execution_id == instances.c.current_execution_id,
+        )
+        of_instance = _part(
+            _INSTANCE, instances.c, instances.c.current_execution_id, executions.c.status, _last_event()
+        )
+        parts = [
+            of_instance.join_from(instances, executions, current).where(instances.c.instance_id.in_(having)),
+            _part(_STORED, stored.c, stored.c.last_updated_at_ms, stored.c.key, stored.c.value),
+            _part(_CHANGED, changed.c, changed.c.last_updated_at_ms, changed.c.key, changed.c.value),
+            _part(_EVENT, events.c, events.c.execution_id, null(), events.c.event_data, events.c.event_id),
+        ]
+        self.rows: FromClause = union_all(*parts).subquery("known")
+        self.key = (self.rows.c.instance_id, self.rows.c.what, self.rows.c.number, self.rows.c.event_id)
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return list(self.rows.c)
+
+
+def _of(chosen: Select[Any] | None, table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
+    columns = [column for column in table.c if column.name not in ("event_type", "created_at")]
+    return select(*columns).where(*conditions, *([] if chosen is None else [table.c.instance_id.in_(chosen)]))
+
+
+def _part(what: int, of: Any, number: Any, name: Any, text: Any, event_id: Any = None) -> Select[Any]:
+    return select(
+        of.instance_id,
+        literal(what).label("what"),
+        number.label("number"),
+        cast(name, Text).label("name"),
+        text.label("text"),
+        cast(event_id, BigInteger).label("event_id"),
+    )
+
+
+def _last_event() -> ColumnElement[str]:
+    of_current = and_(
+        history.c.instance_id == instances.c.instance_id, history.c.execution_id == instances.c.current_execution_id
+    )
+    return select(history.c.event_data).where(of_current).order_by(history.c.event_id.desc()).limit(1).scalar_subquery()
+
+
+@dataclass(frozen=True)
+class KeyStateFacts:
+    """All keys of one instance: the rows that are not what its executions wrote."""
+
+    flavour: Flavour
+    instance_id: str
+    mismatches: Sequence[Mismatch]
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.instance_id}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
+
+    def observed(self, column: str) -> Any:
+        return {_name(one.key): self._shown(one.row) for one in self.mismatches if one.table == column}
+
+    def decided(self, column: str) -> bool:
+        return any(one.table == column for one in self.mismatches)
+
+    def expected(self, column: str) -> Any:
+        return {_name(one.key): self._shown(one.wanted) for one in self.mismatches if one.table == column}
+
+    def _shown(self, columns: Columns | None) -> Columns | None:
+        if columns is None:
+            return None
+        return {name: self.flavour.to_json(columns[name]) for name in ("value", "last_updated_at_ms")}
+
+
+def _name(key: Any) -> str:
+    return key if isinstance(key, str) else repr(key)
+
+
+class KeyStates(Relation[KeyStateFacts]):
+    """The keys of each instance, as its history makes them."""
+
+    name = "key_states"
+    table = instances
+    needs: ClassVar = NEEDS
+
+    def source(self, flavour: Flavour, within: Conditions) -> KeyStateSource:
+        return KeyStateSource(flavour, within)
+
+    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
+        """Yield no condition: the events of keys are few among all, and one scan of the history finds them."""
+        yield []
+
+    def suspects(
+        self, reader: Reader, predicates: Sequence[Any], within: Conditions
+    ) -> Iterator[Suspect[KeyStateFacts]]:
+        """Yield the instances whose rows a quick replay does not bear out, for all predicates alike.
+
+        A replay is no condition of SQL, so none is asked.
+        """
+        source = self.source(reader.flavour, within)
+        statement = select(*source.output()).order_by(*source.key)
+        rows = reader.connection.execute(statement.execution_options(yield_per=500))
+        for _, of_instance in groupby(rows, key=lambda row: row.instance_id):
+            known = list(of_instance)
+            if not _is_borne_out(known):
+                yield [True] * len(predicates), self.facts(reader, known[0])
+
+    def facts(self, reader: Reader, row: Any) -> KeyStateFacts:
+        return KeyStateFacts(reader.flavour, row.instance_id, _mismatches(reader, row.instance_id))
+
+
+KEY_STATES = KeyStates()
+
+
+def _is_borne_out(known: Sequence[Any]) -> bool:
+    """Return whether the rows surely are what the events make of them.
+
+    Of keys without an instance nothing is said. Where status and last event do not tell the same, the facts have to.
+    """
+    instance = known[0]
+    if instance.what != _INSTANCE:
+        return True
+    ended = any(f'"type":"{kind}"' in (instance.text or "") for kind in TERMINAL)
+    if ended != (instance.name != RUNNING):
+        return False
+    stored, changed = (
+        {row.name: Entry(row.text, row.number) for row in known if row.what == what} for what in (_STORED, _CHANGED)
+    )
+    store: Entries = {}
+    delta: Entries = {}
+    for execution_id, rows in groupby((row for row in known if row.what == _EVENT), key=lambda row: row.number):
+        try:
+            delta = written(parse(row.text) or {} for row in rows).delta(store)
+        except (KeyError, TypeError):
+            return False
+        if ended or execution_id < instance.number:
+            store, delta = merged(store, delta), {}
+    return stored == store and _timeless(changed) == _timeless(delta)
+
+
+def _timeless(entries: Entries) -> dict[str, Entry | None]:
+    """Return the entries, those without value less their time: the engine takes the ack's, which no event tells."""
+    return {key: None if entry.value is None else entry for key, entry in entries.items()}
+
+
+def _mismatches(reader: Reader, instance_id: str) -> Sequence[Mismatch]:
+    """Return the rows that are not what the executions wrote; none where not all that they wrote is known."""
+    replayed = _replay(reader, instance_id)
+    if replayed is None:
+        return ()
+    store, delta, written_by = replayed
+    stored, changed = (rows_of(reader, table, instance_id) for table in (kv_store, kv_delta))
+    if changed and not delta:
+        ended, should_be_merged = leftover(reader, instance_id, _current(reader, instance_id))
+        if ended and should_be_merged:
+            return ()  # there is more to come into kv_store, and another check sees to it
+    return [
+        *mismatches(reader, kv_store, stored, store, written_by),
+        *mismatches(reader, kv_delta, changed, delta, written_by),
+    ]
+
+
+def _replay(reader: Reader, instance_id: str) -> tuple[Entries, Entries, dict[str, int]] | None:
+    """Return what kv_store and kv_delta should hold, and which execution wrote a key last.
+
+    None where an execution is gone, or an event of one, or cannot be read.
+    """
+    store: Entries = {}
+    delta: Entries = {}
+    written_by: dict[str, int] = {}
+    current = _current(reader, instance_id)
+    for execution_id in range(1, current + 1):
+        events = _whole(reader.history(instance_id, execution_id))
+        if events is None:
+            return None
+        wrote = written(events)
+        delta = wrote.delta(store)
+        written_by |= dict.fromkeys(wrote.entries, execution_id)
+        if any(event["type"] in TERMINAL for event in events):
+            store, delta = merged(store, delta), {}
+        elif execution_id < current or not all(map(_is_split, events)):
+            return None
+    return (store, delta, written_by) if current else None
+
+
+def _current(reader: Reader, instance_id: str) -> int:
+    """Return the current execution, 0 where it is not the newest one of the history."""
+    newest = select(func.max(history.c.execution_id)).where(history.c.instance_id == instance_id).scalar_subquery()
+    current = select(instances.c.current_execution_id).where(
+        instances.c.instance_id == instance_id, instances.c.current_execution_id == newest
+    )
+    return reader.connection.execute(current).scalar_one_or_none() or 0
+
+
+def _whole(rows: Sequence[EventRow]) -> Sequence[Mapping[str, Any]] | None:
+    """Return the events of an execution, None where one is missing or cannot be read."""
+    ids = [row.event_id for row in rows if row.event_id != POISON_EVENT_ID]
+    return read_events(rows) if ids == list(range(1, len(ids) + 1)) else None
+
+
+def _is_split(event: Mapping[str, Any]) -> bool:
+    """Return whether the engine that wrote the event kept in kv_delta what a running execution wrote."""
+    version = re.findall(r"\d+", event["duroxide_version"])[:3]
+    return event["type"] not in KEY_EVENTS or tuple(map(int, version)) >= _SPLIT_SINCE

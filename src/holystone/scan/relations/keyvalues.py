@@ -1,0 +1,159 @@
+"""Key-value facts: the rows of kv_store and kv_delta, and whose they are.
+
+The rules of the engine are in `holystone.store.keys`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_, select
+
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations.key_entries import NEEDS, Mismatch, leftover, mismatches, rows_of
+from holystone.store.events import RUNNING, TERMINAL
+from holystone.store.flavours import Flavour
+from holystone.store.keys import Entry
+from holystone.store.tables import (
+    executions,
+    history,
+    instances,
+    kv_delta,
+    kv_store,
+    orchestrator_queue,
+    worker_queue,
+)
+
+
+class KeySource:
+    """The rows of kv_store or kv_delta, each with the current execution of its instance."""
+
+    def __init__(self, flavour: Flavour, table: Table, within: Conditions) -> None:
+        self.flavour = flavour
+        row = select(table).where(*within).subquery("row")
+        self._row = row.c
+        self._instance = instances.alias("instance").c
+        self._execution = executions.alias("execution").c
+        current = and_(
+            self._execution.instance_id == self._instance.instance_id,
+            self._execution.execution_id == self._instance.current_execution_id,
+        )
+        self.rows: FromClause = row.outerjoin(
+            self._instance.instance_id.table, self._instance.instance_id == self._row.instance_id
+        ).outerjoin(self._execution.instance_id.table, current)
+        self.key = (self._row.instance_id, self._row.key)
+
+    @property
+    def instance_absent(self) -> ColumnElement[bool]:
+        return self._instance.instance_id.is_(None)
+
+    @property
+    def ended(self) -> ColumnElement[bool]:
+        """The current execution has ended, by its status or at the first sight of its last event."""
+        of_current = and_(
+            history.c.instance_id == self._instance.instance_id,
+            history.c.execution_id == self._instance.current_execution_id,
+        )
+        last = select(history.c.event_data).where(of_current).order_by(history.c.event_id.desc()).limit(1)
+        says = [self.flavour.event_says_type(last.scalar_subquery(), kind) for kind in TERMINAL]
+        return or_(self._execution.status != RUNNING, *says)
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return [
+            *self.key,
+            self._row.value,
+            self._row.last_updated_at_ms,
+            self._instance.current_execution_id,
+            self.ended.label("ended"),
+        ]
+
+
+@dataclass(frozen=True)
+class KeyFacts:
+    """One row of kv_store or kv_delta.
+
+    `alone` is whether nothing but such rows is left of its instance. `leftover` is whether it is in kv_delta though the
+    current execution has ended; `merging` are the rows of kv_store that its merging changes, None where the history
+    does not bear it out.
+    """
+
+    instance_id: str
+    name: str
+    instance_absent: bool
+    alone: bool
+    leftover: bool
+    merging: Sequence[Mismatch] | None
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.instance_id, "key": self.name}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
+
+    def observed(self, column: str) -> Any:
+        if column == "instance":
+            return "absent" if self.instance_absent else "present"
+        return "left over" if self.leftover else "merged"
+
+    def decided(self, column: str) -> bool:
+        return column in ("instance", "change")
+
+    def expected(self, column: str) -> Any:
+        return "present" if column == "instance" else "merged"
+
+
+class KeyRows(Relation[KeyFacts]):
+    """The rows of kv_store or of kv_delta."""
+
+    needs: ClassVar = {**NEEDS, "worker_queue": ("instance_id",)}
+
+    def source(self, flavour: Flavour, within: Conditions) -> KeySource:
+        return KeySource(flavour, self.table, within)
+
+    def facts(self, reader: Reader, row: Any) -> KeyFacts:
+        absent = row.current_execution_id is None
+        ended, merging = False, None
+        if self.table is kv_delta and row.ended and not absent:
+            ended, merging = _merging(reader, row)
+        return KeyFacts(
+            instance_id=row.instance_id,
+            name=row.key,
+            instance_absent=absent,
+            alone=absent and reader.once(("alone", row.instance_id), lambda: _is_alone(reader, row.instance_id)),
+            leftover=ended,
+            merging=merging,
+        )
+
+
+class StoredKeys(KeyRows):
+    name = "stored_keys"
+    table = kv_store
+
+
+class ChangedKeys(KeyRows):
+    name = "changed_keys"
+    table = kv_delta
+
+
+def _is_alone(reader: Reader, instance_id: str) -> bool:
+    others = (executions, history, orchestrator_queue, worker_queue)
+    traces = or_(*(exists().where(table.c.instance_id == instance_id) for table in others))
+    return not reader.connection.execute(select(traces)).scalar_one()
+
+
+def _merging(reader: Reader, row: Any) -> tuple[bool, Sequence[Mismatch] | None]:
+    """Return whether the execution has ended, and the rows of kv_store that the merging of this one changes."""
+    of_execution = (row.instance_id, row.current_execution_id)
+    ended, should_be_merged = reader.once(("leftover", *of_execution), lambda: leftover(reader, *of_execution))
+    if not should_be_merged:
+        return ended, None
+    stored = rows_of(reader, kv_store, row.instance_id, row.key)
+    entries = {} if row.value is None else {row.key: Entry(row.value, row.last_updated_at_ms)}
+    return True, mismatches(reader, kv_store, stored, entries, {row.key: row.current_execution_id})
+
+
+STORED_KEYS = StoredKeys()
+CHANGED_KEYS = ChangedKeys()

@@ -1,0 +1,74 @@
+"""Lock facts: the engine's lock of an instance, and whether there is anything left that it could be for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, exists, not_, select
+
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Key, Relation
+from holystone.store.flavours import Flavour
+from holystone.store.tables import instance_locks, instances, orchestrator_queue
+
+
+class LockSource:
+    """The rows of instance_locks."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        self.rows: FromClause = select(instance_locks).where(*within).subquery("lock")
+        self.key = (self.rows.c.instance_id,)
+
+    @property
+    def orphan(self) -> ColumnElement[bool]:
+        """There is no such instance, and no message that could make one."""
+        instance_id = self.rows.c.instance_id
+        return and_(
+            not_(exists().where(instances.c.instance_id == instance_id)),
+            not_(exists().where(orchestrator_queue.c.instance_id == instance_id)),
+        )
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return [*self.key, self.rows.c.locked_until, self.orphan.label("orphan")]
+
+
+@dataclass(frozen=True)
+class LockFacts:
+    """One lock; `orphan` is whether it has expired long ago and there is nothing left that it could be for."""
+
+    instance_id: str
+    orphan: bool
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.instance_id}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
+
+    def observed(self, column: str) -> Any:
+        return "absent" if self.orphan else "present"
+
+    def decided(self, column: str) -> bool:
+        return column == "instance"
+
+    def expected(self, column: str) -> Any:
+        return "present"
+
+
+class Locks(Relation[LockFacts]):
+    name = "instance_locks"
+    table = instance_locks
+    follows_acks = False
+
+    def source(self, flavour: Flavour, within: Conditions) -> LockSource:
+        return LockSource(flavour, within)
+
+    def facts(self, reader: Reader, row: Any) -> LockFacts:
+        expired = isinstance(row.locked_until, int) and row.locked_until <= reader.settled_before_ms
+        return LockFacts(row.instance_id, bool(row.orphan) and expired)
+
+
+LOCKS = Locks()

@@ -1,0 +1,133 @@
+"""Start facts: an instance beside the event that began its current execution, of which its row is a copy."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, FromClause, and_, exists, func, literal, not_, or_, select
+
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations.parents import parent_of
+from holystone.store import events
+from holystone.store.flavours import Flavour
+from holystone.store.tables import history, instances
+
+_COPIED = {"orchestration_name": "name", "orchestration_version": "version"}
+"""Column of instances -> the field of the start event that the ack of a first turn writes there."""
+
+
+class StartSource:
+    """The instances, each with the first event of its current execution; NULL where there is none."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        columns = ("instance_id", "current_execution_id", *_COPIED, "parent_instance_id")
+        start_data = _start(instances.c.instance_id, instances.c.current_execution_id).label("start_data")
+        # In the order of the ids, in which the index of history lies: each of its pages is read once.
+        self.rows: FromClause = (
+            select(*(instances.c[name] for name in columns), start_data)
+            .where(*within)
+            .order_by(instances.c.instance_id)
+            .offset(0)
+            .subquery("instance")
+        )
+        self._instance = self.rows.c
+        self.key = (self.rows.c.instance_id,)
+
+    @property
+    def name_surely_agrees(self) -> ColumnElement[bool]:
+        """Name and version stand in the event one after the other, as the engine writes them."""
+        name, version = (self._quoted(self._instance[column]) for column in _COPIED)
+        return self._says(literal('"name":').concat(name).concat(',"version":').concat(version))
+
+    @property
+    def parent_surely_agrees(self) -> ColumnElement[bool]:
+        """The event names the row's parent, or none like the row and like the event that began the whole chain."""
+        parent = self._instance.parent_instance_id
+        begun_by_parent = self.flavour.messages.contains(
+            _start(self._instance.instance_id, literal(1)), literal('"parent_instance":"')
+        )
+        return and_(
+            self._says(literal('"parent_instance":').concat(self._quoted(parent))),
+            or_(parent.is_not(None), self._instance.current_execution_id == 1, not_(begun_by_parent)),
+        )
+
+    @property
+    def parent_is_no_instance(self) -> ColumnElement[bool]:
+        """The row names a parent that is not there."""
+        parent = instances.alias("parent").c
+        known = exists().where(parent.instance_id == self._instance.parent_instance_id)
+        return and_(self._instance.parent_instance_id.is_not(None), not_(known))
+
+    def _quoted(self, value: ColumnElement[str]) -> ColumnElement[str]:
+        return func.coalesce(self.flavour.messages.quoted(value), "null")
+
+    def _says(self, text: ColumnElement[str]) -> ColumnElement[bool]:
+        return self.flavour.messages.contains(self._instance.start_data, text)
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return list(self._instance)
+
+
+def _start(instance_id: ColumnElement[str], execution_id: ColumnElement[int]) -> ColumnElement[str]:
+    """Return the text of the event that began an execution."""
+    event = history.alias().c
+    return (
+        select(event.event_data)
+        .where(event.instance_id == instance_id, event.execution_id == execution_id, event.event_id == 1)
+        .scalar_subquery()
+    )
+
+
+@dataclass(frozen=True)
+class StartFacts:
+    """One instance: its row, and what the row should hold as far as events tell."""
+
+    row: Mapping[str, Any]
+    told: Mapping[str, Any]
+    parent_deleted: bool
+    start_digest: str
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.row["instance_id"]}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {"start_event_sha256": self.start_digest}
+
+    def observed(self, column: str) -> Any:
+        return self.row[column]
+
+    def decided(self, column: str) -> bool:
+        return column in self.told
+
+    def expected(self, column: str) -> Any:
+        return self.told[column]
+
+
+class Starts(Relation[StartFacts]):
+    name = "starts"
+    table = instances
+    needs: ClassVar[Mapping[str, Collection[str]]] = {"instances": ("parent_instance_id",)}
+
+    def source(self, flavour: Flavour, within: Conditions) -> StartSource:
+        return StartSource(flavour, within)
+
+    def facts(self, reader: Reader, row: Any) -> StartFacts:
+        digest = hashlib.sha256(str(row.start_data).encode(errors="surrogateescape")).hexdigest()[:16]
+        start = events.parse(row.start_data) if isinstance(row.start_data, str) else None
+        if start is None or start["type"] != "OrchestrationStarted":
+            return StartFacts(row._mapping, {}, parent_deleted=False, start_digest=digest)
+        told = {column: start.get(field) for column, field in _COPIED.items()}
+        if not all(isinstance(value, str) for value in told.values()):
+            return StartFacts(row._mapping, {}, parent_deleted=False, start_digest=digest)
+        parent = parent_of(reader, row.instance_id, row.current_execution_id, start)
+        if parent.decided:
+            told["parent_instance_id"] = parent.to_name
+        return StartFacts(row._mapping, told, parent_deleted=parent.deleted, start_digest=digest)
+
+
+STARTS = Starts()

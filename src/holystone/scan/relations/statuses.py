@@ -1,0 +1,146 @@
+"""Custom status facts: the status that an instance shows, and the last one that its events set."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, literal, not_, select
+
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Key, Relation
+from holystone.store.events import EVENT_TYPES
+from holystone.store.flavours import Flavour
+from holystone.store.tables import history, instances
+
+_UPDATED = "CustomStatusUpdated"
+
+
+class StatusSource:
+    """The instances, each with the last event of its current execution that set the custom status.
+
+    Few executions set one, and no index finds the events that do. So all events are gone through in the order in
+    which they lie, once, and not execution by execution.
+    """
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        event = history.alias("event").c
+        # On SQLite the copy of the type is quicker to test than the event; where it is wrong, the facts tell.
+        is_update = and_(
+            event.event_type == flavour.event_type_column(_UPDATED), flavour.event_says_type(event.event_data, _UPDATED)
+        )
+        # Grouped by an expression, so that SQLite does not go by the index, and from row to row all over the file.
+        key = (cast(event.instance_id, Text).label("instance_id"), event.execution_id)
+        updates = select(*key, func.max(event.event_id).label("event_id")).where(is_update).group_by(*key)
+        if within:
+            updates = updates.where(event.instance_id.in_(select(instances.c.instance_id).where(*within)))
+        last = updates.subquery("last_update")
+        columns = ("instance_id", "current_execution_id", "custom_status")
+        instance = select(*(instances.c[name] for name in columns)).where(*within).offset(0).subquery("instance")
+        of_current = and_(
+            last.c.instance_id == instance.c.instance_id, last.c.execution_id == instance.c.current_execution_id
+        )
+        self.rows: FromClause = instance.outerjoin(last, of_current)
+        self._instance = instance.c
+        self._last_update = last.c.event_id
+        self.key = (instance.c.instance_id,)
+
+    @property
+    def surely_agrees(self) -> ColumnElement[bool]:
+        """The custom status is what the last update set, or what the execution began with where there was none."""
+        shown, says = self._instance.custom_status, self.flavour.messages.contains
+        quoted = self.flavour.messages.quoted(shown)
+        set_to = literal('"status":').concat(func.coalesce(quoted, "null")).concat("}")
+        carried = literal('"initial_custom_status":')
+        return case(
+            (self._last_update.is_not(None), says(self._event(self._last_update), set_to)),
+            (self._instance.current_execution_id == 1, shown.is_(None)),
+            (shown.is_(None), not_(says(self._event(1), carried))),
+            else_=says(self._event(1), carried.concat(quoted)),
+        )
+
+    def _event(self, event_id: Any) -> ColumnElement[str]:
+        """Return the text of an event of the current execution."""
+        event = history.alias().c
+        return (
+            select(event.event_data)
+            .where(
+                event.instance_id == self._instance.instance_id,
+                event.execution_id == self._instance.current_execution_id,
+                event.event_id == event_id,
+            )
+            .scalar_subquery()
+        )
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return list(self._instance)
+
+
+@dataclass(frozen=True)
+class StatusFacts:
+    """One instance; `known` is whether its events tell the custom status, and `told` what they tell."""
+
+    instance_id: str
+    custom_status: str | None
+    known: bool
+    told: str | None
+    last_event_id: int | None
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.instance_id}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {"last_event_id": self.last_event_id}
+
+    def observed(self, column: str) -> Any:
+        return self.custom_status
+
+    def decided(self, column: str) -> bool:
+        return self.known
+
+    def expected(self, column: str) -> Any:
+        return self.told
+
+
+class Statuses(Relation[StatusFacts]):
+    name = "statuses"
+    table = instances
+    needs: ClassVar[Mapping[str, Collection[str]]] = {"instances": ("custom_status",)}
+
+    def source(self, flavour: Flavour, within: Conditions) -> StatusSource:
+        return StatusSource(flavour, within)
+
+    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
+        """Yield one span: to cut the instances would mean to go through all events for each piece."""
+        yield []
+
+    def facts(self, reader: Reader, row: Any) -> StatusFacts:
+        rows = reader.history(row.instance_id, row.current_execution_id)
+        known, told = _told(reader, row.instance_id, row.current_execution_id)
+        last_event_id = rows[-1].event_id if rows else None
+        return StatusFacts(row.instance_id, row.custom_status, known, told, last_event_id)
+
+
+def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, str | None]:
+    """Return whether events tell the status at the end of an execution, and the status.
+
+    The row keeps it from one execution to the next. The engine writes it into the next start event too, but not
+    where it fails an execution that it could not begin: where it is not there, the execution before is asked.
+    """
+    for execution in range(execution_id, 0, -1):
+        events = [row.event for row in reader.history(instance_id, execution)]
+        if not events or any(event is None or event["type"] not in EVENT_TYPES for event in events):
+            return False, None
+        for event in reversed(events):
+            if event is not None and event["type"] == _UPDATED:
+                return True, event.get("status")
+            if event is not None and event.get("initial_custom_status") is not None:
+                return True, event["initial_custom_status"]
+        if execution == 1 and events[0] is not None and events[0]["type"] == "OrchestrationStarted":
+            return True, None
+    return False, None
+
+
+STATUSES = Statuses()

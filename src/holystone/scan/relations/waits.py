@@ -1,0 +1,178 @@
+"""Wait facts: a current execution that runs, what it waits for, and what is there that could wake it.
+
+An execution goes on only in a turn, and a turn begins only with a message in orchestrator_queue. Messages come from
+outside, or from what the execution itself asked for: an activity in worker_queue, a timer (which is a message of
+its own, made visible when it fires) or a child. Whoever hands on from one to the next does so in one transaction:
+the ack of a turn, and that of an activity. So in no snapshot is an execution between two of them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, FromClause, and_, exists, literal, not_, or_, select
+
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations import wakers
+from holystone.scan.relations.readable import read_events
+from holystone.scan.relations.wakers import Child
+from holystone.store.events import RUNNING, TERMINAL
+from holystone.store.flavours import Flavour
+from holystone.store.outstanding import dropped, is_open_to_events, unanswered
+from holystone.store.tables import executions, history, instances, orchestrator_queue, worker_queue
+
+NOTHING = "nothing"
+_ANYTHING = "anything at all"
+
+
+class WaitSource:
+    """The current executions that run by their status."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        running = (
+            select(executions.c.instance_id, executions.c.execution_id)
+            .select_from(executions)
+            .join(instances, instances.c.instance_id == executions.c.instance_id)
+            .where(*within, executions.c.status.not_in(sorted(TERMINAL.values())))
+            .where(executions.c.execution_id == instances.c.current_execution_id)
+        )
+        # The offset changes no row, and has the few that run picked out before anything is asked about them.
+        self.rows: FromClause = running.offset(0).subquery("waiting")
+        self.key = (self.rows.c.instance_id, self.rows.c.execution_id)
+
+    @property
+    def has_message(self) -> ColumnElement[bool]:
+        """A message waits that is for this execution, or for whichever is current."""
+        item, messages = orchestrator_queue.c.work_item, self.flavour.messages
+        return exists().where(
+            orchestrator_queue.c.instance_id == self.rows.c.instance_id,
+            or_(
+                not_(messages.contains(item, literal('execution_id":'))),
+                messages.says(item, "execution_id", self.rows.c.execution_id),
+                messages.says(item, "parent_execution_id", self.rows.c.execution_id),
+            ),
+        )
+
+    @property
+    def has_activity(self) -> ColumnElement[bool]:
+        """An activity of the execution is queued, or in a worker's hands."""
+        return exists().where(
+            worker_queue.c.instance_id == self.rows.c.instance_id,
+            worker_queue.c.execution_id == self.rows.c.execution_id,
+        )
+
+    @property
+    def may_be_stuck(self) -> ColumnElement[bool]:
+        """The last event neither ends the execution, nor subscribes to events, nor starts a child that lives."""
+        events = history.alias("event")
+        last = (
+            select(events.c.event_id, events.c.event_data)
+            .where(events.c.instance_id == self.rows.c.instance_id, events.c.execution_id == self.rows.c.execution_id)
+            .order_by(events.c.event_id.desc())
+            .limit(1)
+            .correlate(self.rows)
+            .subquery("last")
+        )
+        says = self.flavour.event_says_type
+        quiet = [*TERMINAL, "ExternalSubscribed", "ExternalSubscribedPersistent"]
+        return exists().where(
+            *(not_(says(last.c.event_data, kind)) for kind in quiet),
+            not_(and_(says(last.c.event_data, "SubOrchestrationScheduled"), self._child_lives(last))),
+        )
+
+    def _child_lives(self, scheduled: FromClause) -> ColumnElement[bool]:
+        """A child runs that will answer this event: its start event says so, as engines since 0.1.30 write it."""
+        child, its, start = instances.alias("child"), executions.alias("its"), history.alias("start")
+        says = self.flavour.messages.says
+        answers = exists().where(
+            child.c.parent_instance_id == self.rows.c.instance_id,
+            its.c.instance_id == child.c.instance_id,
+            its.c.execution_id == child.c.current_execution_id,
+            its.c.status == RUNNING,
+            start.c.instance_id == child.c.instance_id,
+            start.c.execution_id == child.c.current_execution_id,
+            start.c.event_id == 1,
+            says(start.c.event_data, "parent_id", scheduled.c.event_id),
+            says(start.c.event_data, "parent_execution_id", self.rows.c.execution_id),
+        )
+        return answers.correlate(self.rows, scheduled)
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return self.key
+
+
+@dataclass(frozen=True)
+class WaitFacts:
+    """One execution; `runs` is False where its history ends it, or cannot be relied on.
+
+    `waits_for` are the events that ask for what has not come, as far as the execution has not dropped them, and
+    `silent_children` the ids of those whose child is there, but will not answer.
+    """
+
+    instance_id: str
+    execution_id: int
+    runs: bool
+    can_wake: bool
+    waits_for: tuple[Mapping[str, Any], ...]
+    silent_children: frozenset[int]
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.instance_id, "execution_id": self.execution_id}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {"waits_for": [event["event_id"] for event in self.waits_for]}
+
+    def observed(self, column: str) -> Any:
+        return NOTHING
+
+    def decided(self, column: str) -> bool:
+        return self.runs and not self.can_wake
+
+    def expected(self, column: str) -> Any:
+        """Return what should wake the execution where nothing does: the events that ask for it."""
+        return ", ".join(f"{event['type']} {event['event_id']}" for event in self.waits_for) or _ANYTHING
+
+
+class Waits(Relation[WaitFacts]):
+    name = "waits"
+    table = executions
+    needs: ClassVar[Mapping[str, Collection[str]]] = {
+        "worker_queue": ("instance_id", "execution_id"),
+        "instances": ("parent_instance_id",),
+    }
+    # A parent is stuck once its child ends without telling it, and has no turn of its own then.
+    follows_acks = False
+
+    def source(self, flavour: Flavour, within: Conditions) -> WaitSource:
+        return WaitSource(flavour, within)
+
+    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
+        """Yield one span: few executions run, and all rows in their order are read sooner than by the index."""
+        yield []
+
+    def facts(self, reader: Reader, row: Any) -> WaitFacts:
+        of = (row.instance_id, row.execution_id)
+        events = read_events(reader.history(*of))
+        if events is None or any(event["type"] in TERMINAL for event in events):
+            return WaitFacts(*of, runs=False, can_wake=False, waits_for=(), silent_children=frozenset())
+        asked, given_up = unanswered(events), dropped(events)
+        can_wake = is_open_to_events(events) or wakers.has_message(reader, *of) or wakers.is_in_turn(reader, of[0])
+        children = {}
+        if not can_wake:
+            scheduled = [event for event in asked if event["type"] == "SubOrchestrationScheduled"]
+            children = {event["event_id"]: wakers.child(reader, *of, event) for event in scheduled}
+            can_wake = Child.may_answer in children.values() or wakers.has_activity(reader, *of)
+        return WaitFacts(
+            *of,
+            runs=True,
+            can_wake=can_wake,
+            waits_for=tuple(event for event in asked if event["event_id"] not in given_up),
+            silent_children=frozenset(number for number, child in children.items() if child is Child.silent),
+        )
+
+
+WAITS = Waits()

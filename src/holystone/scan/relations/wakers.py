@@ -1,0 +1,105 @@
+"""What could wake an execution beside what its own events tell, each as one look into the store."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy import and_, not_, or_, select
+
+from holystone.clock import now_ms
+from holystone.scan.reader import Reader
+from holystone.scan.relations.readable import read_events, read_message
+from holystone.store import WorkItem
+from holystone.store.events import CONTINUED_AS_NEW, TERMINAL
+from holystone.store.tables import instance_locks, instances, orchestrator_queue, worker_queue
+
+OF_ONE_EXECUTION = frozenset({"ActivityCompleted", "ActivityFailed", "TimerFired", "SubOrchCompleted", "SubOrchFailed"})
+"""Kinds of messages that the engine drops where they are meant for another execution than the current one."""
+_CHILD_OF_ITS_OWN = "sub::"
+"""Begins the ids of children that have no id of their own; the parent's comes before them."""
+
+
+def is_in_turn(reader: Reader, instance_id: str) -> bool:
+    """Return whether somebody holds the instance's lock."""
+    held = select(instance_locks.c.instance_id).where(
+        instance_locks.c.instance_id == instance_id, instance_locks.c.locked_until > now_ms()
+    )
+    return reader.connection.execute(held).first() is not None
+
+
+def has_message(reader: Reader, instance_id: str, execution_id: int) -> bool:
+    """Return whether a message waits that is for this execution, or that cannot be read and so might be."""
+    return any(_may_wake(item, execution_id) for item in _messages(reader, instance_id))
+
+
+def has_activity(reader: Reader, instance_id: str, execution_id: int) -> bool:
+    """Return whether an activity of the execution is queued or in a worker's hands, whatever its row says of it."""
+    return (instance_id, execution_id) in reader.once("activities in disguise", lambda: set(_in_disguise(reader)))
+
+
+def _messages(reader: Reader, instance_id: str) -> list[WorkItem | None]:
+    """Return the messages that wait for an instance, at whatever time, None for one that cannot be read."""
+    texts = select(orchestrator_queue.c.work_item).where(orchestrator_queue.c.instance_id == instance_id)
+    return [read_message(text) for text in reader.connection.execute(texts).scalars()]
+
+
+def _may_wake(item: WorkItem | None, execution_id: int) -> bool:
+    if item is None or item.kind not in OF_ONE_EXECUTION:
+        return True
+    name = "parent_execution_id" if item.kind.startswith("SubOrch") else "execution_id"
+    return bool(item.fields[name] == execution_id)
+
+
+def _in_disguise(reader: Reader) -> Iterable[tuple[Any, Any]]:
+    """Yield instance and execution of the activities whose rows say something else, or nothing."""
+    says, queue = reader.flavour.messages.says, worker_queue.c
+    agree = and_(
+        says(queue.work_item, "instance", queue.instance_id), says(queue.work_item, "execution_id", queue.execution_id)
+    )
+    rows = select(queue.work_item).where(or_(queue.instance_id.is_(None), queue.execution_id.is_(None), not_(agree)))
+    for text in reader.connection.execute(rows.execution_options(yield_per=500)).scalars():
+        item = read_message(text)
+        if item is not None and item.is_for_worker:
+            yield item.instance_id, item.fields["execution_id"]
+
+
+class Child(Enum):
+    """What became of a child; one of which too little can be read may answer, for all that is known."""
+
+    may_answer = auto()
+    silent = auto()
+    """It has ended, or was started by somebody else: either way it will not answer, and has not."""
+    lost = auto()
+    """It is not there, and will not be."""
+
+
+def child(reader: Reader, parent: str, execution_id: int, scheduled: Mapping[str, Any]) -> Child:
+    """Return what became of the child that an event of the parent's execution has asked for."""
+    named: str = scheduled["instance"]
+    its_id = f"{parent}::{named}" if named.startswith(_CHILD_OF_ITS_OWN) else named
+    current = reader.connection.execute(
+        select(instances.c.current_execution_id).where(instances.c.instance_id == its_id)
+    ).scalar_one_or_none()
+    if current is None:
+        starting = (item is None or item.kind == "StartOrchestration" for item in _messages(reader, its_id))
+        return Child.may_answer if any(starting) else Child.lost
+    events = read_events(reader.history(its_id, current))
+    if events is None:
+        return Child.may_answer
+    ends = [TERMINAL[event["type"]] for event in events if event["type"] in TERMINAL]
+    answers = ends[-1] == CONTINUED_AS_NEW if ends else _will_tell(events[0], current, parent, execution_id, scheduled)
+    return Child.may_answer if answers else Child.silent
+
+
+def _will_tell(
+    start: Mapping[str, Any], current: int, parent: str, execution_id: int, scheduled: Mapping[str, Any]
+) -> bool:
+    """Return whether a running child will answer this very event: one that somebody else started never will.
+
+    Engines before 0.1.30 do not say for which of the parent's executions it is, nor any more who the parent is once
+    the child has continued as new.
+    """
+    told = (start.get("parent_instance"), start.get("parent_id"))
+    if told[0] is None and current > 1:
+        return True
+    return told == (parent, scheduled["event_id"]) and start.get("parent_execution_id") in (None, execution_id)

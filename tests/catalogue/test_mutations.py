@@ -1,0 +1,80 @@
+"""Each case notices when its check is spoilt: a predicate turned round or cut off, expectations left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import false, not_
+
+from catalogue.sources import case_of
+from conftest import ENGINES, FLAVOURS, MakeStore
+from holystone.demo.scribe import Scribe
+from holystone.scan.catalogue import checks
+from holystone.scan.check import Check
+from holystone.scan.scan import Scan, Verdict
+from holystone.store import Store
+
+Spoil = Callable[[Check], Check]
+
+
+def turned_round(check: Check) -> Check:
+    """Suspects what it should not, and nothing that it should."""
+    return replace(check, violated=lambda source: not_(check.violated(source)))
+
+
+def cut_off(check: Check) -> Check:
+    """Suspects nothing."""
+    return replace(check, violated=lambda source: false())
+
+
+def without_expectations(check: Check) -> Check:
+    """Expects nothing of any row."""
+    return replace(check, expects=lambda facts: {})
+
+
+def content_with_anything(check: Check) -> Check:
+    """Expects of each row what it has."""
+
+    def expects(facts: Any) -> Mapping[str, Any]:
+        return {column: facts.observed(column) for column in check.expects(facts)}
+
+    return replace(check, expects=expects)
+
+
+SPOILT: dict[str, Spoil] = {
+    spoil.__name__: spoil for spoil in (turned_round, cut_off, without_expectations, content_with_anything)
+}
+ON_EACH_FLAVOUR = [
+    pytest.param(check, flavour, id=f"{check.id}-{flavour}")
+    for check in checks()
+    for flavour in FLAVOURS
+    if flavour in check.flavours
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+def test_case_notices_a_spoilt_check(check: Check, flavour: str, engine_store: MakeStore) -> None:
+    made = engine_store(ENGINES[-1], flavour, ())  # type: ignore[arg-type]
+    store = Store.open(made.target, made.schema)
+    case = case_of(check)
+    with store.transaction() as connection:
+        case.broken(Scribe(connection, store.flavour))
+    assert found(store, check) == len(case.findings)
+    unnoticed = [name for name, spoil in SPOILT.items() if found(store, spoil(check)) == len(case.findings)]
+    assert unnoticed == ([] if has_predicate(check) else ["turned_round", "cut_off"])
+
+
+def found(store: Store, check: Check) -> int:
+    scan = Scan(store, [check])
+    number = len(list(scan))
+    assert scan.verdict is not Verdict.incomplete, scan.results[check.id].reason
+    return number
+
+
+def has_predicate(check: Check) -> bool:
+    """Whether the check's rows come from a table; of the store as a whole there is nothing to suspect."""
+    return any("instance_id" in relation.table.c for relation in check.relations)
