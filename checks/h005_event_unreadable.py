@@ -36,11 +36,13 @@ CHECK = Check(
     how_to_look={
         "sqlite": (
             "SELECT instance_id, execution_id, event_id, event_data FROM history "
-            "WHERE CASE WHEN json_valid(event_data) THEN json_type(event_data, '$.type') IS NOT 'text' ELSE 1 END;"
+            "WHERE CASE WHEN json_valid(event_data) THEN json_type(event_data, '$.type') IS NOT 'text' "
+            "OR event_data NOT LIKE "
+            '\'{"event_id":%,"source_event_id":%,"instance_id":%,"execution_id":%,"timestamp_ms":%\' ELSE 1 END;'
         ),
         "postgresql": (
-            "SELECT instance_id, execution_id, event_id, event_data FROM history WHERE instance_id = 'ID' "
-            'AND event_data NOT LIKE \'{"event_id":%,"type":"%}\';'
+            "SELECT instance_id, execution_id, event_id, event_data FROM history WHERE event_data NOT LIKE "
+            '\'{"event_id":%,"source_event_id":%,"instance_id":%,"execution_id":%,"timestamp_ms":%,"type":"%}\';'
         ),
     },
     false_alarms=(

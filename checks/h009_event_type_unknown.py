@@ -2,6 +2,8 @@ from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
 from holystone.scan.relations.events import EVENTS
 from holystone.store.events import EVENT_TYPES
 
+_NAMES = ", ".join(f"'{kind}'" for kind in sorted(EVENT_TYPES))
+
 CHECK = Check(
     id="H009",
     name="event-type-unknown",
@@ -21,12 +23,13 @@ CHECK = Check(
     ),
     how_to_look={
         "sqlite": (
-            "SELECT json_extract(event_data, '$.type') AS type, count(*), min(instance_id) FROM history "
-            "WHERE json_valid(event_data) GROUP BY type;"
+            "SELECT instance_id, execution_id, event_id, json_extract(event_data, '$.type') FROM history "  # noqa: S608
+            "WHERE CASE WHEN json_valid(event_data) "
+            f"THEN json_extract(event_data, '$.type') NOT IN ({_NAMES}) ELSE 0 END;"
         ),
         "postgresql": (
-            "SELECT split_part(split_part(event_data, '\"type\":\"', 2), '\"', 1) AS type, count(*), "
-            "min(instance_id) FROM history GROUP BY type;"
+            "SELECT instance_id, execution_id, event_id, event_data FROM history "  # noqa: S608 (constants)
+            f"WHERE split_part(split_part(event_data, '\"type\":\"', 2), '\"', 1) NOT IN ('', {_NAMES});"
         ),
     },
     false_alarms="A newer holystone may know the type.",

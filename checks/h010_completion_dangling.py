@@ -1,6 +1,10 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
+from holystone.store.references import REFERS_TO
+
+_ASKED = " ".join(f"WHEN '{kind}' THEN '{asked}'" for kind, asked in REFERS_TO.items())
+_ANSWERING = ", ".join(f"'{kind}'" for kind in REFERS_TO)
 
 
 def _cause(facts: EventFacts) -> str:
@@ -32,15 +36,13 @@ CHECK = Check(
     ),
     how_to_look={
         "sqlite": (
-            "SELECT h.instance_id, h.execution_id, h.event_id, h.event_data FROM history h LEFT JOIN history s "
-            "ON s.instance_id = h.instance_id AND s.execution_id = h.execution_id "
-            "AND s.event_id = json_extract(h.event_data, '$.source_event_id') AND s.event_id < h.event_id "
-            "AND s.event_type IN ('ActivityScheduled', 'TimerCreated', 'SubOrchestrationScheduled', "
-            "'ExternalSubscribed', 'ExternalSubscribedPersistent') "
-            "WHERE s.instance_id IS NULL AND h.event_type IN ('ActivityCompleted', 'ActivityFailed', 'TimerFired', "
-            "'SubOrchestrationCompleted', 'SubOrchestrationFailed', 'ActivityCancelRequested', "
-            "'SubOrchestrationCancelRequested', 'ExternalSubscribedCancelled', "
-            "'ExternalSubscribedPersistentCancelled');"
+            "SELECT h.instance_id, h.execution_id, h.event_id, h.event_data "  # noqa: S608 (constants)
+            "FROM history h LEFT JOIN history s "
+            "ON s.instance_id = h.instance_id AND s.execution_id = h.execution_id AND s.event_id < h.event_id "
+            "AND s.event_id = CASE WHEN json_valid(h.event_data) "
+            "THEN json_extract(h.event_data, '$.source_event_id') END "
+            f"AND s.event_type = CASE h.event_type {_ASKED} END "
+            f"WHERE s.instance_id IS NULL AND h.event_type IN ({_ANSWERING});"
         ),
         "postgresql": (
             "SELECT h.instance_id, h.execution_id, h.event_id, h.event_data FROM history h WHERE h.event_data ~ "

@@ -21,8 +21,8 @@ CHECK = Check(
     expects=derived("orchestration_name", "orchestration_version"),
     cause=no_cause,
     message=(
-        "the row says {observed[orchestration_name]} {observed[orchestration_version]}, its current execution began as "
-        "{expected[orchestration_name]} {expected[orchestration_version]}"
+        "the row says {observed[orchestration_name]!r} {observed[orchestration_version]!r}, its start event says "
+        "{expected[orchestration_name]!r} {expected[orchestration_version]!r}"
     ),
     asserts=(
         "instances.orchestration_name and orchestration_version are those of the event that began the current "

@@ -16,7 +16,7 @@ from holystone.migrate import adopt, downgrade, status, upgrade
 from holystone.store import Store
 from holystone.store.toolkit import REVISIONS
 
-from .conftest import Lineage
+from .conftest import EACH_ENGINE, Lineage
 from .old_stores import forget_ledger, make_fallback, make_level
 
 ALL = list(REVISIONS)
@@ -60,14 +60,14 @@ def assert_engine_works(store: EngineStore) -> None:
     assert findings(store) == []
 
 
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_adoption_changes_nothing_of_the_engines(version: str, flavour: Flavour, engine_store: MakeStore) -> None:
     store = engine_store(version, flavour, POPULATION)
     assert_adoptable(store, f"migrated (engine migration {opened(store).engine_migration})")
     assert_engine_works(store)
 
 
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_adoption_of_the_fallback_shape(version: str, path: Path) -> None:
     available(version)
     make_fallback(version, path)
@@ -100,7 +100,7 @@ def test_the_engine_migrates_an_adopted_store_on(lineage: Lineage, level: int, p
 @pytest.mark.parametrize(
     "level", [pytest.param(level, marks=() if level == 12 else pytest.mark.long) for level in (1, 2, 8, 12, 17, 18, 21)]
 )
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_the_engine_migrates_an_adopted_store_on_on_postgresql(
     version: str, level: int, postgresql_schema: MakePlace
 ) -> None:

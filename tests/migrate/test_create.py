@@ -189,7 +189,7 @@ def test_killed_at_any_step_leaves_nothing_in_the_way(tmp_path: Path) -> None:
         assert toolkit_revision(Store.open(str(path), read_only=True)) == NEWEST
 
 
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("attempt", [0, *(pytest.param(one, marks=pytest.mark.long) for one in range(1, 5))])
 def test_of_two_at_once_one_creates(path: Path, attempt: int) -> None:
     processes = [start_upgrade(str(path)) for _ in range(3)]
     said = [process.communicate() for process in processes]

@@ -21,12 +21,12 @@ from holystone.store.flavours.postgresql_lineage import LINEAGE
 from holystone.store.target import Target, parse_target
 from holystone.store.toolkit import REVISIONS
 
+from .conftest import EACH_ENGINE
 from .old_stores import make_level
 from .test_create import start_upgrade
 from .test_shape import facts_of
 
-OTHER_ENGINES = [pytest.param(version, marks=pytest.mark.long) for version in ("0.2.0", "0.2.1")]
-EACH_ENGINE = [*ENGINES, *OTHER_ENGINES]
+ALL_ENGINES = [*EACH_ENGINE, *(pytest.param(version, marks=pytest.mark.long) for version in ("0.2.0", "0.2.1"))]
 COLUMNS = (
     "SELECT table_name, column_name, ordinal_position FROM information_schema.columns"
     " WHERE table_schema = ? AND table_name !~ '^holystone_' ORDER BY 1, 3"
@@ -70,7 +70,7 @@ def test_a_schema_that_is_not_there_is_made(place: Place) -> None:
     assert status(Store.open(place.target, "fresh_one")).shape.known
 
 
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_it_is_what_the_engine_makes_first(place: Place, postgresql_schema: MakePlace, version: str) -> None:
     available(version)
     theirs = postgresql_schema()
@@ -83,7 +83,7 @@ def test_it_is_what_the_engine_makes_first(place: Place, postgresql_schema: Make
     assert execute(place, ledger) == execute(theirs, ledger)
 
 
-@pytest.mark.parametrize("version", EACH_ENGINE)
+@pytest.mark.parametrize("version", ALL_ENGINES)
 def test_the_engine_goes_on_from_there(run: Run, place: Place, postgresql_schema: MakePlace, version: str) -> None:
     create(target_of(place))
     store = engine_at(version, place)
@@ -107,7 +107,7 @@ def drop_functions(place: Place) -> None:
         execute(place, f"DROP FUNCTION {function}")
 
 
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_why_not_all_tables_are_made(place: Place, version: str) -> None:
     """With all its tables there, an engine either goes without its functions, or does not open the store."""
     available(version)
@@ -197,7 +197,7 @@ def test_of_several_at_once_one_creates_and_all_succeed(place: Place) -> None:
     assert sum(out.startswith("Made the store") for out, _ in said) == 1
 
 
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_an_engine_that_starts_meanwhile_is_not_harmed(place: Place, version: str) -> None:
     available(version)
     creation = start_upgrade(*place.arguments)
@@ -212,7 +212,7 @@ def test_an_engine_that_starts_meanwhile_is_not_harmed(place: Place, version: st
     assert status(Store.open(place.target, place.schema)).shape.known
 
 
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_the_engines_lock_is_the_one_that_is_taken(place: Place, version: str) -> None:
     available(version)
     assert place.schema is not None

@@ -28,6 +28,7 @@ from holystone.store.flavours.postgresql_ledger import lock_key
 from holystone.store.flavours.postgresql_structure import OUR_LOCK
 from holystone.store.toolkit import REVISIONS, state
 
+from .conftest import EACH_ENGINE
 from .old_stores import make_level
 from .test_create import start_upgrade
 
@@ -178,7 +179,7 @@ def old_store(version: str, flavour: Flavour, path: Path, postgresql_schema: Mak
     return EngineStore(place.target, place.schema, version, flavour, {})
 
 
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_an_engine_that_starts_and_migrates_meanwhile_is_not_harmed(
     version: str, flavour: Flavour, path: Path, postgresql_schema: MakePlace
 ) -> None:

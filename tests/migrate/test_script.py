@@ -21,6 +21,7 @@ from holystone.store import Store
 from holystone.store.toolkit import REVISIONS
 from postgresql import Server
 
+from .conftest import EACH_ENGINE
 from .structure import facts, ledger, structure
 from .test_adopt import everything_of
 
@@ -83,7 +84,7 @@ def test_a_file_made_by_hand_is_whole_and_two_of_them_differ(run: Run, tmp_path:
     assert len({Store.open(str(path)).identity for path in paths}) == 2
 
 
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_the_engine_takes_a_store_made_by_hand(run: Run, vacant: Place, version: str, postgresql: Any) -> None:
     available(version)
     by_hand(vacant, run("migrate", "sql", *vacant.arguments).out, postgresql)
@@ -94,7 +95,7 @@ def test_the_engine_takes_a_store_made_by_hand(run: Run, vacant: Place, version:
     assert (found.shape.known, found.shape.name.startswith("migrated"), found.lacking) == (True, True, [])
 
 
-@pytest.mark.parametrize("start", [None, "t0001", "t0002"])
+@pytest.mark.parametrize("start", [None, "t0001", pytest.param("t0002", marks=pytest.mark.long)])
 def test_an_upgrade_by_hand_is_as_any_other(
     run: Run, engine_store: MakeStore, flavour: Flavour, start: str | None, postgresql: Any
 ) -> None:

@@ -17,7 +17,7 @@ from holystone.store import Store
 from holystone.store.flavours import postgresql_lineage, sqlite_lineage
 from holystone.store.shape import Shape, recognise
 
-from .conftest import Lineage
+from .conftest import EACH_ENGINE, Lineage
 from .old_stores import forget_ledger, make_fallback, make_level
 
 ALL_ENGINES = ("0.1.28", "0.2.0", "0.2.1", "0.2.2")
@@ -61,7 +61,7 @@ def test_sqlite_of_every_version(version: str, tmp_path: Path) -> None:
     assert_known(shape_of(tmp_path / "fallback.db"), "fallback")
 
 
-@pytest.mark.parametrize("version", ENGINES)
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_the_fallback_shape(version: str, tmp_path: Path) -> None:
     available(version)
     path = tmp_path / "store.db"

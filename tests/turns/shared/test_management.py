@@ -100,7 +100,7 @@ def test_both_say_the_same(twins: Twins) -> None:
 
 
 def seen(made: EngineStore, info: InstanceInfo | ExecutionInfo) -> dict[str, Any]:
-    """Return what we say as the engine does, which on SQLite cannot tell NULL from nothing, nor read its own moments."""
+    """Return what we say as the engine does, which on SQLite takes NULL for nothing, and cannot read its moments."""
     said = asdict(info)
     if made.flavour == "postgresql":
         return said

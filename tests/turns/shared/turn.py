@@ -175,9 +175,13 @@ class Turn:
         self._cancel_activities("failed")
 
     def cancel(self, reason: str) -> None:
-        """End the orchestration because somebody wants it so, and its children with it."""
+        """End the orchestration because somebody wants it so, and its children with it.
+
+        The engine cancels those children, too, that this very turn would have started and so never starts; such a
+        message halts the dispatcher of a SQLite store for good.
+        """
         self._drop_what_was_asked_for()
-        children = self._outstanding("SubOrchestrationScheduled")
+        children = [event for event in self._outstanding("SubOrchestrationScheduled") if event.event_id <= self._known]
         self._cancel_subscriptions()
         self.add("OrchestrationFailed", details=cancelled(reason))
         for event in children:

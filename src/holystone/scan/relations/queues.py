@@ -92,17 +92,22 @@ class MessageSource(QueueSource):
 
     @property
     def answers(self) -> ColumnElement[bool]:
-        """It is no answer, or surely one to an event of the instance; the facts decide whether it answers nothing."""
+        """It is no answer, or surely one to an event of the instance, or to another execution than the current one."""
         messages = self.flavour.messages
         asked: dict[str, ColumnElement[bool]] = {}
         for kind, (execution, number, asking) in ANSWERS.items():
+            execution_id = messages.number(self._item, kind, execution)
             event = and_(
                 history.c.instance_id == self._message.instance_id,
-                history.c.execution_id == messages.number(self._item, kind, execution),
+                history.c.execution_id == execution_id,
                 history.c.event_id == messages.number(self._item, kind, number),
                 self.flavour.event_says_type(history.c.event_data, asking),
             )
-            asked[kind] = exists().where(event)
+            current = and_(
+                instances.c.instance_id == self._message.instance_id, instances.c.current_execution_id == execution_id
+            )
+            answered = or_(exists().where(event), not_(exists().where(current)))
+            asked[kind] = and_(execution_id.is_not(None), answered)
         return self._by_kind(asked, true())
 
     def _by_kind(

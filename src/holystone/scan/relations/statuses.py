@@ -56,7 +56,7 @@ class StatusSource:
             (self._last_update.is_not(None), says(self._event(self._last_update), set_to)),
             (self._instance.current_execution_id == 1, shown.is_(None)),
             (shown.is_(None), not_(says(self._event(1), carried))),
-            else_=says(self._event(1), carried.concat(quoted)),
+            else_=says(self._event(1), carried.concat(func.coalesce(quoted, "null"))),
         )
 
     def _event(self, event_id: Any) -> ColumnElement[str]:

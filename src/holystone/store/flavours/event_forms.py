@@ -83,7 +83,8 @@ class EventForms(ABC):
     def has_form(self, data: Data, kind: str) -> ColumnElement[bool]:
         """Return whether the event has this type, and the fields that go with it, in the engine's order."""
         shape = EVENT_SHAPES[kind]
-        pattern: list[str | Wild] = [Wild.anything] if kind in REFERS_TO else [Wild.anything, '"source_event_id":null,']
+        pattern: list[str | Wild] = ['{"event_id":', Wild.anything, ',"source_event_id":']
+        pattern += [] if kind in REFERS_TO else ["null"]
         pattern += [Wild.anything, ',"timestamp_ms":', Wild.moment, ',"duroxide_version":"']
         pattern += [Wild.anything, f'","type":"{kind}"']
         optional = []

@@ -1,7 +1,6 @@
 """What SQLite can tell about a row of history."""
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
 from sqlalchemy import (
@@ -22,6 +21,9 @@ from holystone.store.flavours.event_forms import Data, EventForms, Pattern, Row,
 
 _WILD = {Wild.anything: "*", Wild.moment: "[12]" + "[0-9]" * 12}
 _MEANS_MORE = str.maketrans({sign: f"[{sign}]" for sign in "*?["})
+
+_DIGITS = 20
+"""More than any id has."""
 
 IS_UTF8 = "holystone_is_utf8"
 """The SQL function that tells whether bytes are UTF-8, which SQLite cannot; connections have it from `is_utf8`."""
@@ -45,15 +47,12 @@ class SQLiteEventForms(EventForms):
 
     def refers_to(self, row: Row, source: Row) -> ColumnElement[bool]:
         before = func.length(row.event_id) + len('{"event_id":,"source_event_id":')
-        # A cast reads the number that a text begins with; as NUMERIC, for that of 2.5 is not 2.
-        number = cast(func.substr(row.event_data, before + 1, 20), Numeric)
-        return type_coerce(source.event_id, Numeric) == number
+        return _begins_with(func.substr(row.event_data, before + 1, _DIGITS), source.event_id)
 
     def has_ids_of(self, row: Row) -> ColumnElement[bool]:
-        event = _joined('{"event_id":', row.event_id, ',"source_event_id":')
+        event_id = func.substr(row.event_data, len('{"event_id":') + 1, _DIGITS)
         ids = (',"instance_id":"', row.instance_id, '","execution_id":', row.execution_id, ',"timestamp_ms":')
-        execution = _joined(*ids)
-        return and_(func.instr(row.event_data, event) == 1, func.instr(row.event_data, execution) > 0)
+        return and_(_begins_with(event_id, row.event_id), func.instr(row.event_data, _joined(*ids)) > 0)
 
     def fits(self, data: Data, pattern: Pattern) -> ColumnElement[bool]:
         # Many times as quick as instr, and quicker than asking for the fields with JSON functions.
@@ -87,4 +86,13 @@ def _glob(data: Data, pattern: str) -> ColumnElement[bool]:
 
 
 def _joined(first: str, *rest: Any) -> ColumnElement[str]:
-    return reduce(lambda whole, part: whole.op("||")(part), rest, literal(first))
+    whole: ColumnElement[str] = literal(first)
+    for part in rest:
+        whole = whole.op("||")(part)
+    return whole
+
+
+def _begins_with(text: ColumnElement[str], number: ColumnElement[int]) -> ColumnElement[bool]:
+    # As NUMERIC, for what begins with 2.5 does not begin with 2.
+    begins: ColumnElement[bool] = type_coerce(number, Numeric) == cast(text, Numeric)
+    return begins

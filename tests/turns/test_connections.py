@@ -1,0 +1,79 @@
+"""The connections that turns keep open: they stay those of the store, and nobody else is deceived by them."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from holystone.errors import TargetError
+from holystone.store import Store
+from holystone.store.flavours import sqlite_connections
+from turns.kit import Kit
+
+WRITES_AND_CLOSES = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("INSERT INTO sessions VALUES ('s', 'w', 1, 1)")
+connection.close()
+"""
+
+
+@pytest.fixture
+def made(engine_store: MakeStore) -> EngineStore:
+    return engine_store(ENGINES[-1], "sqlite", ())
+
+
+def test_looking_at_the_file_gives_no_lock_away(made: EngineStore) -> None:
+    """Whoever opens and closes a file loses his locks on it: another process would take the -wal file away."""
+    store = Store.open(made.target)
+    kit = Kit(store)
+    kit.start("a")
+    assert store.list_instances() == []
+    Store.open(made.target).close()
+    subprocess.run([sys.executable, "-c", WRITES_AND_CLOSES, made.target], check=True)
+    assert Path(f"{made.target}-wal").stat().st_size > 0
+    kit.start("b")
+    assert made.execute("SELECT instance_id FROM orchestrator_queue") == [("a",), ("b",)]
+    assert made.execute("SELECT session_id FROM sessions") == [("s",)]
+
+
+def test_file_that_was_replaced_is_opened_anew(made: EngineStore, tmp_path: Path) -> None:
+    backup = tmp_path / "backup.db"
+    made.execute("VACUUM INTO ?", str(backup))
+    store = Store.open(made.target)
+    Kit(store).start("a")
+    for suffix in ("", "-wal", "-shm"):
+        Path(made.target + suffix).unlink()
+    with pytest.raises(TargetError, match="There is no file"):
+        Kit(store).start("b")
+    shutil.copyfile(backup, made.target)
+    Kit(store).start("c")
+    assert made.execute("SELECT instance_id FROM orchestrator_queue") == [("c",)]
+
+
+def test_store_that_nobody_holds_has_no_connection(made: EngineStore) -> None:
+    store = Store.open(made.target)
+    Kit(store).start("a")
+    file = sqlite_connections.identify(Path(made.target))
+    assert file in sqlite_connections._files
+    del store
+    gc.collect()
+    assert file not in sqlite_connections._files
+    assert not Path(f"{made.target}-wal").exists()
+
+
+def test_closed_store_can_be_used_again(engine_store: MakeStore, flavour: Flavour) -> None:
+    made = engine_store(ENGINES[-1], flavour, ())
+    kit = Kit(Store.open(made.target, made.schema))
+    kit.store.close()
+    kit.start("a")
+    kit.store.close()
+    kit.store.close()
+    assert kit.fetch().instance_id == "a"
+    kit.store.close()
