@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A check's case. `also` names other checks that rightly report the broken rows too."""
+    """A check's case. `also` names other checks that rightly report some of its rows too."""
 
     healthy: Write
     broken: Write

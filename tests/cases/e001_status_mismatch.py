@@ -170,4 +170,6 @@ CASE = Case(
             columns={"status": "Completed", "output": '"early"', "completed_at": CompletedAt(event_time(7, 2))},
         ),
     ],
+    # Some of its histories are torn, and some go on after their end.
+    also=frozenset({"H003", "H005"}),
 )

@@ -1,4 +1,5 @@
 from cases.case import Case, Found, Row, execution
+from cases.work import start_of
 from holystone.demo.scribe import BEGUN_MS, Scribe, completed, scheduled, started
 from holystone.store.tables import executions, instances
 
@@ -12,13 +13,13 @@ def ghost(scribe: Scribe, instance_id: str, age_ms: int | None = None) -> None:
 def healthy(scribe: Scribe) -> None:
     scribe.execution("live", started(), scheduled())
     # A start that is still queued has no rows at all.
-    scribe.message("queued", {"StartOrchestration": {"instance": "queued"}})
+    scribe.message("queued", start_of("queued"))
 
 
 def broken(scribe: Scribe) -> None:
     ghost(scribe, "ghost")
     ghost(scribe, "awaited")
-    scribe.message("awaited", {"StartOrchestration": {"instance": "awaited"}})
+    scribe.message("awaited", start_of("awaited"))
     scribe.execution("lost", started(), completed())
     scribe.remove(instances, {"instance_id": "lost"})
 

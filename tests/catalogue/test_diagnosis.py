@@ -11,6 +11,8 @@ from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
 from holystone.store import Store
 
+pytestmark = pytest.mark.long
+
 EVERY_QUERY = [
     pytest.param(check, flavour, id=f"{check.id}-{flavour}")
     for check in checks()

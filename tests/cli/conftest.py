@@ -20,7 +20,7 @@ from holystone.store.toolkit import REVISIONS
 from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample, create, fill
 
 TABLES = ("instances", "executions", "history", "orchestrator_queue", "worker_queue", "instance_locks", "kv_store")
-OURS = ("holystone_migrations", *(name for made in REVISIONS.values() for name in reversed(made.columns)))
+OURS = ("holystone_migrations", *(name for made in REVISIONS.values() for name in reversed(list(made.columns))))
 RESTORE = "; ".join(
     ["DROP INDEX IF EXISTS holystone_executions_status"]
     + [f"DROP TABLE IF EXISTS {table}" for table in OURS]

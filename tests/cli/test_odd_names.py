@@ -20,6 +20,8 @@ from holystone.store.tables import executions
 
 from .helpers import GHOST, STALE, UNDATED, WORK, Run, Sample, commands_in, holystone, split
 
+pytestmark = pytest.mark.long
+
 IDS = [
     "it's",
     'say "yes"',

@@ -14,6 +14,8 @@ from holystone.store.flavours import sqlite as flavour
 
 from .helpers import SCHEMA, STALE, Run, Sample, assert_refused, contents, holystone
 
+pytestmark = pytest.mark.long
+
 READING = (["check"], ["repair", "plan"], ["repair", "log"], ["migrate", "status"])
 WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"], ["migrate", "adopt"])
 

@@ -14,6 +14,8 @@ from sqlalchemy import make_url
 
 from .helpers import SCHEMA, Run, Sample, assert_refused
 
+pytestmark = pytest.mark.long
+
 SECRET = "hunter2-and-more"
 COMMANDS = (["check"], ["repair", "plan"], ["repair", "apply", "--yes"], ["repair", "log"], ["migrate", "upgrade"])
 

@@ -16,6 +16,8 @@ from holystone.scan.relations.chains import chain_end
 from holystone.store import Store, WorkItem
 from holystone.store.outstanding import MOST_CARRIED_FORWARD
 
+pytestmark = pytest.mark.long
+
 REQUEUE = "requeue-continue-as-new"
 
 # What the engine queues is there for some milliseconds only.

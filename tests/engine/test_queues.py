@@ -17,6 +17,8 @@ from holystone.cli.main import run
 from holystone.mend.journal import read_runs
 from holystone.store import Store
 
+pytestmark = pytest.mark.long
+
 LATEST = ENGINES[-1]
 
 

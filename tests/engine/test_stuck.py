@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conftest import EngineStore, Flavour, MakeStore
 from engine.test_untouched import findings
+
+pytestmark = pytest.mark.long
 
 LIVE = (
     "activity-in-flight",

@@ -13,6 +13,8 @@ from machine.machine import POINTS, TurnProtocol
 from machine.script import Script, Wish
 from turns.kit import LOCK_MS
 
+pytestmark = pytest.mark.long
+
 GO_ON, END, AGAIN = "go on", "complete", "continue as new"
 
 

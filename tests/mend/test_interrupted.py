@@ -17,6 +17,8 @@ from holystone.demo.story import OLD_ENGINE
 from holystone.mend.journal import read_runs
 from holystone.store import Store
 
+pytestmark = pytest.mark.long
+
 DRIFTED = 1_500
 
 

@@ -25,6 +25,8 @@ from holystone.store.toolkit import REVISIONS
 
 from .structure import ledger, structure
 
+pytestmark = pytest.mark.long
+
 NEWEST = list(REVISIONS)[-1]
 KILL_EVERYWHERE = Path(__file__).with_name("kill_everywhere.py")
 

@@ -32,6 +32,8 @@ from .conftest import EACH_ENGINE
 from .old_stores import make_level
 from .test_create import start_upgrade
 
+pytestmark = pytest.mark.long
+
 KILL_UPGRADES = Path(__file__).with_name("kill_upgrades.py")
 ALL = list(REVISIONS)
 INVALID = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'holystone_executions_status'::regclass"

@@ -86,11 +86,11 @@ def test_no_damage_escapes(engine_store: MakeStore, flavour: str, kind: str) -> 
         }
         checked = ("fault", "instance_id", "execution_id", "event_id", "event_type", "type", "source_type")
         faulty = []
-        for row in connection.execute(history.select().where(history.c.event_id == 2)).all():
-            facts = event_facts(reader, row)
+        for second in connection.execute(history.select().where(history.c.event_id == 2)).all():
+            facts = event_facts(reader, second)
             wrong = [name for name in checked if facts.decided(name) and facts.observed(name) != facts.expected(name)]
             # On PostgreSQL the column is no copy of the type.
             if [name for name in wrong if name != "event_type" or flavour == "sqlite"]:
-                faulty.append((facts.instance_id, row.event_data, facts.fault))
+                faulty.append((facts.instance_id, second.event_data, facts.fault))
     assert len(faulty) > 500
     assert [one for one in faulty if (one[0], 2) not in suspects] == []

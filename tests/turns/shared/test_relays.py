@@ -22,6 +22,8 @@ from turns.shared.outcome import Outcome, outcome
 from turns.shared.relays import ENGINE, HOLYSTONE, HOUR_MS, Relay, relays
 from turns.shared.runtime import Runtime
 
+pytestmark = pytest.mark.long
+
 LAPS = (HOLYSTONE, ENGINE, HOLYSTONE, HOLYSTONE, ENGINE)
 """Who runs, one after the other; each takes the next lap of the relays whose turn it is."""
 
