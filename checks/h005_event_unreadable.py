@@ -37,13 +37,13 @@ CHECK = Check(
         "sqlite": (
             "SELECT instance_id, execution_id, event_id, event_data FROM history "
             "WHERE CASE WHEN json_valid(event_data) THEN json_type(event_data, '$.type') IS NOT 'text' "
-            "OR event_data NOT LIKE '{\"event_id\":%,\"source_event_id\":%,\"instance_id\":%,"
-            "\"execution_id\":%,\"timestamp_ms\":%' ELSE 1 END;"
+            'OR event_data NOT LIKE \'{"event_id":%,"source_event_id":%,"instance_id":%,'
+            '"execution_id":%,"timestamp_ms":%\' ELSE 1 END;'
         ),
         "postgresql": (
             "SELECT instance_id, execution_id, event_id, event_data FROM history "
-            "WHERE event_data NOT LIKE '{\"event_id\":%,\"source_event_id\":%,\"instance_id\":%,"
-            "\"execution_id\":%,\"timestamp_ms\":%,\"type\":\"%}';"
+            'WHERE event_data NOT LIKE \'{"event_id":%,"source_event_id":%,"instance_id":%,'
+            '"execution_id":%,"timestamp_ms":%,"type":"%}\';'
         ),
     },
     false_alarms=(
