@@ -3,6 +3,9 @@
 Both take the same turns on new stores that the engine made, in turn: instances of one activity each, all of them queued
 before the clock starts. An instance is two turns and one activity, so six transactions. Printed are medians of
 turns a second, and the ratio to the engine's.
+
+Threads of Python share one interpreter, so they gain no more than the time that each waits for the database; processes
+gain what the processors do.
 """
 
 from __future__ import annotations
@@ -33,13 +36,14 @@ class Runner:
     name: str
     module: str
     workers: int
+    kind: str = "threads"
     rates: list[float] = field(default_factory=list)
 
 
 def measure(runner: Runner, target: str, schema: str, instances: int) -> float:
     """Return the turns a second of one run on a new store; SystemExit where an instance did not complete."""
     subprocess.run([sys.executable, "-c", MAKE, target, schema], check=True)
-    command = [sys.executable, "-m", runner.module, target, schema, str(instances), str(runner.workers)]
+    command = [sys.executable, "-m", runner.module, target, schema, str(instances), str(runner.workers), runner.kind]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     seconds, lost = done.stdout.split()[-2:]
     if int(lost):
@@ -51,13 +55,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.turns", description=__doc__)
     parser.add_argument("--instances", type=int, default=500, metavar="N")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="timed runs (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=4, metavar="N", help="dispatchers, or threads")
+    parser.add_argument("--workers", type=int, default=4, metavar="N", help="dispatchers, threads or processes")
     parser.add_argument("--postgresql", metavar="URL", help="a server; schemas bench_0_0, … are made there")
     given = parser.parse_args()
     runners = [
         Runner(f"engine, {given.workers} dispatchers", "bench.turns_engine", given.workers),
         Runner("holystone, 1 thread", "bench.turns_holystone", 1),
         Runner(f"holystone, {given.workers} threads", "bench.turns_holystone", given.workers),
+        Runner(f"holystone, {given.workers} processes", "bench.turns_holystone", given.workers, "processes"),
     ]
     with tempfile.TemporaryDirectory() as folder:
         for number in range(given.runs):

@@ -1,10 +1,15 @@
-"""Take the same turns with holystone: ``TARGET SCHEMA INSTANCES WORKERS``; prints the seconds that they took."""
+"""Take the same turns with holystone: ``TARGET SCHEMA INSTANCES WORKERS KIND``; prints the seconds that they took.
+
+KIND is what the workers are, threads or processes.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache
+from threading import get_ident
 
 from holystone.clock import now_ms
 from holystone.store import Event, Store, WorkItem
@@ -16,9 +21,11 @@ ENGINE_VERSION = "0.1.32"
 
 def main() -> None:
     target, schema, instances, workers = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    stores = [Store.open(target, None if schema == "-" else schema) for _ in range(workers)]
+    pools: dict[str, type[Executor]] = {"threads": ThreadPoolExecutor, "processes": ProcessPoolExecutor}
+    place = (target, None if schema == "-" else schema)
+    store = Store.open(*place)
     for number in range(instances):
-        stores[0].enqueue_for_orchestrator(
+        store.enqueue_for_orchestrator(
             WorkItem.new(
                 "StartOrchestration",
                 instance=f"order-{number}",
@@ -30,14 +37,31 @@ def main() -> None:
                 execution_id=1,
             )
         )
-    begun = time.perf_counter()
-    with ThreadPoolExecutor(workers) as pool:
-        ended = sum(pool.map(work, stores))
-    print(time.perf_counter() - begun, instances - ended)
+    with pools[sys.argv[5]](workers) as pool:  # type: ignore[call-arg]
+        list(pool.map(rest, [place] * workers))
+        begun = time.perf_counter()
+        ended = sum(pool.map(work, [place] * workers))
+        print(time.perf_counter() - begun, instances - ended)
 
 
-def work(store: Store) -> int:
+Place = tuple[str, str | None]
+
+
+@cache
+def opened(place: Place, thread: int) -> Store:
+    """Return the store of a worker."""
+    return Store.open(*place)
+
+
+def rest(place: Place) -> None:
+    """Open the store, and keep the worker busy until each of the others has done so as well."""
+    opened(place, get_ident()).fetch_work_item(LOCK_MS)
+    time.sleep(1)
+
+
+def work(place: Place) -> int:
     """Take turns and activities until there are none; return how many instances ended."""
+    store = opened(place, get_ident())
     ended = idle = 0
     while idle < 3:
         item = store.fetch_orchestration_item(LOCK_MS)
@@ -67,16 +91,7 @@ def turn(store: Store, item: OrchestrationItem) -> int:
                 event(item, 1, "OrchestrationStarted", parent_id=None, **start),
                 event(item, 2, "ActivityScheduled", name="Echo", input=fields["input"]),
             ],
-            worker_items=[
-                WorkItem.new(
-                    "ActivityExecute",
-                    instance=item.instance_id,
-                    execution_id=1,
-                    id=2,
-                    name="Echo",
-                    input=fields["input"],
-                )
-            ],
+            worker_items=[activity(item.instance_id, fields["input"])],
         )
         return 0
     store.ack_orchestration_item(

@@ -22,9 +22,15 @@ CHECK = Check(
         "WHERE i.instance_id IS NULL;"
     ),
     false_alarms=(
-        "None: it is drift, but the engine makes it too. On PostgreSQL an event that is raised to an instance "
-        "which does not exist leaves such a row, Running and without history, for good."
+        "None: it is drift, but the engine makes it too. On PostgreSQL a message to an instance which does not exist, "
+        "such as an event that is raised, leaves such a row, Running and without history, for good; on SQLite it "
+        "blocks the dispatcher (Q001)."
     ),
-    example="A ghost of the engine on PostgreSQL; a row of instances deleted by hand.",
+    example=(
+        "A row of instances deleted by hand; or a ghost of the engine on PostgreSQL: of an event that came too early, "
+        "or of a child that never was. Where an orchestration is cancelled in the very turn in which it schedules a "
+        "child, the engine (0.1.28 and 0.2.2 alike) drops the child's start with the turn's other messages, and sends "
+        "the child's CancelInstance all the same."
+    ),
     repair="remove-ghost",
 )

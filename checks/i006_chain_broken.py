@@ -38,6 +38,10 @@ CHECK = Check(
     false_alarms=(
         "None is known. Where a message for the instance cannot be read, it may be the one, and Q002 tells of it alone."
     ),
-    example="Somebody emptied orchestrator_queue to get rid of messages that piled up.",
+    example=(
+        "Somebody emptied orchestrator_queue to get rid of messages that piled up. Engine 0.1.28 breaks a chain by "
+        "itself: where a second StartOrchestration for the same instance is queued before the ContinueAsNew message, "
+        "it takes both in one turn, and drops them as duplicates of a start."
+    ),
     repair="requeue-continue-as-new",
 )

@@ -43,7 +43,9 @@ CHECK = Check(
     ),
     example=(
         "An event was raised to an instance that a clean-up had deleted; a worker finished an activity of an instance "
-        "that had been deleted by hand."
+        "that had been deleted by hand. The engine does it by itself, too (0.1.28 and 0.2.2 alike): where an "
+        "orchestration is cancelled in the very turn in which it schedules a child, the child's start is dropped with "
+        "the turn's other messages, and the child's CancelInstance is sent all the same, to nobody."
     ),
     repair="park-message",
 )

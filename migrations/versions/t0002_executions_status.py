@@ -28,11 +28,11 @@ LOSES = Losses()
 
 
 def upgrade() -> None:
-    add_index(executions_status)
+    add_index(executions_status.as_index)
 
 
 def downgrade() -> None:
-    drop_index(executions_status)
+    drop_index(executions_status.as_index)
 
 
 def verify(connection: Connection) -> None:

@@ -40,6 +40,10 @@ class TurnError(HolystoneError):
     """A turn or an activity cannot be written; nothing of it was."""
 
 
+class ReadOnlyError(TurnError):
+    """The store was opened to be read only."""
+
+
 class LockLostError(TurnError):
     """The lock has expired, was taken over, or never was."""
 

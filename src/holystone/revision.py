@@ -55,8 +55,7 @@ def require_toolkit(connection: Connection, objects: Objects) -> None:
     """Raise MigrationError where the store lacks one of holystone's own objects."""
     indexes: dict[str, list[str]] = {}
     for index in objects.indexes:
-        assert index.table is not None
-        indexes.setdefault(index.table.name, []).append(str(index.name))
+        indexes.setdefault(index.table.name, []).append(index.name)
     require_objects(connection, objects.columns, indexes)
 
 

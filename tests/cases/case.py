@@ -19,6 +19,14 @@ class CompletedAt:
     ms: int
 
 
+@dataclass(frozen=True)
+class OnFlavour:
+    """A value that differs between the flavours."""
+
+    sqlite: Any
+    postgresql: Any
+
+
 def event_time(execution: int, event: int) -> int:
     """The time in ms of an event that a scribe wrote: of its n-th execution, the n-th event."""
     return BEGUN_MS + execution * 3_600_000 + event * EVENT_MS
@@ -28,7 +36,7 @@ def event_time(execution: int, event: int) -> int:
 class Found:
     """A finding that the broken rows must give, to the letter; its cause may depend on the flavour."""
 
-    instance_id: str
+    instance_id: str | None
     execution_id: int | None
     observed: Mapping[str, Any]
     expected: Mapping[str, Any]
@@ -47,13 +55,17 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A check's case. `also` names other checks that rightly report some of its rows too."""
+    """A check's case. `also` names other checks that rightly report some of its rows too.
+
+    One that `alters_schema` is written to a store of its own.
+    """
 
     healthy: Write
     broken: Write
     findings: Sequence[Found]
     repaired: Sequence[Row]
     also: frozenset[str] = frozenset()
+    alters_schema: bool = False
 
 
 def execution(instance_id: str, execution_id: int = 1) -> dict[str, Any]:
@@ -63,7 +75,14 @@ def execution(instance_id: str, execution_id: int = 1) -> dict[str, Any]:
 
 def as_json(flavour: Flavour, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values as a report shows them on this flavour."""
-    return {
-        name: flavour.to_json(flavour.completed_at(value.ms)) if isinstance(value, CompletedAt) else value
-        for name, value in values.items()
-    }
+    return {name: _as_json(flavour, value) for name, value in values.items()}
+
+
+def _as_json(flavour: Flavour, value: Any) -> Any:
+    match value:
+        case CompletedAt():
+            return flavour.to_json(flavour.completed_at(value.ms))
+        case OnFlavour():
+            return getattr(value, flavour.name)
+        case _:
+            return value

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from cases.case import Case, Write, as_json
+from cases.case import Case, as_json
+from catalogue.conftest import Prepare
 from catalogue.prefixed import PrefixedScribe
 from catalogue.sources import case_of
-from conftest import ENGINES, FLAVOURS, EngineStore, MakeStore
+from conftest import FLAVOURS, EngineStore
 from contents import contents
 from holystone.demo.scribe import Scribe
 from holystone.mend.apply import Report, apply_plan
@@ -19,7 +20,6 @@ from holystone.mend.journal import read_run
 from holystone.mend.plan import Plan, make_plan
 from holystone.mend.repair import repairs
 from holystone.mend.undo import undo_run
-from holystone.migrate import upgrade
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
 from holystone.scan.finding import Finding
@@ -35,22 +35,6 @@ ON_EACH_FLAVOUR = [
 ]
 EVERY_UNSAFE = [repair.id for repair in repairs()]
 
-Prepare = Callable[[str, Write], tuple[EngineStore, Store]]
-
-
-@pytest.fixture
-def prepare(engine_store: MakeStore) -> Prepare:
-    """Make an empty store with the engine, and write a case's rows to it."""
-
-    def prepared(flavour: str, write: Write) -> tuple[EngineStore, Store]:
-        made = engine_store(ENGINES[-1], flavour, ())  # type: ignore[arg-type]
-        store = Store.open(made.target, made.schema)
-        with store.transaction() as connection:
-            write(Scribe(connection, store.flavour))
-        return made, store
-
-    return prepared
-
 
 def scanned(store: Store) -> list[Finding]:
     scan = Scan(store, EVERY_CHECK)
@@ -60,7 +44,6 @@ def scanned(store: Store) -> list[Finding]:
 
 
 def applied(store: Store) -> tuple[Plan, Report]:
-    upgrade(store)
     plan = make_plan(store, EVERY_CHECK)
     return plan, apply_plan(store, plan, unsafe=EVERY_UNSAFE)
 
@@ -68,14 +51,14 @@ def applied(store: Store) -> tuple[Plan, Report]:
 @pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
 def test_healthy_rows_are_quiet(check: Check, flavour: str, prepare: Prepare) -> None:
     case = case_of(check)
-    _, store = prepare(flavour, case.healthy)
+    store = prepare(flavour, case.healthy, own=case.alters_schema).store
     assert [(f.check.id, f.facts) for f in scanned(store) if f.check.id not in case.also] == []
 
 
 @pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
 def test_broken_rows_are_found_exactly(check: Check, flavour: str, prepare: Prepare) -> None:
     case = case_of(check)
-    _, store = prepare(flavour, case.broken)
+    store = prepare(flavour, case.broken, own=case.alters_schema).store
     findings = scanned(store)
     assert {finding.check.id for finding in findings} - case.also == {check.id}
     to_json = store.flavour.to_json
@@ -108,7 +91,8 @@ def test_broken_rows_are_found_exactly(check: Check, flavour: str, prepare: Prep
 @pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
 def test_repair_mends_and_undo_restores(check: Check, flavour: str, prepare: Prepare) -> None:
     case = case_of(check)
-    made, store = prepare(flavour, case.broken)
+    ground = prepare(flavour, case.broken, own=case.alters_schema)
+    made, store = ground.made, ground.store
     before = contents(made)
     _, report = applied(store)
     assert report.left == 0
@@ -125,7 +109,9 @@ def test_repair_mends_and_undo_restores(check: Check, flavour: str, prepare: Pre
 @pytest.mark.long
 @pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
 def test_second_apply_changes_nothing(check: Check, flavour: str, prepare: Prepare) -> None:
-    made, store = prepare(flavour, case_of(check).broken)
+    case = case_of(check)
+    ground = prepare(flavour, case.broken, own=case.alters_schema)
+    made, store = ground.made, ground.store
     plan, _ = applied(store)
     repaired = contents(made)
     again = apply_plan(store, plan, unsafe=EVERY_UNSAFE)
@@ -135,13 +121,13 @@ def test_second_apply_changes_nothing(check: Check, flavour: str, prepare: Prepa
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_all_damages_at_once_are_all_found(flavour: str, prepare: Prepare) -> None:
-    applying = [check for check in EVERY_CHECK if flavour in check.flavours]
+    applying = [c for c in EVERY_CHECK if flavour in c.flavours and not case_of(c).alters_schema]
 
     def everything(scribe: Scribe) -> None:
         for check in applying:
             case_of(check).broken(PrefixedScribe(scribe, check.id))
 
-    _, store = prepare(flavour, everything)
+    store = prepare(flavour, everything).store
     found = sorted((f.check.id, f.instance_id, f.execution_id or 0) for f in scanned(store))
     wanted = sorted(
         (check.id, f"{check.id} {one.instance_id}", one.execution_id or 0)

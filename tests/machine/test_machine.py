@@ -16,8 +16,8 @@ QUICK = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-LONG = settings(QUICK, max_examples=150, stateful_step_count=40, derandomize=False, print_blob=True)
-THOROUGH = settings(LONG, max_examples=20)
+LONG = settings(QUICK, max_examples=60, stateful_step_count=40, derandomize=False, print_blob=True)
+THOROUGH = settings(LONG, max_examples=12)
 
 
 def test_every_step_leaves_the_stores_as_they_must_be(machine: type[TurnProtocol]) -> None:

@@ -13,6 +13,7 @@ from engine.engines import run_driver
 from engine.test_untouched import findings
 from holystone.errors import UnknownShapeError
 from holystone.migrate import adopt, downgrade, status, upgrade
+from holystone.scan.check import Level
 from holystone.store import Store
 from holystone.store.toolkit import REVISIONS
 
@@ -39,6 +40,7 @@ def assert_adoptable(store: EngineStore, name: str) -> None:
     before, tables = contents(store), everything_of(store)
     adopted = adopt(opened(store))
     assert (adopted.shape.name, list(adopted.revisions), adopted.is_new) == (name, ALL, True)
+    assert findings(store, Level.quick) == []
     assert contents(store) == before
     whole = everything_of(store)
     assert whole.items() >= tables.items()
@@ -48,6 +50,7 @@ def assert_adoptable(store: EngineStore, name: str) -> None:
     assert store.execute("SELECT count(*) FROM holystone_adoptions") == [(1,)]
     downgrade(opened(store), "toolkit@base")
     assert {fact for fact in everything_of(store) if "holystone_migrations" not in fact} == tables.keys()
+    assert findings(store, Level.quick) == []
     upgrade(opened(store))
     assert everything_of(store) == whole
     assert contents(store) == before

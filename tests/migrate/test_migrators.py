@@ -141,7 +141,7 @@ def test_what_an_interrupted_build_left_is_built_again(run: Run, engine_store: M
     store = engine_store(ENGINES[-1], "postgresql", ["completed"])
     upgrade(opened(store), "t0001")
     with opened(store).transaction() as connection:
-        REVISIONS["t0002"].indexes[0].create(connection)
+        REVISIONS["t0002"].indexes[0].as_index.create(connection)
     store.execute(INVALID)
     with statements() as said:
         assert upgrade(opened(store)) == ALL[1:]

@@ -241,7 +241,11 @@ def test_a_ledger_that_does_not_go_with_the_tables_is_told(
 
 @pytest.mark.parametrize(
     ("column", "says"),
-    [("success = FALSE", "is marked as failed in its ledger"), ("checksum = x'00'", "has another checksum")],
+    [
+        ("success = FALSE", "is marked as failed in its ledger"),
+        ("checksum = x'00'", "has another checksum"),
+        ("checksum = 'x'", "has another"),
+    ],
 )
 def test_a_migration_that_the_engine_would_not_count_is_told(engine_store: MakeStore, column: str, says: str) -> None:
     store = engine_store(ENGINES[-1], "sqlite", ())

@@ -38,7 +38,8 @@ class CleanCheck:
         self._kept = kept
         groups: dict[object, list[Check]] = defaultdict(list)
         for check in select_checks(Level.deep):
-            if check.id != STUCK:
+            # Nor does a turn change the schema.
+            if check.id != STUCK and not any(relation.of_store for relation in check.relations):
                 groups[check.relations].append(check)
         self.patrols = [Patrol(empty, checks) for checks in groups.values()]
 

@@ -2,107 +2,61 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
-from conftest import ENGINES, SCHEMA, EngineStore, Flavour, Originals, Serve, copy_sqlite
-from holystone.store import Store
+from conftest import ENGINES, EngineStore, Flavour, Originals, Serve
+from ground import Ground, postgresql_ground, sqlite_ground
 from turns.clean import CleanCheck
 from turns.kit import Kit
 
 NEWEST = ENGINES[-1]
 
-Rows = list[tuple[Any, ...]]
-
 
 @dataclass(frozen=True)
-class Ground:
-    """A store that many tests use, one after the other: a copy for each, opened anew, costs more than most tests do.
+class CheckedGround(Ground):
+    """An empty store, and the catalogue that looks over it."""
 
-    `execute` is that of the store, on a connection that stays open; `clear` takes all rows away.
-    """
-
-    made: EngineStore
-    store: Store
     clean: CleanCheck
-    execute: Callable[..., Rows]
-    clear: Callable[[], None]
 
 
 @pytest.fixture(scope="session")
-def sqlite_ground(originals: Originals, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    file = tmp_path_factory.mktemp("turns") / "store.db"
-    copy_sqlite(Path(originals(NEWEST, "sqlite", ()).target), file)
-    made = EngineStore(str(file), None, NEWEST, "sqlite", {})
-    store = Store.open(made.target)
-    with closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as connection:
-        connection.execute("PRAGMA synchronous = OFF")
-
-        def execute(statement: str, *values: Any) -> Rows:
-            return connection.execute(statement, values).fetchall()
-
-        def clear() -> None:
-            for table in emptied(store):
-                execute(f'DELETE FROM "{table}"')
-
-        yield Ground(made, store, CleanCheck(store), execute, clear)
-        store.close()
+def sqlite_turns(originals: Originals, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedGround]:
+    original = originals(NEWEST, "sqlite", ())
+    with sqlite_ground(original, tmp_path_factory.mktemp("turns"), upgraded=False) as ground:
+        yield CheckedGround(**vars(ground), clean=CleanCheck(ground.store))
 
 
 @pytest.fixture(scope="session")
-def postgresql_ground(originals: Originals, servers: Serve) -> Iterator[Ground]:
-    database = f"holystone_turns_{os.getpid()}"
-    target = servers(0).create_database(database, template=originals(NEWEST, "postgresql", ()).database)
-    made = EngineStore(target, SCHEMA, NEWEST, "postgresql", {})
-    store = Store.open(made.target, made.schema)
+def postgresql_turns(originals: Originals, servers: Serve) -> Iterator[CheckedGround]:
+    original = originals(NEWEST, "postgresql", ())
     with (
-        psycopg.connect(target, autocommit=True, options=f"-csearch_path={SCHEMA}") as connection,
-        store._reader.connect() as reader,
+        postgresql_ground(original, servers(0), upgraded=False) as ground,
+        ground.store._reader.connect() as reader,
     ):
-
-        def execute(statement: str, *values: Any) -> Rows:
-            cursor = connection.execute(statement.replace("%", "%%").replace("?", "%s").encode(), values or None)
-            return cursor.fetchall() if cursor.description else []
-
-        def clear() -> None:
-            execute(f"TRUNCATE {', '.join(emptied(store))} RESTART IDENTITY")
-
-        yield Ground(made, store, CleanCheck(store, reader), execute, clear)
-        store.close()
-    servers(0).drop_database(database)
-
-
-def emptied(store: Store) -> list[str]:
-    """Return the tables that are empty in a new store: all but the engine's own ledger."""
-    return sorted(store.columns.keys() - {store.flavour.ledger.name})
+        yield CheckedGround(**vars(ground), clean=CleanCheck(ground.store, reader))
 
 
 @pytest.fixture
-def ground(request: pytest.FixtureRequest, flavour: Flavour) -> Iterator[Ground]:
+def ground(request: pytest.FixtureRequest, flavour: Flavour) -> Iterator[CheckedGround]:
     """An empty store; whatever a test does to it by turns, the catalogue must find it clean in the end."""
-    ground: Ground = request.getfixturevalue(f"{flavour}_ground")
+    ground: CheckedGround = request.getfixturevalue(f"{flavour}_turns")
     ground.clear()
     yield ground
     assert ground.clean.findings() == []
 
 
 @pytest.fixture
-def made(ground: Ground) -> EngineStore:
+def made(ground: CheckedGround) -> EngineStore:
     """The store, as the other tests know one. Its tables are shared: only rows may be changed."""
     return ground.made
 
 
 @pytest.fixture
-def kit(ground: Ground) -> Kit:
+def kit(ground: CheckedGround) -> Kit:
     return Kit(ground.store)
 
 
@@ -136,7 +90,7 @@ Column = Callable[..., object]
 
 
 @pytest.fixture
-def column(ground: Ground) -> Column:
+def column(ground: CheckedGround) -> Column:
     """Return a function that reads one value of a table."""
 
     def read(table: str, name: str, **key: object) -> object:

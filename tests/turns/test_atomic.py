@@ -24,10 +24,12 @@ def full_turn(kit: Kit, lock_token: str) -> None:
         1,
         history_delta=[
             kit.started("a"),
-            kit.event("a", 2, "KeyValueSet", key="k", value="1", last_updated_at_ms=5),
-            kit.event("a", 3, "KeyValuesCleared"),
-            kit.event("a", 4, "CustomStatusUpdated", status="busy"),
-            kit.event("a", 5, "OrchestrationContinuedAsNew", input="2"),
+            kit.event("a", 2, "ActivityScheduled", name="Charge", input="{}"),
+            kit.event("a", 3, "ActivityScheduled", name="Charge", input="{}"),
+            kit.event("a", 4, "KeyValueSet", key="k", value="1", last_updated_at_ms=5),
+            kit.event("a", 5, "KeyValuesCleared"),
+            kit.event("a", 6, "CustomStatusUpdated", status="busy"),
+            kit.event("a", 7, "OrchestrationContinuedAsNew", input="2"),
         ],
         worker_items=[kit.activity("a"), kit.activity("a", 3)],
         orchestrator_items=[
@@ -72,7 +74,7 @@ def test_ack_is_all_or_nothing(engine_store: MakeStore, flavour: Flavour) -> Non
 
 def assert_whole(made: EngineStore) -> None:
     held = {table: len(rows) for table, rows in contents(made).items()}
-    assert (held["history"], held["worker_queue"], held["orchestrator_queue"]) == (5, 1, 1)
+    assert (held["history"], held["worker_queue"], held["orchestrator_queue"]) == (7, 1, 1)
     assert (held["instance_locks"], held["kv_delta"], held["kv_store"]) == (0, 0, 0)
     assert made.execute("SELECT status, output FROM executions") == [("ContinuedAsNew", "2")]
 

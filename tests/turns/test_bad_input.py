@@ -11,16 +11,20 @@ import pytest
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from contents import contents
 from holystone.errors import (
+    DeletionError,
     ExecutionEndedError,
     HolystoneError,
     InvalidTurnError,
     LockLostError,
+    ReadOnlyError,
+    RecordError,
     SchemaTooOldError,
     StoreUnavailableError,
     UnknownInstanceError,
 )
 from holystone.store import Event, Store, WorkItem
 from holystone.store.turns.lease import ExecutionMetadata, OrchestrationItem, WorkLease
+from holystone.store.turns.records import InstanceFilter
 from turns.conftest import Clock
 from turns.kit import LOCK_MS, Kit
 
@@ -48,6 +52,9 @@ class Scene:
     def timer(self, event_id: int, instance_id: str = "a", execution_id: int = 1) -> Event:
         return self.kit.event(instance_id, event_id, "TimerCreated", execution_id, fire_at_ms=1)
 
+    def started(self, instance_id: str, execution_id: int) -> Event:
+        return self.kit.started(instance_id, execution_id)
+
     def end(self, event_id: int, output: str = "1") -> Event:
         return self.kit.event("a", event_id, "OrchestrationCompleted", output=output)
 
@@ -64,6 +71,19 @@ def scene(kit: Kit) -> Iterator[Scene]:
     kit.store.delete_instances_atomic(["a", "over"], force=True)
 
 
+def again(instance_id: str) -> WorkItem:
+    """Return the message that begins an instance's next execution."""
+    return WorkItem.new("ContinueAsNew", instance=instance_id, orchestration="Order", input="{}", version=None)
+
+
+FAILURE = {"Application": {"kind": "OrchestrationFailed", "message": "boom", "retryable": False}}
+START: dict[str, Any] = {
+    "name": "Order",
+    "version": "1.0.0",
+    "input": "{}",
+    "parent_instance": None,
+    "parent_id": None,
+}
 Call = Callable[[Scene], object]
 BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
     "ack with a wrong token": (
@@ -118,7 +138,7 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
         "'a', execution 1, has two events with the id 3",
     ),
     "event id taken": (
-        lambda scene: scene.ack(scene.timer(3), scene.timer(2)),
+        lambda scene: scene.ack(scene.timer(2), scene.timer(3)),
         InvalidTurnError,
         "Execution 1 of 'a' goes as far as the event with the id 2 already",
     ),
@@ -141,6 +161,125 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
         lambda scene: scene.ack(scene.end(3), scene.timer(4)),
         InvalidTurnError,
         "'a', execution 1, has event 4, a TimerCreated, after event 3, which ends it",
+    ),
+    "gap before the events": (
+        lambda scene: scene.ack(scene.timer(4)),
+        InvalidTurnError,
+        "Execution 1 of 'a' goes as far as the event with the id 2 already; event 4 cannot be appended",
+    ),
+    "gap between the events": (
+        lambda scene: scene.ack(scene.timer(3), scene.timer(5)),
+        InvalidTurnError,
+        "'a', execution 1, has event 5 right after event 3",
+    ),
+    "events out of order": (
+        lambda scene: scene.ack(scene.timer(4), scene.timer(3)),
+        InvalidTurnError,
+        "'a', execution 1, has event 3 right after event 4",
+    ),
+    "given up as nothing else is": (
+        lambda scene: scene.ack(scene.timer(99_999)),
+        InvalidTurnError,
+        "event 99999 cannot be appended",
+    ),
+    "second start": (
+        lambda scene: scene.ack(scene.kit.event("a", 3, "OrchestrationStarted", **START)),
+        InvalidTurnError,
+        "'a', execution 1, has event 3, of the type OrchestrationStarted",
+    ),
+    "start that is not the first event": (
+        lambda scene: scene.ack(scene.kit.event("new", 2, "OrchestrationStarted", **START), item=scene.new),
+        InvalidTurnError,
+        "Execution 1 of 'new' has no event yet; event 2 cannot be its first",
+    ),
+    "first event that is no start": (
+        lambda scene: scene.ack(
+            scene.timer(1, "new"),
+            item=scene.new,
+            metadata=ExecutionMetadata(orchestration_name="Order", orchestration_version="1.0.0"),
+        ),
+        UnknownInstanceError,
+        "no instance 'new'",
+    ),
+    "execution zero": (
+        lambda scene: scene.ack(execution_id=0),
+        InvalidTurnError,
+        "Execution 0 of 'a', whose current execution is 1, cannot have a turn",
+    ),
+    "negative execution": (
+        lambda scene: scene.ack(scene.started("new", -1), execution_id=-1, item=scene.new),
+        RecordError,
+        "'new'",
+    ),
+    "execution far ahead": (
+        lambda scene: scene.ack(scene.started("a", 3), execution_id=3),
+        InvalidTurnError,
+        "Execution 3 of 'a', whose current execution is 1, cannot have a turn",
+    ),
+    "first turn of a later execution": (
+        lambda scene: scene.ack(scene.started("new", 2), execution_id=2, item=scene.new),
+        InvalidTurnError,
+        "Execution 2 of 'new', which has yet to begin, cannot have a turn",
+    ),
+    "next execution of one that runs": (
+        lambda scene: scene.ack(scene.started("a", 2), execution_id=2),
+        InvalidTurnError,
+        "Execution 2 of 'a' cannot begin: execution 1 has not ended with OrchestrationContinuedAsNew",
+    ),
+    "next execution of one that has completed": (
+        lambda scene: scene.ack(scene.started("over", 2), execution_id=2, item=scene.over),
+        InvalidTurnError,
+        "Execution 2 of 'over' cannot begin: execution 1 has not ended with OrchestrationContinuedAsNew",
+    ),
+    "continuing without a message": (
+        lambda scene: scene.ack(scene.kit.event("a", 3, "OrchestrationContinuedAsNew", input="{}")),
+        InvalidTurnError,
+        "'a', execution 1, has 1 OrchestrationContinuedAsNew, and ContinueAsNew messages for \\[\\]",
+    ),
+    "continuing with a message for another": (
+        lambda scene: scene.ack(
+            scene.kit.event("a", 3, "OrchestrationContinuedAsNew", input="{}"), orchestrator_items=[again("b")]
+        ),
+        InvalidTurnError,
+        "'a', execution 1, has 1 OrchestrationContinuedAsNew, and ContinueAsNew messages for \\['b'\\]",
+    ),
+    "message to continue without an event": (
+        lambda scene: scene.ack(scene.timer(3), orchestrator_items=[again("a")]),
+        InvalidTurnError,
+        "'a', execution 1, has 0 OrchestrationContinuedAsNew, and ContinueAsNew messages for \\['a'\\]",
+    ),
+    "activity of an earlier turn": (
+        lambda scene: scene.ack(scene.timer(3), worker_items=[scene.kit.activity("a", 2)]),
+        InvalidTurnError,
+        "'a', execution 1, has activity 2 of 'a', execution 1, run, and none of its events schedules it",
+    ),
+    "activity of another instance": (
+        lambda scene: scene.ack(
+            scene.kit.event("a", 3, "ActivityScheduled", name="Charge", input="{}"),
+            worker_items=[scene.kit.activity("over", 3)],
+        ),
+        InvalidTurnError,
+        "'a', execution 1, has activity 3 of 'over', execution 1, run",
+    ),
+    "keep less than nothing": (
+        lambda scene: scene.store.prune_executions("a", keep_last=-1),
+        DeletionError,
+        "-1 executions can be kept",
+    ),
+    "keep less than nothing of many": (
+        lambda scene: scene.store.prune_executions_bulk(InstanceFilter(), keep_last=-1),
+        DeletionError,
+        "-1 executions can be kept",
+    ),
+    "more than can be deleted at once": (
+        lambda scene: scene.store.delete_instances_atomic(["a"] * 70_000),
+        DeletionError,
+        "70000 instances are too many for one transaction",
+    ),
+    "less than no instance": (
+        lambda scene: scene.store.delete_instance_bulk(InstanceFilter(limit=-1)),
+        DeletionError,
+        "cannot take -1 instances",
     ),
     "events for a finished execution": (
         lambda scene: scene.ack(scene.timer(3, "over"), item=scene.over),
@@ -228,7 +367,7 @@ def test_number_too_great_for_the_database_is_refused(scene: Scene, made: Engine
     set_key: dict[str, Any] = {"key": "k", "value": "1", "last_updated_at_ms": HUGE}
     calls: list[Callable[[], None]] = [
         lambda: scene.ack(execution_id=HUGE),
-        lambda: scene.ack(worker_items=[scene.kit.activity("a", HUGE)]),
+        lambda: scene.store.enqueue_for_worker(scene.kit.activity("a", HUGE)),
         lambda: scene.ack(scene.kit.event("a", 3, "KeyValueSet", **set_key)),
     ]
     before = contents(made)
@@ -312,6 +451,42 @@ def test_end_is_found_where_the_status_does_not_tell_it(kit: Kit, made: EngineSt
         )
     assert contents(made) == before
     kit.store.delete_instance("a", force=True)
+
+
+def test_late_message_between_executions_is_acked_away(kit: Kit, made: EngineStore) -> None:
+    """The engine acks it with no event; the next execution begins with its own message, and with an event."""
+    kit.begin("a")
+    kit.turn("a", ("OrchestrationContinuedAsNew", {"input": "{}"}), messages=[again("a")])
+    item = kit.fetch()
+    kit.poke("a")
+    before = contents(made)
+    with pytest.raises(InvalidTurnError, match="Execution 2 of 'a' cannot begin without an event"):
+        kit.store.ack_orchestration_item(item.lock_token, 2)
+    end = kit.event("a", 99_999, "OrchestrationFailed", 2, details=FAILURE)
+    with pytest.raises(InvalidTurnError, match="Execution 2 of 'a' has no event yet; event 99999"):
+        kit.store.ack_orchestration_item(item.lock_token, 2, history_delta=[end])
+    assert contents(made) == before
+    kit.store.ack_orchestration_item(item.lock_token, 2, history_delta=[kit.started("a", 2)])
+    item = kit.fetch()
+    with pytest.raises(InvalidTurnError, match="Execution 1 of 'a', whose current execution is 2, cannot have a turn"):
+        kit.store.ack_orchestration_item(item.lock_token, 1)
+    kit.store.ack_orchestration_item(item.lock_token, 2)
+    assert kit.store.list_execution_ids("a") == [1, 2]
+
+
+def test_filter_may_name_any_number_of_instances(kit: Kit) -> None:
+    kit.finish("a")
+    named = InstanceFilter([*(f"nobody-{number}" for number in range(70_000)), "a"])
+    assert kit.store.prune_executions_bulk(named, keep_last=1).instances_processed == 1
+    assert kit.store.delete_instance_bulk(named).instances_deleted == 1
+
+
+def test_store_opened_to_be_read_is_not_written_to(kit: Kit, made: EngineStore) -> None:
+    store = Store.open(made.target, made.schema, read_only=True)
+    for operation in OPERATIONS:
+        with pytest.raises(ReadOnlyError, match="opened to be read only") as raised:
+            operation(Kit(store))
+        assert "read_only" in raised.value.next_step
 
 
 # A store of an older schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from turns.conftest import Ground
+from turns.conftest import CheckedGround
 from turns.kit import Kit
 
 DAMAGE = {
@@ -26,7 +26,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_found(ground: Ground, kit: Kit, damage: str) -> None:
+def test_damage_is_found(ground: CheckedGround, kit: Kit, damage: str) -> None:
     kit.finish("done")
     kit.employ("a")
     kit.turn("a", ("KeyValueSet", {"key": "k", "value": "1", "last_updated_at_ms": 5}))
@@ -37,7 +37,7 @@ def test_damage_is_found(ground: Ground, kit: Kit, damage: str) -> None:
     ground.clear()
 
 
-def test_no_kind_of_row_is_left_out(ground: Ground) -> None:
+def test_no_kind_of_row_is_left_out(ground: CheckedGround) -> None:
     """Where this fails, add a damage to the rows that the named checks look at."""
     found = set(DAMAGE.values())
     groups = [{check.id for check in patrol.checks} for patrol in ground.clean.patrols]

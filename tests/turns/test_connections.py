@@ -6,12 +6,14 @@ import gc
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
-from holystone.errors import TargetError
+from holystone.errors import StoreUnavailableError, TargetError
 from holystone.store import Store
 from holystone.store.flavours import sqlite_connections
 from turns.kit import Kit
@@ -77,3 +79,22 @@ def test_closed_store_can_be_used_again(engine_store: MakeStore, flavour: Flavou
     kit.store.close()
     assert kit.fetch().instance_id == "a"
     kit.store.close()
+
+
+def test_connection_that_is_lost_is_told_of_once(engine_store: MakeStore) -> None:
+    """By statements that are sent together, and by those that are sent alone."""
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    kit = Kit(Store.open(made.target, made.schema))
+    calls: list[Callable[[], object]] = [
+        lambda: kit.start("a"),
+        lambda: kit.store.renew_session_lock(["worker"], 1000, 1000),
+    ]
+    for call in calls:
+        call()
+        with kit.store.turn() as connection:
+            pid = connection.execute(select(func.pg_backend_pid())).scalar_one()
+        made.execute("SELECT pg_terminate_backend(?)", pid)
+        with pytest.raises(StoreUnavailableError, match="cannot be reached"):
+            call()
+        call()
+    assert made.execute("SELECT count(*) FROM orchestrator_queue") == [(2,)]

@@ -76,7 +76,7 @@ def _restore(store: Store, connection: Connection) -> Sequence[str]:
     current = revision_of(store, connection)
     made = order[: order.index(current) + 1] if current in order else []
     lacking = missing(store, connection, made)
-    gone = [one for revision in made for one in REVISIONS[revision].indexes if f"index {one.name}" in lacking]
+    gone = [one.as_index for revision in made for one in REVISIONS[revision].indexes if f"index {one.name}" in lacking]
     _end_reading(store, connection)
     if gone and not store.flavour.structure.one_transaction:
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -43,7 +43,7 @@ def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
     click.echo(wrapped(f"{check.title}. {check.harm}", indent="  "), file=out)
     for finding in examples:
         cause = "" if finding.cause is None else f" ({finding.cause})"
-        click.echo(f"    {key_of(finding.facts.key)}: {finding.message}{cause}", file=out)
+        click.echo(f"    {key_of(finding.facts.key)}: {one_line(finding.message)}{cause}", file=out)
     if result.count > len(examples):
         click.echo(f"    and {result.count - len(examples):,} more", file=out)
     if isinstance(check.repair, NoRepair):

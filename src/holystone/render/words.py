@@ -39,7 +39,9 @@ def value(thing: Any) -> str:
 
 
 def key_of(key: Mapping[str, Any]) -> str:
-    """Return the key of a row: the instance, and what it is of that."""
+    """Return the key of a row: the instance, and what it is of that; the store itself has none."""
+    if not key:
+        return "the store"
     rest = [f"{name.removesuffix('_id')} {value(part)}" for name, part in key.items() if name != "instance_id"]
     instance_id = key["instance_id"]
     return " ".join(["no instance" if instance_id is None else shown(str(instance_id)), *rest])

@@ -40,7 +40,8 @@ class Suppression:
             return False
         # Only * and ? are wild, as in --instance.
         pattern = None if self.instance is None else self.instance.replace("[", "[[]")
-        return pattern is None or fnmatchcase(str(finding.instance_id), pattern)
+        of_none = finding.instance_id is None
+        return pattern is None or (not of_none and fnmatchcase(str(finding.instance_id), pattern))
 
     def __str__(self) -> str:
         named = (self.check, self.fingerprint, None if self.instance is None else f"of {self.instance}")

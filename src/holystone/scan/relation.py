@@ -1,7 +1,7 @@
 """Relations of facts: one select for both flavours, over which checks are predicates."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, select
@@ -60,6 +60,8 @@ class Source(Protocol):
 
 
 F = TypeVar("F", bound=Facts)
+Predicate = Callable[[Any], ColumnElement[bool]]
+"""Says of a source which of its rows are suspects."""
 Suspect = tuple[list[bool], F]
 """Which of the predicates a row violates, in their order, and the row's facts."""
 
@@ -75,6 +77,9 @@ class Relation(ABC, Generic[F]):
 
     follows_acks: ClassVar[bool] = True
     """Whether a row only changes when the engine acks a turn of its instance: others are always looked at."""
+
+    of_store: ClassVar[bool] = False
+    """Whether its one row is the store as a whole, which is of no instance."""
 
     @property
     def span_column(self) -> Column[Any]:
@@ -117,31 +122,42 @@ class Relation(ABC, Generic[F]):
         for start in range(0, len(instances), AT_ONCE):
             yield [self.table.c.instance_id.in_(instances[start : start + AT_ONCE])]
 
-    def suspects(
-        self, reader: Reader, predicates: Sequence[Callable[[Any], ColumnElement[bool]]], within: Conditions
-    ) -> Iterator[Suspect[F]]:
+    def suspects(self, reader: Reader, predicates: Sequence[Predicate], within: Conditions) -> Iterator[Suspect[F]]:
         """Yield the rows that violate any of the predicates.
 
         One statement for all checks: this is what makes a catalogue cost little more than its dearest check.
         """
-        return self.suspects_of(reader, predicates, self.source(reader.flavour, within))
+        question = Question(predicates, self.source(reader.flavour, within))
+        return self.answers(reader, question, reader.connection.execute(question.statement))
 
-    def suspects_of(
-        self, reader: Reader, predicates: Sequence[Callable[[Any], ColumnElement[bool]]], source: Source
-    ) -> Iterator[Suspect[F]]:
-        """Yield the rows of a source that violate any of the predicates."""
+    def answers(self, reader: Reader, question: "Question", rows: Iterable[Any]) -> Iterator[Suspect[F]]:
+        """Yield the suspects in the rows that a question's statement has fetched."""
+        for row in rows:
+            yield question.answer(row), self.facts(reader, row)
+
+
+class Question:
+    """Which rows of a source violate any of some predicates, and which ones; `also` selects rows without a reason."""
+
+    def __init__(
+        self, predicates: Sequence[Predicate], source: Source, also: Sequence[ColumnElement[bool]] = ()
+    ) -> None:
         # A predicate stays bare: as a condition SQLite stops at the first part that decides it, but wrapped in a
         # function it would evaluate every part for every row. NULL counts as not violated.
-        violated = [predicate(source) for predicate in predicates]
+        self._violated = [predicate(source) for predicate in predicates]
         # Checks that suspect the same rows share an expression, which is then asked once.
-        distinct = {id(predicate): predicate for predicate in violated}
-        bits = {key: predicate.label(f"violated_{number}") for number, (key, predicate) in enumerate(distinct.items())}
-        statement = (
-            select(*bits.values(), *source.output())
+        distinct = {id(predicate): predicate for predicate in self._violated}
+        self._bits = list(distinct)
+        bits = [predicate.label(f"violated_{number}") for number, predicate in enumerate(distinct.values())]
+        self.statement = (
+            select(*bits, *source.output())
             .select_from(source.rows)
-            .where(or_(*distinct.values()))
+            .where(or_(*also, *distinct.values()))
             .order_by(*source.key)
+            .execution_options(yield_per=500)
         )
-        for row in reader.connection.execute(statement.execution_options(yield_per=500)):
-            suspected = dict(zip(bits, row[: len(bits)], strict=True))
-            yield [bool(suspected[id(predicate)]) for predicate in violated], self.facts(reader, row)
+
+    def answer(self, row: Any) -> list[bool]:
+        """Return which of the predicates a fetched row violates, in their order."""
+        suspected = dict(zip(self._bits, row[: len(self._bits)], strict=True))
+        return [bool(suspected[id(predicate)]) for predicate in self._violated]

@@ -7,6 +7,7 @@ either: NaN, a field twice, half of a surrogate pair.
 
 import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring
 from typing import Any, NoReturn, Self
 
 
@@ -50,8 +51,10 @@ _TOO_DEEP = "it is nested too deep"
 
 
 def _written(value: Any) -> str:
+    if type(value) is str:
+        return encode_basestring(value)
     if isinstance(value, Mapping):
-        return "{" + ",".join([f"{_SCALARS.encode(name)}:{_written(one)}" for name, one in value.items()]) + "}"
+        return "{" + ",".join([f"{_written(name)}:{_written(one)}" for name, one in value.items()]) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join([_written(one) for one in value]) + "]"
     if isinstance(value, _Decimal):

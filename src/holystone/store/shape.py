@@ -11,6 +11,7 @@ from holystone.store.store import Store
 
 OURS = "holystone_"
 """What the names of holystone's own tables and indexes begin with."""
+_UNKNOWN = "unknown, nearest to "
 _INDEX = "index "
 _MAY_BE_ADDED = (_INDEX, "function ")
 
@@ -31,6 +32,11 @@ class Shape:
     differences: Sequence[str]
     additions: Sequence[str]
     is_newer: bool
+
+    @property
+    def nearest(self) -> str:
+        """The known shape that it is, or comes nearest to."""
+        return self.name.removeprefix(_UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ def recognise(store: Store, connection: Connection) -> Shape:
         differences = [*_faults(lineage, entries, nearest.version), *differences]
     others = structure.additions(connection, {*lineage.tables, store.flavour.ledger.name})
     return Shape(
-        f"unknown, nearest to {nearest.name}" if differences else nearest.name,
+        f"{_UNKNOWN}{nearest.name}" if differences else nearest.name,
         not differences,
         differences,
         [*_added_indexes(nearest.facts, facts), *(name for name in others if not name.startswith(f"table {OURS}"))],

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from holystone.clock import now_ms
-from holystone.errors import HolystoneError, InvalidTurnError, NotAStoreError, StoreChangedError
+from holystone.errors import HolystoneError, InvalidTurnError, NotAStoreError, ReadOnlyError, StoreChangedError
 from holystone.store.flavours import Flavour, flavour_of
 from holystone.store.flavours.base import Columns
 from holystone.store.tables import CORE
@@ -116,9 +116,13 @@ class Store:
         """Yield a connection in one writing transaction of the turn protocol, as durable as the engine's own are.
 
         On SQLite such a one may be lost, whole, when the machine loses its power, and not when a process dies.
-        SchemaTooOldError where the store lacks what turns need.
+        SchemaTooOldError where the store lacks what turns need, ReadOnlyError where it was opened to be read only.
         """
-        assert not self.read_only
+        if self.read_only:
+            raise ReadOnlyError(
+                f"{self.target} was opened to be read only, so nothing can be written to it.",
+                "Open it without read_only: Store.open(TARGET).",
+            )
         try:
             with self._transaction(self._writer) as connection:
                 yield connection
@@ -193,18 +197,19 @@ class Store:
         release.renew(self, lock_token, extend_ms)
 
     def enqueue_for_orchestrator(self, work_item: "WorkItem", delay_ms: int | None = None) -> None:
-        """See `turns.queues.put_for_orchestrator`."""
+        """See `turns.queues.for_orchestrator`."""
         from holystone.store.turns import queues
 
         with self.turn() as connection:
-            queues.put_for_orchestrator(self.flavour, connection, [work_item], now_ms(), delay_ms)
+            steps = queues.for_orchestrator(self.flavour, [work_item], now_ms(), delay_ms)
+            self.flavour.together(connection, steps)
 
     def enqueue_for_worker(self, work_item: "WorkItem") -> None:
-        """See `turns.queues.put_for_worker`."""
+        """See `turns.queues.for_worker`."""
         from holystone.store.turns import queues
 
         with self.turn() as connection:
-            queues.put_for_worker(self.flavour, connection, [work_item], now_ms())
+            self.flavour.together(connection, queues.for_worker(self.flavour, [work_item], now_ms()))
 
     def fetch_work_item(
         self, lock_timeout_ms: int, *, session: "SessionFetchConfig | None" = None, tags: "TagFilter | None" = None

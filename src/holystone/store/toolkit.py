@@ -6,8 +6,9 @@ they are has no need of Alembic.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from sqlalchemy import Column, Connection, Index, MetaData, Table, Text, literal_column, select
+from sqlalchemy import Column, ColumnElement, Connection, Index, MetaData, Table, Text, literal_column, select
 
 from holystone.store.events import COMPLETED
 from holystone.store.store import Store
@@ -24,13 +25,24 @@ versions = Table("holystone_migrations", MetaData(), Column("version_num", Text,
 _executions = Table("executions", MetaData(), Column("status", Text), Column("started_at", Moment))
 _not_completed = _executions.c.status != literal_column(f"'{COMPLETED}'")
 
-executions_status = Index(
-    "holystone_executions_status",
-    _executions.c.status,
-    _executions.c.started_at,
-    sqlite_where=_not_completed,
-    postgresql_where=_not_completed,
-)
+
+@dataclass(frozen=True)
+class PartialIndex:
+    """An index on the rows of a table of the engine's for which a condition holds."""
+
+    name: str
+    table: Table
+    columns: Sequence[str]
+    where: ColumnElement[bool]
+
+    @cached_property
+    def as_index(self) -> Index:
+        """The index as SQLAlchemy knows one. It imports both dialects for that, which would slow each check down."""
+        columns = (self.table.c[name] for name in self.columns)
+        return Index(self.name, *columns, sqlite_where=self.where, postgresql_where=self.where)
+
+
+executions_status = PartialIndex("holystone_executions_status", _executions, ("status", "started_at"), _not_completed)
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Objects:
     """What a revision makes: its tables with their columns, and its indexes on tables of the engine's."""
 
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    indexes: Sequence[Index] = ()
+    indexes: Sequence[PartialIndex] = ()
 
 
 REVISIONS: Mapping[str, Objects] = {
@@ -85,7 +97,9 @@ def revision_of(store: Store, connection: Connection, branch: str = TOOLKIT) -> 
     if versions.name not in store.columns:
         return None
     version = versions.c.version_num
-    return connection.execute(select(version).where(version.startswith(branch[0]))).scalar_one_or_none()
+    # Two of one branch come of somebody's hand alone; the newer one counts then.
+    of_branch = select(version).where(version.startswith(branch[0])).order_by(version.desc()).limit(1)
+    return connection.execute(of_branch).scalar_one_or_none()
 
 
 def state(store: Store, connection: Connection) -> Toolkit:
@@ -102,7 +116,7 @@ def state(store: Store, connection: Connection) -> Toolkit:
 def missing(store: Store, connection: Connection, revisions: Sequence[str]) -> list[str]:
     """Return the objects of these revisions that the store lacks; an index that is not valid counts as missing."""
     made = [REVISIONS[revision] for revision in revisions]
-    tables = {index.table.name for objects in made for index in objects.indexes if index.table is not None}
+    tables = {index.table.name for objects in made for index in objects.indexes}
     facts = store.flavour.structure.facts(connection, tables | {name for objects in made for name in objects.columns})
     there = {name.split()[1].partition(".")[0] for name in facts if name.startswith("column ")}
     lacking: list[str] = []

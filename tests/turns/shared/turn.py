@@ -276,10 +276,10 @@ class Turn:
             self.add("ActivityCancelRequested", event.event_id, reason=f"orchestration_terminal_{end}")
             self.cancelled_activities.append((self.instance_id, self.execution_id, event.event_id))
 
-    def _unread_messages(self) -> list[tuple[str, str]]:
+    def _unread_messages(self) -> list[list[str]]:
         wanted = list(answers(self.events, "ExternalSubscribedPersistent", "ExternalEventPersistent").values())
         arrived = [event for event in self.events if event.type == "ExternalEventPersistent"]
-        return [(event.payload["name"], event.payload["data"]) for event in arrived if event not in wanted]
+        return [[event.payload["name"], event.payload["data"]] for event in arrived if event not in wanted]
 
     def _custom_status(self) -> str | None:
         status = self.start.payload.get("initial_custom_status")

@@ -1,13 +1,13 @@
 """The events, every one of them: those that the engine surely wrote as they stand are told by their text."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, exists, false, func, not_, select, true
 
 from holystone.scan.reader import Reader
-from holystone.scan.relation import Conditions, Relation, Suspect
+from holystone.scan.relation import Conditions, Predicate, Question, Relation, Suspect
 from holystone.scan.relations.event_facts import EventFacts, event_facts
 from holystone.scan.relations.histories import spans_of_history
 from holystone.store.event import EVENT_SHAPES
@@ -30,6 +30,7 @@ class EventSource:
         self.flavour = flavour
         self.rows: FromClause = select(history).where(*within).subquery("event")
         self._row = self.rows.c
+        self.data: ColumnElement[str] = self._row.event_data
         self._all_json = all_json
         self.key = (self._row.instance_id, self._row.execution_id, self._row.event_id)
 
@@ -88,35 +89,36 @@ class Events(Relation[EventFacts]):
         return spans_of_history(reader, EXECUTIONS_A_SPAN)
 
     def suspects(
-        self, reader: Reader, predicates: Sequence[Callable[[Any], ColumnElement[bool]]], within: Conditions
+        self, reader: Reader, predicates: Sequence[Predicate], within: Conditions
     ) -> Iterator[Suspect[EventFacts]]:
-        for piece, all_json in _pieces(reader, within):
-            source = EventSource(reader.flavour, piece, all_json=all_json)
-            yield from self.suspects_of(reader, predicates, source)
+        forms, source = reader.flavour.event_forms, EventSource(reader.flavour, within)
+        question = Question(predicates, source, [forms.fails_as_json(source.data)])
+        rows = forms.attempt(reader.connection, question.statement)
+        if rows is not None:
+            yield from self.answers(reader, question, rows)
+            return
+        halves = _halves(reader, within)
+        for half in halves:
+            yield from self.suspects(reader, predicates, half)
+        if not halves:
+            question = Question(predicates, EventSource(reader.flavour, within, all_json=False))
+            yield from self.answers(reader, question, reader.connection.execute(question.statement))
 
     def facts(self, reader: Reader, row: Any) -> EventFacts:
         return event_facts(reader, row)
 
 
-def _pieces(reader: Reader, within: Conditions) -> Iterator[tuple[Conditions, bool]]:
-    """Yield conditions that cut the rows into pieces, in order, each with whether all of it is JSON.
-
-    A piece that is not gets halved, until the rest is a few rows or one instance.
-    """
-    if reader.flavour.event_forms.all_json(reader.connection, within):
-        yield within, True
-        return
+def _halves(reader: Reader, within: Conditions) -> Sequence[Conditions]:
+    """Return conditions that cut the rows into halves, in order; none where there are few, or of one instance."""
     column = history.c.instance_id
     bounds = select(func.count(), func.min(column), func.max(column)).where(*within)
     count, lowest, highest = reader.connection.execute(bounds).one()
     if count <= _FEW or lowest == highest:
-        yield within, False
-        return
+        return []
     half = select(column).where(*within).order_by(column).offset(count // 2).limit(1)
     middle = reader.connection.execute(half).scalar_one()
     first, rest = (column <= middle, column > middle) if middle < highest else (column < middle, column >= middle)
-    yield from _pieces(reader, [*within, first])
-    yield from _pieces(reader, [*within, rest])
+    return [*within, first], [*within, rest]
 
 
 EVENTS = Events()

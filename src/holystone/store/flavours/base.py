@@ -1,11 +1,11 @@
 """What a flavour has to answer for: everything that SQLite and PostgreSQL stores do differently."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Engine, FromClause, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Executable, FromClause, Table, func, select
 from sqlalchemy.exc import DBAPIError
 
 from holystone.errors import HolystoneError
@@ -13,6 +13,7 @@ from holystone.store.changes import Changes, Position
 from holystone.store.events import EVENT_TYPES, TERMINAL
 from holystone.store.flavours.event_forms import EventForms
 from holystone.store.flavours.messages import Messages
+from holystone.store.flavours.statements import Outcome, Parameters, Step, Words, failed
 from holystone.store.target import Target
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Flavour(ABC):
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self._words: dict[tuple[Executable, tuple[str, ...]], Words] = {}
 
     @abstractmethod
     def engine(self, *, read_only: bool) -> Engine:
@@ -81,6 +83,27 @@ class Flavour(ABC):
 
         It keeps its connections until it is disposed of: making one takes longer than many a turn.
         """
+
+    def together(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
+        """Run statements of a turn, one after the other, and return what came of each.
+
+        A flavour may send them all at once, so none may depend on what came of another.
+        """
+        try:
+            return self._run(connection, steps)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise failed(connection, error) from error
+
+    def _run(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
+        return [words.outcome(words.run(connection, values)) for words, values in self._in_words(connection, steps)]
+
+    def _in_words(self, connection: Connection, steps: Sequence[Step]) -> Iterator[tuple[Words, Parameters]]:
+        for statement, parameters in steps:
+            names = tuple(parameters if isinstance(parameters, Mapping) else parameters[0])
+            words = self._words.get((statement, names))
+            if words is None:
+                words = self._words[statement, names] = Words(connection, statement, names)
+            yield words, parameters
 
     @property
     @abstractmethod
@@ -118,6 +141,10 @@ class Flavour(ABC):
     @abstractmethod
     def explain(self, error: DBAPIError) -> HolystoneError:
         """Return what a driver's error means to a user, in one sentence without secrets."""
+
+    def is_refusal(self, error: DBAPIError) -> bool:
+        """Return whether the database denied the role what it asked for, and nothing else went wrong."""
+        return False
 
     @abstractmethod
     def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
@@ -210,6 +237,10 @@ class Flavour(ABC):
         Returns False where another fetch is at work on it this moment. A turn that has begun shows as an
         unexpired row of instance_locks, which the caller looks for after this.
         """
+
+    @abstractmethod
+    def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return what to select in order to do as `hold_off_engine` does, with the answer as its value."""
 
     @abstractmethod
     def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:

@@ -1,11 +1,11 @@
 """What SQL can tell about a row of history, as the engine writes it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, not_, or_
+from sqlalchemy import ColumnElement, Connection, Executable, and_, not_, or_
 
 from holystone.store.event import EVENT_SHAPES
 from holystone.store.fields import DETAILS, NUMBER, PAIRS, TEXT, Field
@@ -22,7 +22,7 @@ class Wild(Enum):
 
     anything = auto()
     moment = auto()
-    """A time in ms since the epoch of thirteen digits: from 2001 on, and at least until 2065."""
+    """A time in ms since the epoch of thirteen digits: from 2001 until 2128, for some timers are far away."""
 
 
 Pattern = Sequence[str | Wild]
@@ -66,11 +66,15 @@ class EventForms(ABC):
 
     @abstractmethod
     def is_sound(self, data: Data) -> ColumnElement[bool]:
-        """Return whether the text is one that any reader of JSON would read, provided that `all_json` holds."""
+        """Return whether the text is JSON to any reader of it, provided that `fails_as_json` ends no statement."""
 
     @abstractmethod
-    def all_json(self, connection: Connection, within: Sequence[ColumnElement[bool]]) -> bool:
-        """Return whether all events within are JSON, as far as `is_sound` cannot tell it of each."""
+    def fails_as_json(self, data: Data) -> ColumnElement[bool]:
+        """Return a condition that no event meets, and that ends the statement where `is_sound` cannot tell JSON."""
+
+    @abstractmethod
+    def attempt(self, connection: Connection, statement: Executable) -> Iterable[Any] | None:
+        """Return the rows of a statement; None where `fails_as_json` has ended it."""
 
     @abstractmethod
     def survives(self, data: str) -> bool:

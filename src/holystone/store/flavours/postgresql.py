@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     cast,
     create_engine,
+    event,
     func,
     literal,
     literal_column,
@@ -44,7 +45,8 @@ from holystone.store.flavours import postgresql_changes
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
 from holystone.store.flavours.postgresql_event_forms import PostgreSQLEventForms
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
-from holystone.store.tables import executions, history, metadata
+from holystone.store.flavours.statements import Outcome, Step, failed
+from holystone.store.tables import CORE, executions, history, metadata
 
 if TYPE_CHECKING:
     from holystone.store.flavours.postgresql_structure import PostgreSQLStructure
@@ -84,7 +86,21 @@ class PostgreSQL(Flavour):
         return self._engine(NullPool).execution_options(**options)
 
     def turn_engine(self) -> Engine:
-        return self._engine(QueuePool, max_overflow=-1)
+        engine = self._engine(QueuePool, max_overflow=-1, isolation_level="AUTOCOMMIT")
+        event.listen(engine, "begin", lambda connection: connection.info.update(begun=False))
+        event.listen(engine, "before_execute", self._begin)
+        return engine
+
+    def _begin(self, connection: Connection, *_: Any) -> None:
+        """Begin the transaction with its first statement: BEGIN is sent with that, and needs no journey of its own."""
+        if connection.info.get("begun", True):
+            return
+        connection.info["begun"] = True
+        driver: Any = connection.connection.driver_connection
+        try:
+            driver.execute("BEGIN", prepare=False)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise failed(connection, error) from error
 
     def _engine(self, pool: type[Pool], **settings: Any) -> Engine:
         assert self.target.url is not None
@@ -168,6 +184,9 @@ class PostgreSQL(Flavour):
         )
         return connection.execute(schemas).scalars().all()
 
+    def is_refusal(self, error: DBAPIError) -> bool:
+        return getattr(error.orig, "sqlstate", None) == "42501"
+
     def explain(self, error: DBAPIError) -> HolystoneError:
         state = getattr(error.orig, "sqlstate", None) or ""
         said = self.target.without_secrets(" ".join(str(error.orig).split())).rstrip(".?")
@@ -202,7 +221,9 @@ class PostgreSQL(Flavour):
         )
 
     def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
-        execution = select(executions).where(*within).subquery("execution")
+        # A store that is not whole yet, or of an older engine, has no other columns.
+        columns = (column for column in executions.c if column.name in CORE[executions.name])
+        execution = select(*columns).where(*within).subquery("execution")
         last = (
             select(history)
             .where(history.c.instance_id == execution.c.instance_id, history.c.execution_id == execution.c.execution_id)
@@ -268,13 +289,32 @@ class PostgreSQL(Flavour):
         escaped = re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%").replace("?", "_")
         return text.like(literal(escaped), escape="\\")
 
+    def _run(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
+        alone = len(steps) == 1 and connection.info["begun"]
+        if alone or not self._has_pipelines:
+            self._begin(connection)
+            return super()._run(connection, steps)
+        driver: Any = connection.connection.driver_connection
+        with driver.pipeline():
+            self._begin(connection)
+            under_way = [(words, words.run(connection, values)) for words, values in self._in_words(connection, steps)]
+        return [words.outcome(cursor) for words, cursor in under_way]
+
+    @cached_property
+    def _has_pipelines(self) -> bool:
+        from psycopg import Pipeline
+
+        return Pipeline.is_supported()
+
     def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
+        return bool(connection.execute(select(self.try_hold(literal(instance_id)))).scalar_one())
+
+    def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
         # fetch_orchestration_item takes this very lock before it takes an instance.
-        lock = func.pg_try_advisory_xact_lock(func.hashtext(instance_id))
-        return bool(connection.execute(select(lock)).scalar_one())
+        return func.pg_try_advisory_xact_lock(func.hashtext(instance_id))
 
     def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
-        return func.pg_advisory_xact_lock(func.hashtext(instance_id))  # as in hold_off_engine
+        return func.pg_advisory_xact_lock(func.hashtext(instance_id))  # as in try_hold
 
     def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         for name, wanted in sorted(keys.items()):

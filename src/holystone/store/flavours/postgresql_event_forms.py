@@ -2,15 +2,15 @@
 
 import json
 import re
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import Any, NoReturn
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, func, literal, not_, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Executable, and_, case, cast, func, literal, not_, or_
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.exc import DBAPIError
 
 from holystone.store.flavours.event_forms import DIGITS, Data, EventForms, Pattern, Row, Wild
-from holystone.store.tables import history
 
 _MEANS_MORE = re.compile(r"([\\%_])")
 _LONGEST = 18
@@ -37,17 +37,14 @@ class PostgreSQLEventForms(EventForms):
         return refers
 
     def has_ids_of(self, row: Row) -> ColumnElement[bool]:
-        begins = func.concat(
-            *('{"event_id":', row.event_id, ",", _source(row), ',"instance_id":"', row.instance_id),
-            *('","execution_id":', row.execution_id, ',"timestamp_ms":'),
-        )
-        starts: ColumnElement[bool] = func.starts_with(row.event_data, begins)
-        return starts
+        begins = func.starts_with(row.event_data, func.concat('{"event_id":', row.event_id, ","))
+        ids = (',"instance_id":"', row.instance_id, '","execution_id":', row.execution_id, ',"timestamp_ms":')
+        return and_(begins, func.strpos(row.event_data, func.concat(*ids)) > 0)
 
     def fits(self, data: Data, pattern: Pattern) -> ColumnElement[bool]:
-        # LIKE knows no digits, but the first one of a moment is either of two.
-        firsts = "12" if Wild.moment in pattern else "-"
-        return or_(*(data.like(literal(_like(pattern, first))) for first in firsts))
+        # LIKE knows no digits, but the first one of a moment is one of few.
+        firsts = product("1234", repeat=pattern.count(Wild.moment))
+        return or_(*(data.like(literal(_like(pattern, iter(first)))) for first in firsts))
 
     def opens(self, data: Data, name: str, characters: str) -> ColumnElement[bool]:
         start = f',"{name}":'
@@ -59,16 +56,17 @@ class PostgreSQLEventForms(EventForms):
         escaped = and_(func.strpos(data, "\\u") > 0, func.strpos(func.replace(data, "\\\\", ""), "\\u") > 0)
         return not_(escaped)
 
-    def all_json(self, connection: Connection, within: Sequence[ColumnElement[bool]]) -> bool:
-        as_json = select(func.count(cast(history.c.event_data, JSON))).where(*within)
+    def fails_as_json(self, data: Data) -> ColumnElement[bool]:
+        return cast(data, JSON).is_(None)
+
+    def attempt(self, connection: Connection, statement: Executable) -> Iterable[Any] | None:
         try:
             with connection.begin_nested():
-                connection.execute(as_json)
+                return connection.execute(statement).all()
         except DBAPIError as error:
             if str(getattr(error.orig, "sqlstate", None)).startswith(_NO_JSON):
-                return False
+                return None
             raise
-        return True
 
     def survives(self, data: str) -> bool:
         # fetch_orchestration_item casts the whole history to JSONB.
@@ -89,6 +87,12 @@ def _source(row: Row) -> ColumnElement[str]:
     return func.split_part(row.event_data, ",", 2)
 
 
-def _like(pattern: Pattern, first: str) -> str:
-    wild = {Wild.anything: "%", Wild.moment: first + "_" * 12}
-    return "".join(wild[part] if isinstance(part, Wild) else _MEANS_MORE.sub(r"\\\1", part) for part in pattern)
+def _like(pattern: Pattern, firsts: Iterator[str]) -> str:
+    """Return the pattern for LIKE, with these digits as the first ones of its moments."""
+
+    def part(of: str | Wild) -> str:
+        if of is Wild.moment:
+            return next(firsts) + "_" * 12
+        return "%" if isinstance(of, Wild) else _MEANS_MORE.sub(r"\\\1", of)
+
+    return "".join(part(of) for of in pattern)

@@ -32,6 +32,7 @@ from sqlalchemy import (
     null,
     select,
     text,
+    true,
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
@@ -103,7 +104,9 @@ class SQLite(Flavour):
         return engine
 
     def turn_engine(self) -> Engine:
-        engine = create_engine("sqlite://", creator=self._connect_for_turns, poolclass=QueuePool, max_overflow=-1)
+        engine = create_engine(
+            "sqlite://", creator=self._connect_for_turns, poolclass=QueuePool, max_overflow=-1, paramstyle="named"
+        )
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         event.listen(engine, "connect", self._note_file)
         event.listen(engine, "checkout", self._require_same_file)
@@ -328,6 +331,9 @@ class SQLite(Flavour):
 
     def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
         return True  # BEGIN IMMEDIATE has already shut out every other writer of the file
+
+    def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
+        return true()  # as in hold_off_engine
 
     def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
         return None

@@ -1,15 +1,17 @@
 """What SQLite can tell about a row of history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     LargeBinary,
     Numeric,
     and_,
     cast,
+    false,
     func,
     literal,
     not_,
@@ -19,7 +21,7 @@ from sqlalchemy import (
 
 from holystone.store.flavours.event_forms import Data, EventForms, Pattern, Row, Wild
 
-_WILD = {Wild.anything: "*", Wild.moment: "[12]" + "[0-9]" * 12}
+_WILD = {Wild.anything: "*", Wild.moment: "[1-4]" + "[0-9]" * 12}
 _MEANS_MORE = str.maketrans({sign: f"[{sign}]" for sign in "*?["})
 
 _DIGITS = 20
@@ -74,8 +76,11 @@ class SQLiteEventForms(EventForms):
             or_(ascii_only, getattr(func, IS_UTF8)(octets) == 1),
         )
 
-    def all_json(self, connection: Connection, within: Sequence[ColumnElement[bool]]) -> bool:
-        return True
+    def fails_as_json(self, data: Data) -> ColumnElement[bool]:
+        return false()
+
+    def attempt(self, connection: Connection, statement: Executable) -> Iterable[Any] | None:
+        return connection.execute(statement)
 
     def survives(self, data: str) -> bool:
         return True

@@ -71,7 +71,7 @@ class SQLiteStructure(Structure):
         entries = []
         for version, success, checksum in connection.execute(wanted):
             fault = None if success else "is marked as failed"
-            if fault is None and known.get(version, checksum.hex()) != checksum.hex():
+            if fault is None and version in known and checksum != bytes.fromhex(known[version]):
                 fault = "has another checksum than the engine's"
             entries.append(LedgerEntry(version, fault))
         return entries

@@ -11,10 +11,13 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
     insert,
+    null,
+    or_,
     select,
     update,
 )
@@ -22,8 +25,9 @@ from sqlalchemy import (
 from holystone.clock import now_ms
 from holystone.errors import ExecutionEndedError, InvalidTurnError, UnknownInstanceError
 from holystone.store.event import Event
-from holystone.store.events import RUNNING
+from holystone.store.events import RUNNING, TERMINAL
 from holystone.store.flavours import Flavour
+from holystone.store.flavours.statements import Step
 from holystone.store.store import Store
 from holystone.store.tables import (
     executions,
@@ -31,13 +35,21 @@ from holystone.store.tables import (
     instance_locks,
     instances,
     kv_delta,
-    orchestrator_queue,
     worker_queue,
 )
 from holystone.store.turns import keyvalue, queues
-from holystone.store.turns.delta import AFTER_THE_END, agreed, require_sound
+from holystone.store.turns.delta import (
+    AFTER_THE_END,
+    CONTINUED,
+    START,
+    agreed,
+    gives_up,
+    require_messages,
+    require_sound,
+    require_start,
+)
 from holystone.store.turns.lease import ExecutionMetadata
-from holystone.store.turns.locks import lost, require_one
+from holystone.store.turns.locks import RELEASED, TAKEN, lost, require_one
 from holystone.store.work_item import WorkItem
 
 Activity = tuple[str, int, int]
@@ -59,32 +71,43 @@ def ack(
 ) -> None:
     """Write a turn and release its instance.
 
-    LockLostError where the lock is not ours any more, InvalidTurnError where the events cannot be appended,
-    ExecutionEndedError where the execution has ended before, UnknownInstanceError where there is no instance
-    and no event that starts it: nothing is written then, and the lock stays as it is.
+    LockLostError where the lock is not ours any more. InvalidTurnError where the turn is none that the engine could
+    have taken: its execution is neither the current one nor the one that follows it, its events do not go on where the
+    history ends, or its messages do not go with its events. ExecutionEndedError where the execution has ended before,
+    UnknownInstanceError where there is no instance and no event that starts it. Nothing is written then, and the lock
+    stays as it is.
 
     A history that cannot be read may be ended all the same: as the engine does it, with an OrchestrationFailed at the
     event id 99999.
     """
+    flavour = store.flavour
     with store.turn() as connection:
         now = now_ms()
-        turn = _locked(store, connection, lock_token, execution_id, now)
+        turn = _locked(store, connection, lock_token, execution_id, history_delta, now)
         written = agreed(metadata, history_delta, f"The turn of {turn.instance_id!r}, execution {execution_id},")
+        if turn.current_execution_id is None:
+            _require_start(turn, history_delta, written)
         require_sound(turn.instance_id, execution_id, history_delta)
-        if history_delta:
-            _require_appendable(store, connection, turn, history_delta)
-        _write_instance(store.flavour, connection, turn, written, history_delta, now)
-        _write_execution(store.flavour, connection, turn, written, now)
-        _append(store.flavour, connection, turn, history_delta, now)
-        has_keys = keyvalue.record(store, connection, turn.instance_id, history_delta, now) or turn.has_keys
-        if written.status is not None and has_keys:
-            keyvalue.merge(store, connection, turn.instance_id, execution_id)
-        queues.put_for_worker(store.flavour, connection, worker_items, now)
-        _cancel(connection, cancelled_activities)
-        queues.put_for_orchestrator(store.flavour, connection, orchestrator_items, now)
-        connection.execute(_TAKEN, {"token": lock_token})
-        # Last of all: where somebody has taken the lock over meanwhile, nothing of the turn remains.
-        require_one(connection.execute(_RELEASED, {"token": lock_token}).rowcount, "turn", lock_token)
+        _require_place(store, connection, turn, history_delta)
+        _require_appendable(turn, history_delta)
+        require_start(turn.instance_id, execution_id, history_delta)
+        require_messages(turn.instance_id, execution_id, history_delta, worker_items, orchestrator_items)
+        keys = keyvalue.record(store, turn.instance_id, history_delta, now)
+        if written.status is not None and (keys or turn.has_keys):
+            keys += keyvalue.merge(store, turn.instance_id, execution_id)
+        steps = [
+            *_instance(flavour, turn, written, history_delta, now),
+            *_execution(flavour, turn, written, now),
+            *_events(flavour, turn, history_delta, now),
+            *keys,
+            *queues.for_worker(flavour, worker_items, now),
+            *_cancelled(cancelled_activities),
+            *queues.for_orchestrator(flavour, orchestrator_items, now),
+            (TAKEN, {"token": lock_token}),
+            # Last of all: where somebody has taken the lock over meanwhile, nothing of the turn remains.
+            (RELEASED, {"token": lock_token}),
+        ]
+        require_one(flavour.together(connection, steps)[-1].rowcount, "turn", lock_token)
 
 
 @dataclass(frozen=True)
@@ -92,7 +115,8 @@ class _Turn:
     """What a turn is written to, as it stands.
 
     `current_execution_id` and `custom_status_version` are None where there is no such instance yet, `status` where
-    there is no such execution; `has_keys` says whether earlier turns of the execution have changed keys.
+    there is no such execution; `has_keys` says whether earlier turns of the execution have changed keys. `end_id` and
+    `newest_id` are the event that ends the execution and its last one, None where there is none, or no event to append.
     """
 
     instance_id: str
@@ -101,32 +125,11 @@ class _Turn:
     custom_status_version: int | None
     status: str | None
     has_keys: bool
+    end_id: int | None
+    newest_id: int | None
 
     def __str__(self) -> str:
         return f"Execution {self.execution_id} of {self.instance_id!r}"
-
-
-_LOCKED = (
-    select(
-        instance_locks.c.instance_id,
-        instances.c.current_execution_id,
-        instances.c.custom_status_version,
-        executions.c.status,
-        exists().where(kv_delta.c.instance_id == instance_locks.c.instance_id).label("has_keys"),
-    )
-    .select_from(
-        instance_locks.outerjoin(instances, instances.c.instance_id == instance_locks.c.instance_id).outerjoin(
-            executions,
-            and_(
-                executions.c.instance_id == instance_locks.c.instance_id,
-                executions.c.execution_id == bindparam("execution"),
-            ),
-        )
-    )
-    .where(instance_locks.c.lock_token == bindparam("token"), instance_locks.c.locked_until > bindparam("now"))
-)
-_TAKEN = delete(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
-_RELEASED = delete(instance_locks).where(instance_locks.c.lock_token == bindparam("token"))
 
 
 def _hold(flavour: Flavour) -> Select[Any] | None:
@@ -135,65 +138,122 @@ def _hold(flavour: Flavour) -> Select[Any] | None:
     return None if held is None else select(held).where(instance_locks.c.lock_token == bindparam("token"))
 
 
-def _locked(store: Store, connection: Connection, lock_token: str, execution_id: int, now: int) -> _Turn:
+def _locked(
+    store: Store, connection: Connection, lock_token: str, execution_id: int, delta: Sequence[Event], now: int
+) -> _Turn:
     """Return what the token locks."""
+    steps: list[Step] = []
     if (hold := store.prepared(_hold)) is not None:
-        connection.execute(hold, {"token": lock_token})
-    row = connection.execute(_LOCKED, {"token": lock_token, "execution": execution_id, "now": now}).one_or_none()
-    if row is None:
+        steps.append((hold, {"token": lock_token}))
+    steps.append((store.prepared(_standing, bool(delta)), {"token": lock_token, "execution": execution_id, "now": now}))
+    rows = store.flavour.together(connection, steps)[-1].rows
+    if not rows:
         raise lost("turn", lock_token)
-    return _Turn(execution_id=execution_id, **row._mapping)
+    return _Turn(execution_id=execution_id, **rows[0]._asdict())
 
 
-def _require_appendable(store: Store, connection: Connection, turn: _Turn, delta: Sequence[Event]) -> None:
-    """Raise where the execution has ended, by its history, or where its events go beyond the first new one."""
-    may_have_ended = turn.status not in (None, RUNNING)
-    ends = store.prepared(_ends, may_have_ended)
-    ended, newest_id = connection.execute(ends, {"instance": turn.instance_id, "execution": turn.execution_id}).one()
-    if ended is not None:
+def _standing(flavour: Flavour, of_history: bool) -> Select[Any]:
+    """Select what a token locks, and as far as it matters how the execution's history ends."""
+    locks = instance_locks
+    of_execution = and_(
+        executions.c.instance_id == locks.c.instance_id, executions.c.execution_id == bindparam("execution")
+    )
+    end_id, newest_id = _ends(flavour) if of_history else (null(), null())
+    return (
+        select(
+            locks.c.instance_id,
+            instances.c.current_execution_id,
+            instances.c.custom_status_version,
+            executions.c.status,
+            exists().where(kv_delta.c.instance_id == locks.c.instance_id).label("has_keys"),
+            end_id.label("end_id"),
+            newest_id.label("newest_id"),
+        )
+        .select_from(
+            locks.outerjoin(instances, instances.c.instance_id == locks.c.instance_id).outerjoin(
+                executions, of_execution
+            )
+        )
+        .where(locks.c.lock_token == bindparam("token"), locks.c.locked_until > bindparam("now"))
+    )
+
+
+def _ends(flavour: Flavour) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Return the event that ends an execution, and its newest one.
+
+    Where its row does not say that it has ended, a glance at the history's end is enough: it need not be read whole.
+    """
+    events, tail = history.alias("events"), history.alias("tail")
+    end = select(events.c.event_id).where(_of_locked(events), flavour.is_terminal(events.c.event_data)).limit(1)
+    decisive = flavour.event_type(tail.c.event_data).not_in(AFTER_THE_END)
+    last = select(tail.c.event_id).where(_of_locked(tail), decisive).order_by(tail.c.event_id.desc()).limit(1)
+    last = last.correlate(instance_locks)
+    glance = end.where(events.c.event_id == last.scalar_subquery())
+    goes_on = or_(executions.c.status.is_(None), executions.c.status == RUNNING)
+    newest = select(func.max(history.c.event_id)).where(_of_locked(history))
+    return case((goes_on, glance.scalar_subquery()), else_=end.scalar_subquery()), newest.scalar_subquery()
+
+
+def _of_locked(events: FromClause) -> ColumnElement[bool]:
+    return and_(events.c.instance_id == instance_locks.c.instance_id, events.c.execution_id == bindparam("execution"))
+
+
+def _require_place(store: Store, connection: Connection, turn: _Turn, delta: Sequence[Event]) -> None:
+    """Raise where the turn's execution is neither the current one nor the one to begin, or begins without an event."""
+    current = turn.current_execution_id
+    following = 1 if current is None else current + 1
+    if turn.execution_id not in (current, following):
+        stands = "which has yet to begin" if current is None else f"whose current execution is {current}"
+        raise InvalidTurnError(f"{turn}, {stands}, cannot have a turn.", _MEND)
+    if current is not None and turn.execution_id == following:
+        ends = store.prepared(_end_types)
+        (found,) = store.flavour.together(connection, [(ends, {"instance": turn.instance_id, "execution": current})])
+        if [row.type for row in found.rows] != [CONTINUED]:
+            raise InvalidTurnError(f"{turn} cannot begin: execution {current} has not ended with {CONTINUED}.", _MEND)
+    if turn.status is None and not delta:
+        raise InvalidTurnError(f"{turn} cannot begin without an event.", _MEND)
+
+
+def _end_types(flavour: Flavour) -> Select[Any]:
+    """Select the types of an execution's terminal events."""
+    type = flavour.event_type(history.c.event_data)
+    return select(type.label("type")).where(_of_execution(history), type.in_(sorted(TERMINAL)))
+
+
+def _require_appendable(turn: _Turn, delta: Sequence[Event]) -> None:
+    """Raise where the execution has ended, by its history, or where its last event is not followed by the new ones."""
+    if not delta:
+        return
+    if turn.end_id is not None:
         raise ExecutionEndedError(
-            f"{turn} has ended with event {ended}; nothing can be appended to it.",
+            f"{turn} has ended with event {turn.end_id}; nothing can be appended to it.",
             "Ack late messages of an ended execution with an empty delta.",
         )
-    first = min(event.event_id for event in delta)
-    if newest_id is not None and first <= newest_id:
+    first, newest_id = delta[0].event_id, turn.newest_id
+    if newest_id is None and first != 1:
+        raise InvalidTurnError(f"{turn} has no event yet; event {first} cannot be its first.", _MEND)
+    if newest_id is not None and first != newest_id + 1 and not (gives_up(delta) and first > newest_id):
         raise InvalidTurnError(
             f"{turn} goes as far as the event with the id {newest_id} already; event {first} cannot be appended to it.",
             _MEND,
         )
 
 
-def _ends(flavour: Flavour, may_have_ended: bool) -> Select[Any]:
-    """Select the event that ends an execution, and its newest one.
-
-    Where its row does not say that it has ended, a glance at the history's end is enough: it need not be read whole.
-    """
-    events, tail = history.alias("events"), history.alias("tail")
-    end = select(events.c.event_id).where(_of_execution(events), flavour.is_terminal(events.c.event_data)).limit(1)
-    if not may_have_ended:
-        decisive = flavour.event_type(tail.c.event_data).not_in(AFTER_THE_END)
-        last = select(tail.c.event_id).where(_of_execution(tail), decisive).order_by(tail.c.event_id.desc()).limit(1)
-        end = end.where(events.c.event_id == last.scalar_subquery())
-    newest = select(func.max(history.c.event_id)).where(_of_execution(history))
-    return select(end.scalar_subquery(), newest.scalar_subquery())
-
-
 def _of_execution(table: FromClause) -> ColumnElement[bool]:
     return and_(table.c.instance_id == bindparam("instance"), table.c.execution_id == bindparam("execution"))
 
 
+_NEW_INSTANCE = insert(instances).inline()
+_NEW_EXECUTION = insert(executions).inline()
+_NEW_EVENTS = insert(history).inline()
 _INSTANCE = update(instances).where(instances.c.instance_id == bindparam("instance"))
 _EXECUTION = update(executions).where(_of_execution(executions))
 
 
-def _write_instance(
-    flavour: Flavour,
-    connection: Connection,
-    turn: _Turn,
-    metadata: ExecutionMetadata,
-    delta: Sequence[Event],
-    now: int,
-) -> None:
+def _instance(
+    flavour: Flavour, turn: _Turn, metadata: ExecutionMetadata, delta: Sequence[Event], now: int
+) -> list[Step]:
+    """Return how to write the instance's row."""
     name, version = metadata.orchestration_name, metadata.orchestration_version
     values: dict[str, object] = {}
     if name is not None and version is not None:
@@ -201,7 +261,6 @@ def _write_instance(
     # The last update of the turn counts; each turn with one raises the version by one.
     statuses = [event.payload.get("status") for event in delta if event.type == "CustomStatusUpdated"]
     if turn.current_execution_id is None:
-        _require_start(turn, delta, values)
         moment = flavour.created_at(now)
         values |= {
             "instance_id": turn.instance_id,
@@ -212,21 +271,20 @@ def _write_instance(
         }
         if statuses:
             values |= {"custom_status": statuses[-1], "custom_status_version": 1}
-        connection.execute(insert(instances), values)
-        return
+        return [(_NEW_INSTANCE, values)]
     if turn.current_execution_id < turn.execution_id:
         values["current_execution_id"] = turn.execution_id
     if statuses:
         values |= {"custom_status": statuses[-1], "custom_status_version": (turn.custom_status_version or 0) + 1}
     if flavour.turns_update_instances:
         values["updated_at"] = flavour.created_at(now)
-    if values:
-        connection.execute(_INSTANCE, {"instance": turn.instance_id, **values})
+    return [(_INSTANCE, {"instance": turn.instance_id, **values})] if values else []
 
 
-def _require_start(turn: _Turn, delta: Sequence[Event], named: object) -> None:
+def _require_start(turn: _Turn, delta: Sequence[Event], metadata: ExecutionMetadata) -> None:
     """Raise where a turn would leave an execution without an instance, or an instance without a history."""
-    if not named or not any(event.type == "OrchestrationStarted" for event in delta):
+    named = None not in (metadata.orchestration_name, metadata.orchestration_version)
+    if not named or not any(event.type == START for event in delta):
         raise UnknownInstanceError(
             f"There is no instance {turn.instance_id!r}, and the turn of its execution {turn.execution_id} does not "
             "start one.",
@@ -234,9 +292,8 @@ def _require_start(turn: _Turn, delta: Sequence[Event], named: object) -> None:
         )
 
 
-def _write_execution(
-    flavour: Flavour, connection: Connection, turn: _Turn, metadata: ExecutionMetadata, now: int
-) -> None:
+def _execution(flavour: Flavour, turn: _Turn, metadata: ExecutionMetadata, now: int) -> list[Step]:
+    """Return how to write the execution's row."""
     values: dict[str, object] = {}
     if metadata.pinned_version is not None:
         parts = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
@@ -250,12 +307,13 @@ def _write_execution(
         }
     if turn.status is None:
         row = {"instance_id": turn.instance_id, "execution_id": turn.execution_id, "status": RUNNING}
-        connection.execute(insert(executions), row | {"started_at": flavour.created_at(now)} | values)
-    elif values:
-        connection.execute(_EXECUTION, {"instance": turn.instance_id, "execution": turn.execution_id, **values})
+        return [(_NEW_EXECUTION, row | {"started_at": flavour.created_at(now)} | values)]
+    key = {"instance": turn.instance_id, "execution": turn.execution_id}
+    return [(_EXECUTION, key | values)] if values else []
 
 
-def _append(flavour: Flavour, connection: Connection, turn: _Turn, delta: Sequence[Event], now: int) -> None:
+def _events(flavour: Flavour, turn: _Turn, delta: Sequence[Event], now: int) -> list[Step]:
+    """Return how to append the events."""
     rows = [
         {
             "instance_id": turn.instance_id,
@@ -267,8 +325,7 @@ def _append(flavour: Flavour, connection: Connection, turn: _Turn, delta: Sequen
         }
         for event in delta
     ]
-    if rows:
-        connection.execute(insert(history), rows)
+    return [(_NEW_EVENTS, rows)] if rows else []
 
 
 _CANCELLED = delete(worker_queue).where(
@@ -278,7 +335,8 @@ _CANCELLED = delete(worker_queue).where(
 )
 
 
-def _cancel(connection: Connection, activities: Sequence[Activity]) -> None:
-    if activities:
-        names = ("instance", "execution", "activity")
-        connection.execute(_CANCELLED, [dict(zip(names, one, strict=True)) for one in activities])
+def _cancelled(activities: Sequence[Activity]) -> list[Step]:
+    """Return how to take activities out of the queue."""
+    names = ("instance", "execution", "activity")
+    keys = [dict(zip(names, one, strict=True)) for one in activities]
+    return [(_CANCELLED, keys)] if keys else []

@@ -1,6 +1,6 @@
 """Which instances a bulk operation looks at, page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select
@@ -19,13 +19,22 @@ def candidates(store: Store, filter: InstanceFilter, *conditions: ColumnElement[
 
     Conditions are on the columns of the instance and of its current execution.
     """
+    if filter.instance_ids is None:
+        yield from _pages(store, filter, conditions)
+        return
+    # A statement takes some tens of thousands of values at most; a filter may name more.
+    ids = sorted(set(filter.instance_ids))
+    for first in range(0, len(ids), _PAGE):
+        these = instances.c.instance_id.in_(ids[first : first + _PAGE])
+        yield from _pages(store, filter, (these, *conditions))
+
+
+def _pages(store: Store, filter: InstanceFilter, conditions: Sequence[ColumnElement[bool]]) -> Iterator[str]:
     current = and_(
         executions.c.instance_id == instances.c.instance_id,
         executions.c.execution_id == instances.c.current_execution_id,
     )
     wanted = select(instances.c.instance_id).select_from(instances.outerjoin(executions, current)).where(*conditions)
-    if filter.instance_ids is not None:
-        wanted = wanted.where(instances.c.instance_id.in_(filter.instance_ids))
     if filter.completed_before is not None:
         wanted = wanted.where(executions.c.completed_at < store.flavour.completed_at(filter.completed_before))
     wanted = wanted.order_by(instances.c.instance_id).limit(_PAGE)

@@ -30,6 +30,8 @@ from holystone.store.turns.records import DeleteInstanceResult, InstanceFilter
 from holystone.store.turns.tree import descent, parent_of, unknown
 from holystone.store.work_item import WorkItem
 
+_MOST = 10_000
+"""How many instances are deleted at once; PostgreSQL takes some 60,000 values with a statement."""
 _NUMBERED = "sub::"
 """What the name of a child begins with that was given none: its parent's id goes before it."""
 
@@ -58,8 +60,14 @@ def delete(store: Store, instance_id: str, *, force: bool) -> DeleteInstanceResu
 def delete_all(store: Store, instance_ids: Sequence[str], *, force: bool) -> DeleteInstanceResult:
     """Delete these instances in one transaction; those of them that are not there count as nothing.
 
-    DeletionError where one has a child that is not among them, and, without `force`, where one is still at work.
+    DeletionError where one has a child that is not among them, and, without `force`, where one is still at work; and
+    for more than 10,000, which no statement could name.
     """
+    if len(instance_ids) > _MOST:
+        raise DeletionError(
+            f"{len(instance_ids)} instances are too many for one transaction, so none was deleted.",
+            f"Delete {_MOST} at a time, or all with delete_instance_bulk and a filter.",
+        )
     with store.turn() as connection:
         return _delete(store, connection, instance_ids, force=force)
 

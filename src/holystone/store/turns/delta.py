@@ -3,11 +3,16 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from holystone.errors import InvalidTurnError
 from holystone.store.event import Event
-from holystone.store.events import TERMINAL, terminal_outcome
+from holystone.store.events import POISON_EVENT_ID, TERMINAL, terminal_outcome
 from holystone.store.turns.lease import ExecutionMetadata
+from holystone.store.work_item import WorkItem
+
+START = "OrchestrationStarted"
+CONTINUED = "OrchestrationContinuedAsNew"
 
 AFTER_THE_END = ("ActivityCancelRequested",)
 """The types of events that may follow a terminal event, in its own turn: the engine cancels what is still running."""
@@ -32,6 +37,7 @@ def require_sound(instance_id: str, execution_id: int, delta: Sequence[Event]) -
             raise InvalidTurnError(
                 f"{of} has event {event.event_id} of {event.instance_id!r}, execution {event.execution_id}.", _MEND
             )
+    _require_order(of, delta)
     terminal = [event for event in delta if event.type in TERMINAL]
     if len(terminal) > 1:
         raise InvalidTurnError(f"{of} has {len(terminal)} terminal events; an execution ends once.", _MEND)
@@ -44,9 +50,68 @@ def require_sound(instance_id: str, execution_id: int, delta: Sequence[Event]) -
             )
 
 
+def _require_order(of: str, delta: Sequence[Event]) -> None:
+    for earlier, event in pairwise(delta):
+        if event.event_id != earlier.event_id + 1:
+            raise InvalidTurnError(
+                f"{of} has event {event.event_id} right after event {earlier.event_id}; events are numbered through.",
+                _MEND,
+            )
+
+
+def require_start(instance_id: str, execution_id: int, delta: Sequence[Event]) -> None:
+    """Raise InvalidTurnError where the execution does not begin with its start, or has another one later."""
+    of = f"The turn of {instance_id!r}, execution {execution_id},"
+    for event in delta:
+        if (event.event_id == 1) != (event.type == START):
+            raise InvalidTurnError(
+                f"{of} has event {event.event_id}, of the type {event.type}; event 1 of an execution, and no other, is "
+                f"{START}.",
+                _MEND,
+            )
+
+
+def gives_up(delta: Sequence[Event]) -> bool:
+    """Return whether a turn ends a history that cannot be read, at the id that the engine keeps for that."""
+    return [(event.event_id, event.type) for event in delta] == [(POISON_EVENT_ID, "OrchestrationFailed")]
+
+
+def require_messages(
+    instance_id: str,
+    execution_id: int,
+    delta: Sequence[Event],
+    worker_items: Sequence[WorkItem],
+    orchestrator_items: Sequence[WorkItem],
+) -> None:
+    """Raise InvalidTurnError where the messages of a turn do not go with its events.
+
+    The one that begins the next execution goes with OrchestrationContinuedAsNew, and an activity with the event of
+    the same turn that schedules it: `run_single_execution_atomic` of the engine makes them together.
+    """
+    of = f"The turn of {instance_id!r}, execution {execution_id},"
+    again = [item.instance_id for item in orchestrator_items if item.kind == "ContinueAsNew"]
+    continued = [event.instance_id for event in delta if event.type == CONTINUED]
+    if again != continued:
+        raise InvalidTurnError(
+            f"{of} has {len(continued)} {CONTINUED}, and ContinueAsNew messages for {again}; the one needs exactly the "
+            "other, for the same instance.",
+            _MEND,
+        )
+    scheduled = {(instance_id, execution_id, event.event_id) for event in delta if event.type == "ActivityScheduled"}
+    for item in worker_items:
+        if item.is_for_worker:
+            names = (item.instance_id, item.fields["execution_id"], item.fields["id"])
+            if names not in scheduled:
+                raise InvalidTurnError(
+                    f"{of} has activity {names[2]} of {names[0]!r}, execution {names[1]}, run, and none of its events "
+                    "schedules it.",
+                    _MEND,
+                )
+
+
 def metadata_of(delta: Sequence[Event]) -> ExecutionMetadata:
     """Return the row changes that the events demand, as `compute_execution_metadata` of the engine does."""
-    start = next((event for event in delta if event.type == "OrchestrationStarted"), None)
+    start = next((event for event in delta if event.type == START), None)
     end = next((event for event in delta if event.type in TERMINAL), None)
     outcome = (
         None if end is None else terminal_outcome({**end.payload, "type": end.type, "timestamp_ms": end.timestamp_ms})

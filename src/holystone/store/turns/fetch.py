@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, not_, or_, select, update
 
 from holystone.clock import now_ms
 from holystone.errors import RecordError, UnreadableMessageError
@@ -12,10 +13,10 @@ from holystone.store.event import Event
 from holystone.store.events import EVENT_TYPES
 from holystone.store.flavours import Flavour
 from holystone.store.store import Store
-from holystone.store.tables import executions, history, instance_locks, instances, orchestrator_queue
+from holystone.store.tables import executions, history, instance_locks, instances, kv_store, orchestrator_queue
 from holystone.store.turns import keyvalue
 from holystone.store.turns.lease import OrchestrationItem
-from holystone.store.turns.locks import new_token
+from holystone.store.turns.locks import RELEASED, TAKEN, new_token
 from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
 
 Version = tuple[int, int, int]
@@ -32,7 +33,7 @@ _KEPT = sorted(WORK_ITEM_SHAPES.keys() - {*_STARTS, _DROPPED})
 def fetch(
     store: Store, lock_timeout_ms: int, supported: tuple[Version, Version] | None = None
 ) -> OrchestrationItem | None:
-    """Return the next turn to take, locked for `lock_timeout_ms`, or None where there is none.
+    """Return the next turn to take, locked for `lock_timeout_ms`, or None where there is none at this moment.
 
     `supported` is the lowest and the highest engine version whose executions the caller can replay; others, and
     their histories, are not touched. An instance that cannot be begun yet, because a message came before its
@@ -43,20 +44,29 @@ def fetch(
     engine loses such a message on SQLite without a word, and on PostgreSQL no turn of the whole store can be taken.)
     """
     unreadable: UnreadableMessageError | None = None
-    with store.turn() as connection:
-        now = now_ms()
-        passed_over: list[str] = []
-        while (instance_id := _candidate(store, connection, now, supported, passed_over)) is not None:
-            try:
+    passed_over: list[str] = []
+    while True:
+        try:
+            with store.turn() as connection:
+                now = now_ms()
+                instance_id = _candidate(store, connection, now, supported, passed_over)
+                if instance_id is None:
+                    break
+                passed_over.append(instance_id)  # unless its turn can be taken
                 item = _take(store, connection, instance_id, lock_timeout_ms, now)
-            except UnreadableMessageError as error:
-                unreadable, item = unreadable or error, None
-            if item is not None:
-                return item
-            passed_over.append(instance_id)
+                if item is not None:
+                    return item
+        except _NotNowError:
+            continue
+        except UnreadableMessageError as error:
+            unreadable = unreadable or error
     if unreadable is not None:
         raise unreadable
     return None
+
+
+class _NotNowError(Exception):
+    """Somebody was quicker, or the instance cannot be begun yet: whatever was tried is undone."""
 
 
 def _candidate(
@@ -66,13 +76,20 @@ def _candidate(
     supported: tuple[Version, Version] | None,
     passed_over: Sequence[str],
 ) -> str | None:
-    statement = store.prepared(_next_instance, supported is not None)
+    """Hold the next instance and return it, None where there is none."""
     values: dict[str, Any] = {"now": now, "moment": store.flavour.queue_time(now)}
     if supported is not None:
         values |= {"lowest": _packed(*supported[0]), "highest": _packed(*supported[1])}
-    if passed_over:
-        statement = statement.where(orchestrator_queue.c.instance_id.not_in(passed_over))
-    return connection.execute(statement, values).scalar_one_or_none()
+    # Room for a power of two of them, so that there are few statements to keep.
+    room = 1 << (len(passed_over) - 1).bit_length() if passed_over else 0
+    values |= {_passed(place): passed_over[min(place, len(passed_over) - 1)] for place in range(room)}
+    statement = store.prepared(_next_instance, supported is not None, room)
+    rows = store.flavour.together(connection, [(statement, values)])[0].rows
+    return rows[0].instance_id if rows else None
+
+
+def _passed(place: int) -> str:
+    return f"passed_{place}"
 
 
 _LOCKED = exists().where(
@@ -80,16 +97,26 @@ _LOCKED = exists().where(
 )
 
 
-def _next_instance(flavour: Flavour, of_some_versions: bool) -> Select[Any]:
-    """Select the instance of the first visible message whose instance is free and can be begun, or has been."""
+_AT_ONCE = 32
+"""How many messages a fetch looks at for one whose instance is not just being fetched by somebody else.
+
+PostgreSQL sorts them by so many anyway.
+"""
+
+
+def _next_instance(flavour: Flavour, of_some_versions: bool, passed_over: int) -> Select[Any]:
+    """Hold the instance of the first visible message whose instance is free and can be begun, or has been."""
     queue = orchestrator_queue
-    begun = exists().where(instances.c.instance_id == queue.c.instance_id)
+    # One look-up for each message: of an EXISTS in an OR, PostgreSQL reads all instances for each fetch.
+    begun = select(instances.c.instance_id).where(instances.c.instance_id == queue.c.instance_id).scalar_subquery()
     kept = or_(*(queue.c.work_item.startswith(f'{{"{kind}"', autoescape=True) for kind in _KEPT))
-    conditions = [queue.c.visible_at <= bindparam("moment"), not_(_LOCKED), or_(begun, not_(kept))]
+    conditions = [queue.c.visible_at <= bindparam("moment"), not_(_LOCKED), or_(begun.is_not(None), not_(kept))]
     if of_some_versions:
         conditions.append(not_(_pinned_elsewhere()))
+    conditions += [queue.c.instance_id != bindparam(_passed(place)) for place in range(passed_over)]
     order = [queue.c[name] for name in flavour.queue_order]
-    return select(queue.c.instance_id).where(*conditions).order_by(*order).limit(1)
+    first = select(queue.c.instance_id).where(*conditions).order_by(*order).limit(_AT_ONCE).subquery("first")
+    return select(first.c.instance_id).where(flavour.try_hold(first.c.instance_id)).limit(1)
 
 
 def _pinned_elsewhere() -> ColumnElement[bool]:
@@ -111,26 +138,38 @@ def _packed(major: Any, minor: Any, patch: Any) -> Any:
 def _take(
     store: Store, connection: Connection, instance_id: str, lock_timeout_ms: int, now: int
 ) -> OrchestrationItem | None:
-    """Lock the instance and return its turn; None where somebody was quicker or it cannot be begun yet."""
-    if not store.flavour.hold_off_engine(connection, instance_id):
+    """Lock the instance, which is held, and return its turn.
+
+    None where its messages are not kept, or where another worker's turn took them between our look and our hold;
+    _NotNowError where it was locked then, or cannot be begun yet.
+    """
+    token, until = new_token(), now + lock_timeout_ms
+    stamp = {"instance": instance_id, "now": now, "moment": store.flavour.queue_time(now), "token": token}
+    if store.flavour.messages_carry_expiry:
+        stamp["expiry"] = until
+    lock = {"instance_id": instance_id, "lock_token": token, "locked_until": until, "locked_at": now}
+    stamped, locked, known = store.flavour.together(
+        connection,
+        [
+            # In this order, in which an engine's late ack writes to them, too.
+            (store.prepared(_stamp), stamp),
+            (store.prepared(_lock), lock),
+            (_CURRENT_HISTORY, {"instance": instance_id}),
+        ],
+    )
+    if locked.rowcount != 1:
+        raise _NotNowError
+    if not stamped.rows:
+        store.flavour.together(connection, [(RELEASED, {"token": token})])
         return None
-    rows = connection.execute(
-        _MESSAGES, {"instance": instance_id, "now": now, "moment": store.flavour.queue_time(now)}
-    ).all()
-    if not rows:  # another worker's turn took them, between our look and our hold
-        return None
-    these = {"ids": [row.id for row in rows]}
+    rows = sorted(stamped.rows, key=lambda row: row.id)
     messages = [_message(row, instance_id) for row in rows]
-    context = _context(connection, instance_id, messages)
+    context = _context(known.rows, instance_id, messages)
     if context is None:
         if all(message.kind == _DROPPED for message in messages):
-            connection.execute(_DROP, these)
-        return None
-    lock = {"lock_token": new_token(), "locked_until": now + lock_timeout_ms, "locked_at": now}
-    taken = connection.execute(store.prepared(_lock), {"instance_id": instance_id, **lock})
-    if taken.rowcount != 1:
-        return None
-    connection.execute(store.prepared(_stamp), {**these, "token": lock["lock_token"], "expiry": lock["locked_until"]})
+            store.flavour.together(connection, [(TAKEN, {"token": token}), (RELEASED, {"token": token})])
+            return None
+        raise _NotNowError
     return OrchestrationItem(
         instance_id=instance_id,
         execution_id=context.execution_id,
@@ -138,26 +177,11 @@ def _take(
         orchestration_version=context.version,
         history=context.history,
         messages=messages,
-        lock_token=str(lock["lock_token"]),
-        attempt_count=1 + max(row.attempt_count for row in rows),
-        kv=keyvalue.snapshot(connection, instance_id),
+        lock_token=token,
+        attempt_count=max(row.attempt_count for row in rows),
+        kv=keyvalue.snapshot(store, connection, instance_id) if context.has_keys else {},
         history_error=context.history_error,
     )
-
-
-_MESSAGES = (
-    select(orchestrator_queue.c.id, orchestrator_queue.c.work_item, orchestrator_queue.c.attempt_count)
-    .where(
-        orchestrator_queue.c.instance_id == bindparam("instance"),
-        orchestrator_queue.c.visible_at <= bindparam("moment"),
-        not_(_LOCKED),  # or it was locked since we looked, and its ack waits for these rows while we wait for its lock
-    )
-    .order_by(orchestrator_queue.c.id)
-    .with_for_update(of=orchestrator_queue)
-)
-
-_THESE = orchestrator_queue.c.id.in_(bindparam("ids", expanding=True))
-_DROP = delete(orchestrator_queue).where(_THESE)
 
 
 def _lock(flavour: Flavour) -> Any:
@@ -170,11 +194,15 @@ def _lock(flavour: Flavour) -> Any:
 
 
 def _stamp(flavour: Flavour) -> Any:
-    """Mark messages as those of a turn, and count an attempt at them."""
-    stamp = {"lock_token": bindparam("token"), "attempt_count": orchestrator_queue.c.attempt_count + 1}
+    """Mark the messages of an instance that is not locked as those of a turn, and count an attempt at them."""
+    queue = orchestrator_queue
+    stamp: dict[str, Any] = {"lock_token": bindparam("token"), "attempt_count": queue.c.attempt_count + 1}
     if flavour.messages_carry_expiry:
         stamp["locked_until"] = bindparam("expiry")
-    return update(orchestrator_queue).where(_THESE).values(stamp)
+    visible = and_(queue.c.instance_id == bindparam("instance"), queue.c.visible_at <= bindparam("moment"))
+    # It may have been locked since we looked, and its ack waits for these rows while we wait for its lock.
+    these = update(queue).where(visible, not_(_LOCKED)).values(stamp)
+    return these.returning(queue.c.id, queue.c.work_item, queue.c.attempt_count)
 
 
 def _message(row: Any, instance_id: str) -> WorkItem:
@@ -194,6 +222,7 @@ class _Context:
     name: str
     version: str
     history: Sequence[Event] = ()
+    has_keys: bool = False
     history_error: str | None = None
 
 
@@ -202,6 +231,7 @@ _CURRENT_HISTORY = (
         instances.c.orchestration_name,
         instances.c.orchestration_version,
         instances.c.current_execution_id,
+        exists().where(kv_store.c.instance_id == instances.c.instance_id).label("has_keys"),
         history.c.event_id,
         history.c.event_data,
     )
@@ -219,9 +249,8 @@ _CURRENT_HISTORY = (
 )
 
 
-def _context(connection: Connection, instance_id: str, messages: Sequence[WorkItem]) -> _Context | None:
+def _context(rows: Sequence[Any], instance_id: str, messages: Sequence[WorkItem]) -> _Context | None:
     """Return what is known of the instance from its row, or else from the message that starts it."""
-    rows = connection.execute(_CURRENT_HISTORY, {"instance": instance_id}).all()
     if rows:
         return _known(instance_id, rows)
     for message in messages:
@@ -232,8 +261,8 @@ def _context(connection: Connection, instance_id: str, messages: Sequence[WorkIt
 
 
 def _known(instance_id: str, rows: Sequence[Any]) -> _Context:
-    name, version, execution_id = rows[0][:3]
-    known = (execution_id, name, version or UNKNOWN_VERSION)
+    name, version, execution_id, has_keys = rows[0][:4]
+    known = partial(_Context, execution_id, name, version or UNKNOWN_VERSION, has_keys=bool(has_keys))
     try:
         events = [
             read_event(instance_id, execution_id, row.event_id, row.event_data)
@@ -241,12 +270,12 @@ def _known(instance_id: str, rows: Sequence[Any]) -> _Context:
             if row.event_id is not None
         ]
     except RecordError as error:
-        return _Context(*known, history_error=error.message)
+        return known(history_error=error.message)
     unknown = next((event for event in events if event.type not in EVENT_TYPES), None)
     if unknown is not None:  # as the engine: a newer one may be able to go on with it
         said = f"event {unknown.event_id} is a {unknown.type}, which is not known here"
-        return _Context(*known, history_error=f"In {instance_id!r}, execution {execution_id}, {said}.")
-    return _Context(*known, events)
+        return known(history_error=f"In {instance_id!r}, execution {execution_id}, {said}.")
+    return known(history=events)
 
 
 def read_event(instance_id: str, execution_id: int, event_id: int, event_data: object) -> Event:

@@ -2,7 +2,15 @@
 
 import uuid
 
+from sqlalchemy import bindparam, delete
+
 from holystone.errors import LockLostError
+from holystone.store.tables import instance_locks, orchestrator_queue
+
+TAKEN = delete(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
+"""Takes the messages of a turn out of the queue."""
+RELEASED = delete(instance_locks).where(instance_locks.c.lock_token == bindparam("token"))
+"""Releases the instance of a turn."""
 
 
 def new_token() -> str:

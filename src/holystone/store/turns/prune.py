@@ -25,8 +25,10 @@ def prune(store: Store, instance_id: str, keep_last: int | None, completed_befor
     before `completed_before`, where it is given. (On PostgreSQL an execution that continued as new has none.)
 
     UnknownInstanceError where there is no such instance. DeletionError names an execution that would go, and has
-    not ended by its history: nothing is removed then. The engine goes by the row alone.
+    not ended by its history: nothing is removed then. The engine goes by the row alone. DeletionError for a negative
+    `keep_last`, too.
     """
+    _require_number(keep_last)
     with store.turn() as connection:
         numbers = _removable(store, connection, instance_id, keep_last, completed_before)
         alive = set(numbers) - ended_by_history(store, connection, instance_id, numbers)
@@ -49,7 +51,9 @@ def prune_bulk(
     """Prune the instances that meet the filter, running ones as well, each in a transaction of its own.
 
     An instance that `prune` refuses is left out, and the result says why. The filter's limit counts all instances.
+    DeletionError for a negative `keep_last`.
     """
+    _require_number(keep_last)
     total = PruneResult()
     limit = DEFAULT_LIMIT if filter.limit is None else filter.limit
     for instance_id in islice(candidates(store, filter), limit):
@@ -67,6 +71,13 @@ def prune_bulk(
             events_deleted=total.events_deleted + one.events_deleted,
         )
     return total
+
+
+def _require_number(keep_last: int | None) -> None:
+    if keep_last is not None and keep_last < 0:
+        raise DeletionError(
+            f"Of no instance {keep_last} executions can be kept, so none was pruned.", "Give a keep_last of 0 or more."
+        )
 
 
 def _removable(

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import insert
 
 from holystone.errors import InvalidTurnError
 from holystone.store.flavours import Flavour
+from holystone.store.flavours.statements import Step
 from holystone.store.tables import orchestrator_queue, worker_queue
 from holystone.store.work_item import WorkItem
 
+_FOR_ORCHESTRATOR, _FOR_WORKER = insert(orchestrator_queue).inline(), insert(worker_queue).inline()
 _MEND = "Mend the caller: nothing was written."
 _LATEST_MS = 253_402_300_799_999
 """The end of the year 9999, after which neither database has a moment."""
 
 
-def put_for_orchestrator(
-    flavour: Flavour, connection: Connection, items: Sequence[WorkItem], now: int, delay_ms: int | None = None
-) -> None:
-    """Queue messages for instances: visible now, after a delay in ms, or for a timer when it fires.
+def for_orchestrator(flavour: Flavour, items: Sequence[WorkItem], now: int, delay_ms: int | None = None) -> list[Step]:
+    """Return how to queue messages for instances: visible now, after a delay in ms, or for a timer when it fires.
 
     InvalidTurnError for an activity, and for a message that says no instance.
     """
@@ -30,8 +30,7 @@ def put_for_orchestrator(
         }
         for item in items
     ]
-    if rows:
-        connection.execute(insert(orchestrator_queue), rows)
+    return [(_FOR_ORCHESTRATOR, rows)] if rows else []
 
 
 def _addressed(item: WorkItem) -> str:
@@ -49,8 +48,8 @@ def _visible_at(item: WorkItem, now: int, delay_ms: int | None) -> int:
     return visible_at
 
 
-def put_for_worker(flavour: Flavour, connection: Connection, items: Sequence[WorkItem], now: int) -> None:
-    """Queue activities, with the columns by which they can be found again and cancelled.
+def for_worker(flavour: Flavour, items: Sequence[WorkItem], now: int) -> list[Step]:
+    """Return how to queue activities, with the columns by which they can be found again and cancelled.
 
     InvalidTurnError for any other message.
     """
@@ -73,5 +72,4 @@ def put_for_worker(flavour: Flavour, connection: Connection, items: Sequence[Wor
         }
         for item in items
     ]
-    if rows:
-        connection.execute(insert(worker_queue), rows)
+    return [(_FOR_WORKER, rows)] if rows else []

@@ -6,6 +6,8 @@ Sources in microsoft/duroxide: src/providers/management.rs. Moments are ms since
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from holystone.errors import DeletionError
+
 
 @dataclass(frozen=True)
 class InstanceInfo:
@@ -73,12 +75,18 @@ class InstanceFilter:
     """Which instances a bulk operation takes: those that meet every condition that is given.
 
     `completed_before` is compared with completed_at of the current execution. At most `limit` instances are taken,
-    1000 where it is None, as the engine has it.
+    1000 where it is None, as the engine has it; DeletionError for a negative one.
     """
 
     instance_ids: Sequence[str] | None = None
     completed_before: int | None = None
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 0:
+            raise DeletionError(
+                f"A filter cannot take {self.limit} instances at most.", "Give a limit of 0 or more, or none."
+            )
 
 
 @dataclass(frozen=True)

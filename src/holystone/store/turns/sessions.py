@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, exists, not_, or_, update
+from sqlalchemy import Connection, bindparam, delete, exists, not_, or_, update
 
 from holystone.clock import now_ms
 from holystone.store.flavours import Flavour
+from holystone.store.flavours.statements import Step
 from holystone.store.store import Store
 from holystone.store.tables import sessions, worker_queue
 
@@ -28,11 +29,14 @@ def claim(flavour: Flavour, connection: Connection, session_id: str, config: Ses
     return connection.execute(take.execution_options(preserve_rowcount=True)).rowcount == 1
 
 
-def touch(connection: Connection, session_id: str | None, now: int) -> None:
-    """Note that a session was used, where its lock has not expired: it may be another worker's by then."""
-    if session_id is not None:
-        held = (sessions.c.session_id == session_id) & (sessions.c.locked_until > now)
-        connection.execute(update(sessions).where(held).values(last_activity_at=now))
+_TOUCH = update(sessions).where(
+    sessions.c.session_id == bindparam("session"), sessions.c.locked_until > bindparam("now")
+)
+
+
+def touch(session_id: str | None, now: int) -> list[Step]:
+    """Return how to note that a session was used; where its lock has expired, it may be another worker's by then."""
+    return [] if session_id is None else [(_TOUCH, {"session": session_id, "now": now, "last_activity_at": now})]
 
 
 def renew(store: Store, owner_ids: Sequence[str], extend_ms: int, idle_timeout_ms: int) -> int:

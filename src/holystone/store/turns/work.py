@@ -35,13 +35,20 @@ def fetch(
     if tags == TagFilter.none():
         return None
     unreadable: UnreadableMessageError | None = None
-    with store.turn() as connection:
-        now = now_ms()
-        wanted: dict[str, Any] = {"passed": 0, "now": now, "moment": store.flavour.queue_time(now)}
-        statement = store.prepared(_next_activity, session is not None, tags)
-        if session is not None:
-            wanted["owner"] = session.owner_id
-        while row := connection.execute(statement, wanted).one_or_none():
+    wanted: dict[str, Any] = {"passed": 0}
+    if session is not None:
+        wanted["owner"] = session.owner_id
+    statement = store.prepared(_next_activity, session is not None, tags)
+    while True:
+        # Each row in a transaction of its own: on PostgreSQL the row of another worker's session stays locked to its
+        # end, and two workers who each hold the one and want the other would wait for ever.
+        with store.turn() as connection:
+            now = now_ms()
+            wanted |= {"now": now, "moment": store.flavour.queue_time(now)}
+            rows = store.flavour.together(connection, [(statement, wanted)])[0].rows
+            if not rows:
+                break
+            (row,) = rows
             wanted["passed"] = row.id
             try:
                 item = _activity(row)
@@ -56,7 +63,7 @@ def fetch(
                 "locked_until": now + lock_timeout_ms,
                 "attempt_count": lease.attempt_count,
             }
-            connection.execute(_LOCKED, {"row": row.id, **locked})
+            store.flavour.together(connection, [(_LOCKED, {"row": row.id, **locked})])
             return lease
     if unreadable is not None:
         raise unreadable
@@ -125,12 +132,12 @@ def ack(store: Store, lock_token: str, completion: WorkItem | None) -> None:
         )
     with store.turn() as connection:
         now = now_ms()
-        gone = connection.execute(_GONE, {"token": lock_token, "now": now}).one_or_none()
-        if gone is None:
+        (gone,) = store.flavour.together(connection, [(_GONE, {"token": lock_token, "now": now})])
+        if not gone.rows:
             raise lost("activity", lock_token)
-        touch(connection, gone.session_id, now)
-        if completion is not None:
-            queues.put_for_orchestrator(store.flavour, connection, [completion], now)
+        completions = [] if completion is None else [completion]
+        steps = [*touch(gone.rows[0].session_id, now), *queues.for_orchestrator(store.flavour, completions, now)]
+        store.flavour.together(connection, steps)
 
 
 def abandon(store: Store, lock_token: str, delay_ms: int | None, ignore_attempt: bool) -> None:
@@ -159,4 +166,4 @@ def renew(store: Store, lock_token: str, extend_ms: int) -> None:
         ).one_or_none()
         if row is None:
             raise lost("activity", lock_token)
-        touch(connection, row.session_id, now)
+        store.flavour.together(connection, touch(row.session_id, now))

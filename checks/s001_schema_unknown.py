@@ -1,0 +1,62 @@
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
+from holystone.scan.relations.schemas import SCHEMA, SchemaFacts
+
+
+def _cause(facts: SchemaFacts) -> str:
+    return "newer-engine" if facts.shape.is_newer else "altered"
+
+
+CHECK = Check(
+    id="S001",
+    name="schema-unknown",
+    title="The engine's schema is none that is known here",
+    severity=Severity.error,
+    level=Level.quick,
+    flavours=BOTH,
+    relation=SCHEMA,
+    violated=lambda store: store.is_there,
+    expects=derived("schema"),
+    cause=_cause,
+    message="unlike {expected[schema]}, {observed[schema]}",
+    asserts=(
+        "The engine's tables are those of one of its migrations, or of the shape that it makes by hand on SQLite when "
+        "a migration fails: the same columns with type, nullability and default, keys, checks, foreign keys, "
+        "indexes, and on PostgreSQL functions. Its ledger, _sqlx_migrations or _duroxide_migrations, names all of its "
+        "migrations up to that one, each as done. What others have added beside, such as tables, indexes and triggers, "
+        "is no fault."
+    ),
+    harm=(
+        "The engine's statements and every other check rest on this schema: without a column or a function they fail, "
+        "without an index they read whole tables, without a key or a default they write rows that no engine expects. "
+        "Where the ledger does not go with the tables, the harm comes when the engine is next started: on SQLite its "
+        "migrations fail without a word, and no later one ever reaches the store; on PostgreSQL 0.2.2 refuses it."
+    ),
+    how_to_look={
+        "sqlite": (
+            "SELECT tbl_name, type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'holystone%' "
+            "ORDER BY tbl_name, type DESC, name;"
+        ),
+        "postgresql": (
+            "SELECT table_name, 'column' AS type, column_name AS name, "
+            "concat_ws(' ', data_type, CASE is_nullable WHEN 'NO' THEN 'not null' END, 'default ' || column_default) "
+            "AS declared FROM information_schema.columns WHERE table_schema = current_schema() "
+            "UNION ALL SELECT tablename, 'index', indexname, indexdef FROM pg_indexes "
+            "WHERE schemaname = current_schema() ORDER BY 1, 2, 3;"
+        ),
+    },
+    false_alarms=(
+        "A store of an engine that is newer than this version of holystone (newer-engine) may be all right: its "
+        "ledger goes on after the last migration that this version knows. Use a newer version, or leave the check out "
+        "with a reason until there is one. A store that lacks a table or a column which every engine has had is "
+        "refused before any check runs, and one whose differences make a statement of another check fail is reported "
+        "as incomplete: both are exit status 2. With --instance the check is skipped."
+    ),
+    example=(
+        "A DBA dropped an index that looked unused; a restore left the rows of the engine's ledger out; a column was "
+        "given another type by hand."
+    ),
+    repair=NoRepair(
+        "what the engine's tables should be is for the engine's own migrations to say; `holystone migrate status "
+        "TARGET` lists all that differs, which is undone by hand or by restoring the schema from a backup"
+    ),
+)

@@ -1,0 +1,59 @@
+"""Toolkit facts: where holystone's own objects in the store stand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Key
+from holystone.scan.relations.whole_store import WholeStore
+from holystone.store.toolkit import JOURNAL, REVISIONS, Toolkit, state, versions
+
+NOTHING = "none"
+
+
+@dataclass(frozen=True)
+class ToolkitFacts:
+    """Where holystone's own objects stand; `unrecorded` are tables of theirs where no revision is recorded."""
+
+    toolkit: Toolkit
+    unrecorded: bool
+
+    @property
+    def key(self) -> Key:
+        return {}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
+
+    def observed(self, column: str) -> Any:
+        if column == "lacking":
+            record = [f"the revision in {versions.name}"] if self.unrecorded else []
+            return ", ".join([*record, *self.toolkit.lacking]) or NOTHING
+        # A repair makes the journal and nothing else, in a store that nobody has upgraded or adopted.
+        wanted = self.toolkit.revision not in (None, JOURNAL)
+        return ", ".join(self.toolkit.pending if wanted else ()) or NOTHING
+
+    def decided(self, column: str) -> bool:
+        return column in ("pending", "lacking")
+
+    def expected(self, column: str) -> Any:
+        return NOTHING
+
+
+class Toolkits(WholeStore[ToolkitFacts]):
+    name = "toolkit"
+
+    def facts(self, reader: Reader, row: Any) -> ToolkitFacts:
+        toolkit = state(reader.store, reader.connection)
+        return ToolkitFacts(toolkit, toolkit.revision is None and _has_tables(reader))
+
+
+def _has_tables(reader: Reader) -> bool:
+    """Return whether a table of ours is there, and was when the store was opened: a migrator may be at work."""
+    ours = {table for objects in REVISIONS.values() for table in objects.columns}
+    return bool(ours & reader.store.columns.keys() & reader.flavour.columns(reader.connection).keys())
+
+
+TOOLKIT = Toolkits()

@@ -1,0 +1,61 @@
+"""The store as a whole: one row, of no instance, whose facts are read from elsewhere than the engine's rows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, FromClause, MetaData, Table, literal, select
+
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Facts, Relation, Suspect
+from holystone.store.flavours import Flavour
+
+F = TypeVar("F", bound=Facts)
+
+
+class WholeStoreSource:
+    """The one row: of the store itself nothing is suspected less than all, so that `is_there` is every predicate."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        self.rows: FromClause = select(literal(1).label("store")).where(*within).subquery("whole")
+        self.key = (self.rows.c.store,)
+
+    @property
+    def is_there(self) -> ColumnElement[bool]:
+        return self.rows.c.store == 1
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return self.key
+
+
+class WholeStore(Relation[F]):
+    """A relation of that row: looked at once, whatever the engine has written since, and however many jobs there are.
+
+    A repair of it would have to name the table of each of its steps.
+    """
+
+    table = Table("store", MetaData())
+    of_store = True
+    follows_acks = False
+
+    def source(self, flavour: Flavour, within: Conditions) -> WholeStoreSource:
+        return WholeStoreSource(flavour, within)
+
+    def suspects(
+        self, reader: Reader, predicates: Sequence[Callable[[Any], ColumnElement[bool]]], within: Conditions
+    ) -> Iterator[Suspect[F]]:
+        """Yield the row, where any of the predicates is true of it.
+
+        It is fetched at once: a role may be refused what the facts read, and a cursor that is open then stays open.
+        """
+        source = self.source(reader.flavour, within)
+        flags = [predicate(source).label(f"violated_{number}") for number, predicate in enumerate(predicates)]
+        for row in reader.connection.execute(select(*flags).select_from(source.rows)).all():
+            if any(row):
+                yield [bool(flag) for flag in row], self.facts(reader, row)
+
+    def total(self, reader: Reader, within: Conditions) -> int:
+        return 1
+
+    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
+        yield []

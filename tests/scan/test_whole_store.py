@@ -1,0 +1,225 @@
+"""Of the store as a whole a check finds one thing, once; whatever made the store, its schema is none unless altered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from cases.s001_schema_unknown import broken as altered
+from cases.s002_toolkit_schema_behind import broken as behind
+from conftest import ENGINES, SCHEMA, EngineStore, Flavour, MakePlace, MakeStore, available
+from holystone.demo.scribe import Scribe
+from holystone.migrate import adopt, create, downgrade, restore, upgrade
+from holystone.render.json import finding_object
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Check, Level
+from holystone.scan.finding import Finding
+from holystone.scan.policy import Policy, Suppression
+from holystone.scan.scan import Outcome, Scan, Verdict
+from holystone.scan.watermark import cover, record
+from holystone.store import Store
+from holystone.store.target import parse_target
+from holystone.store.toolkit import REVISIONS
+from migrate.old_stores import make_level
+
+WHOLE = select_checks(Level.quick, ["S001", "S002"])
+QUICK = select_checks(Level.quick)
+
+
+@pytest.fixture
+def made(engine_store: MakeStore, flavour: Flavour) -> EngineStore:
+    return engine_store(ENGINES[-1], flavour, ())
+
+
+def opened(made: EngineStore) -> Store:
+    return Store.open(made.target, made.schema)
+
+
+def found(store: Store, checks: list[Check] = WHOLE, **more: Any) -> list[Finding]:
+    scan = Scan(store, checks, **more)
+    findings = list(scan)
+    assert scan.verdict is not Verdict.incomplete, [result.reason for result in scan.results.values()]
+    return [finding for finding in findings if finding.check.id.startswith("S")]
+
+
+def spoil(made: EngineStore) -> None:
+    upgrade(opened(made))
+    with opened(made).transaction() as connection:
+        for write in (altered, behind):
+            write(Scribe(connection, opened(made).flavour))
+
+
+def test_one_finding_however_the_store_is_looked_at(made: EngineStore) -> None:
+    spoil(made)
+    store = opened(made)
+    findings = found(store)
+    assert [(one.check.id, one.instance_id, dict(one.facts.key)) for one in findings] == [
+        ("S001", None, {}),
+        ("S002", None, {}),
+    ]
+    assert found(store, QUICK, jobs=3) == findings
+    by_id = {one.check.id: finding_object(store, one) for one in findings}
+    assert {(one["instance_id"], one["execution_id"], one["row_id"], one["repair"]) for one in by_id.values()} == {
+        (None, None, None, "none")
+    }
+    known = {one.fingerprint for one in findings}
+    assert len(known) == 2
+    assert found(store, known=known) == []
+
+
+@pytest.mark.parametrize("flavour", ["sqlite"])
+def test_it_is_of_no_instance(made: EngineStore) -> None:
+    spoil(made)
+    scan = Scan(opened(made), QUICK, instances="*")
+    assert list(scan) == []
+    whole = [id for id, result in scan.results.items() if "about the store as a whole" in str(result.reason)]
+    assert [(id, scan.results[id].outcome) for id in whole] == [("S001", Outcome.skipped), ("S002", Outcome.skipped)]
+    assert scan.scanned.keys().isdisjoint({"schema", "toolkit"})
+    of_all = Suppression("tried", instance="*", until=date.max)
+    assert len(found(opened(made), policy=Policy(suppressions=[of_all]))) == 2
+    of_one = replace(of_all, instance=None, check="S001")
+    assert [one.check.id for one in found(opened(made), policy=Policy(suppressions=[of_one]))] == ["S002"]
+
+
+@pytest.mark.long
+def test_a_watermark_does_not_hide_it(made: EngineStore) -> None:
+    upgrade(opened(made))
+    coverage = cover(opened(made), Level.quick, WHOLE)
+    record(opened(made), coverage)
+    with opened(made).transaction() as connection:
+        altered(Scribe(connection, opened(made).flavour))
+    coverage = cover(opened(made), Level.quick, WHOLE)
+    assert coverage.instances == []
+    assert [one.check.id for one in found(opened(made), coverage=coverage)] == ["S001"]
+
+
+@pytest.mark.long
+def test_the_ways_up_and_down_are_quiet(made: EngineStore) -> None:
+    assert found(opened(made)) == []
+    adopt(opened(made))
+    assert found(opened(made)) == []
+    for revision in reversed(["toolkit@base", *REVISIONS]):
+        downgrade(opened(made), revision)
+        pending = ["S002"] if revision in list(REVISIONS)[1:-1] else []
+        assert [one.check.id for one in found(opened(made))] == pending, revision
+    upgrade(opened(made), "t0002")
+    (finding,) = found(opened(made))
+    assert (finding.cause, finding.observed) == ("revision-pending", {"pending": "t0003, t0004", "lacking": "none"})
+    upgrade(opened(made))
+    assert found(opened(made)) == []
+
+
+@pytest.mark.long
+def test_an_upgrade_mends_what_is_behind(made: EngineStore) -> None:
+    upgrade(opened(made), "t0003")
+    made.execute("DROP INDEX holystone_executions_status")
+    assert [one.cause for one in found(opened(made))] == ["object-missing"]
+    restore(opened(made))
+    assert [one.cause for one in found(opened(made))] == ["revision-pending"]
+    upgrade(opened(made))
+    assert found(opened(made)) == []
+
+
+@pytest.mark.long
+def test_tables_of_which_no_revision_is_recorded_are_told(made: EngineStore) -> None:
+    upgrade(opened(made))
+    made.execute("DROP TABLE holystone_migrations")
+    (finding,) = found(opened(made))
+    assert finding.observed == {"pending": "none", "lacking": "the revision in holystone_migrations"}
+
+
+@pytest.mark.long
+def test_of_two_recorded_revisions_the_newer_one_counts(made: EngineStore) -> None:
+    upgrade(opened(made))
+    made.execute("INSERT INTO holystone_migrations VALUES ('t0002')")
+    assert found(opened(made)) == []
+
+
+@pytest.mark.long
+def test_a_store_of_a_newer_holystone_is_not_behind(made: EngineStore) -> None:
+    upgrade(opened(made))
+    made.execute("UPDATE holystone_migrations SET version_num = 't0099'")
+    assert found(opened(made)) == []
+
+
+@pytest.mark.parametrize("flavour", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def test_a_newer_engine_is_named_as_the_cause(made: EngineStore) -> None:
+    ledger = opened(made).flavour.ledger.name
+    columns = {"sqlite": "description, success, checksum, execution_time", "postgresql": "name"}[made.flavour]
+    values = {"sqlite": "'later', TRUE, x'00', 1", "postgresql": "'later'"}[made.flavour]
+    made.execute(f"INSERT INTO {ledger} (version, {columns}) VALUES (20990101000000, {values})")
+    (finding,) = found(opened(made))
+    assert (finding.check.id, finding.cause) == ("S001", "newer-engine")
+    assert "its ledger ends at migration 20990101000000, after" in finding.message
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("revision", ["s0001", "s0006", "s0011"])
+def test_stores_of_older_schemas_are_quiet(tmp_path: Path, revision: str) -> None:
+    assert found(create(str(tmp_path / "store.db"), revision), QUICK) == []
+
+
+def test_store_that_the_engine_has_yet_to_complete_is_quiet(postgresql_schema: MakePlace) -> None:
+    place = postgresql_schema()
+    assert found(create(parse_target(place.target, place.schema)), select_checks(Level.deep)) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("level", [1, 2, 8, 12, 17, 21])
+@pytest.mark.parametrize("version", ENGINES)
+def test_stores_of_older_schemas_are_quiet_on_postgresql(
+    version: str, level: int, postgresql_schema: MakePlace
+) -> None:
+    available(version)
+    place = postgresql_schema()
+    make_level(version, place, level)
+    for change in (upgrade, adopt):
+        assert found(Store.open(place.target, place.schema), QUICK) == []
+        change(Store.open(place.target, place.schema))
+    assert found(Store.open(place.target, place.schema), QUICK) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("flavour", ["postgresql"])
+def test_other_checks_that_cannot_run_do_not_hide_it(made: EngineStore) -> None:
+    made.execute("ALTER TABLE executions ALTER COLUMN execution_id TYPE text")
+    scan = Scan(opened(made), QUICK)
+    assert [finding.check.id for finding in scan] == ["S001"]
+    assert scan.verdict is Verdict.incomplete
+    assert scan.results["E001"].outcome is Outcome.failed
+
+
+@pytest.mark.parametrize("flavour", ["postgresql"])
+def test_a_role_that_may_not_read_our_revision_can_check(made: EngineStore) -> None:
+    """It was granted SELECT on the engine's tables before there were others."""
+    role = f"role_{Path(made.target).name}"
+    with psycopg.connect(made.target, autocommit=True) as connection:
+        for grant in (
+            "CREATE ROLE {0} LOGIN",
+            "GRANT USAGE ON SCHEMA {1} TO {0}",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA {1} TO {0}",
+        ):
+            connection.execute(sql.SQL(grant).format(sql.Identifier(role), sql.Identifier(SCHEMA)))
+        upgrade(opened(made))
+        try:
+            scan = Scan(Store.open(_seen_by(role, made.target), made.schema, read_only=True), WHOLE)
+            assert list(scan) == []
+        finally:
+            connection.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(role)))
+    assert {id: result.outcome for id, result in scan.results.items()} == {
+        "S001": Outcome.clean,
+        "S002": Outcome.skipped,
+    }
+    assert scan.results["S002"].reason is not None
+    assert "permission denied for table holystone_migrations" in scan.results["S002"].reason
+
+
+def _seen_by(role: str, url: str) -> str:
+    return make_url(url).set(username=role).render_as_string(hide_password=False)
