@@ -4,12 +4,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import Empty, Full, Queue
+from itertools import chain, islice
+from queue import Full, Queue
 from typing import Generic, TypeVar
 
 BUFFER = 1_000
 """Results of one piece of work that wait for those before them."""
 _TICK_SECONDS = 0.05
+
+
+class _End:
+    """Stands behind the last result of a piece of work."""
+
+
+_END = _End()
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -26,7 +34,10 @@ def in_order(
     An error of a piece is raised in its place. Whoever stops iterating stops the work as well: what a resource
     is busy with then is interrupted.
     """
-    if len(resources) == 1:
+    pieces = iter(pieces)
+    begun = list(islice(pieces, 2))
+    pieces = chain(begun, pieces)
+    if len(resources) == 1 or len(begun) == 1:
         for piece in pieces:
             yield from piece(resources[0])
         return
@@ -54,7 +65,7 @@ class _Running(Generic[R, T]):
     """A piece of work in a thread, and what it has yielded so far."""
 
     def __init__(self, pool: ThreadPoolExecutor, piece: "Work[R, T]", free: "Queue[R]", stop: threading.Event) -> None:
-        self._yielded: Queue[T] = Queue(BUFFER)
+        self._yielded: Queue[T | _End] = Queue(BUFFER)
         self._stop = stop
         self._done: Future[None] = pool.submit(self._run, piece, free)
 
@@ -69,8 +80,9 @@ class _Running(Generic[R, T]):
                     return
         finally:
             free.put(resource)
+            self._put(_END)
 
-    def _put(self, result: T) -> None:
+    def _put(self, result: "T | _End") -> None:
         while not self._stop.is_set():
             try:
                 return self._yielded.put(result, timeout=_TICK_SECONDS)
@@ -79,9 +91,6 @@ class _Running(Generic[R, T]):
 
     def results(self) -> Iterator[T]:
         """Yield what the piece yields until it is done; raise what it raised."""
-        while not (self._done.done() and self._yielded.empty()):
-            try:
-                yield self._yielded.get(timeout=_TICK_SECONDS)
-            except Empty:
-                continue
+        while not isinstance(result := self._yielded.get(), _End):
+            yield result
         self._done.result()
