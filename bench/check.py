@@ -1,4 +1,4 @@
-"""Time whole commands against a baseline: ``python -m bench.check [--executions N] [--store PATH]``.
+"""Time whole commands against a baseline: ``python -m bench.check [--store PATH | --postgresql URL --schema NAME]``.
 
 The commands of a group run in turn (A B C A B C ...), so that whatever else the machine does falls on all of
 them alike. Printed are medians, and their ratio to the group's baseline, measured in the same run.
@@ -42,10 +42,17 @@ uri = pathlib.Path(sys.argv[1]).resolve().as_uri() + "?mode=ro"
 print(sqlite3.connect(uri, uri=True).execute("PRAGMA integrity_check").fetchall())
 """
 
+FULL_SCAN = """\
+import sys, psycopg
+with psycopg.connect(sys.argv[1], options=f"-csearch_path={sys.argv[2]}") as connection:
+    print(connection.execute("SELECT sum(length(event_data)) FROM history").fetchall())
+"""
+
 CHECKS: tuple[tuple[str, ...], ...] = (
     ("--select", "E001"),
     ("--level", "quick"),
     ("--level", "standard"),
+    ("--level", "deep"),
 )
 """The argument lists that ``holystone check STORE`` is timed with; ``--check`` adds more."""
 
@@ -159,11 +166,24 @@ def cached_store(executions: int, drift: int) -> Path:
 
 def check_group(path: Path, holystone: Sequence[str], checks: Sequence[Sequence[str]]) -> Group:
     """Return the group that reads a store: the baseline, then holystone with each argument list."""
-    cases = [Case("PRAGMA integrity_check", (sys.executable, "-c", INTEGRITY_CHECK, str(path)))]
+    base = Case("PRAGMA integrity_check", (sys.executable, "-c", INTEGRITY_CHECK, str(path)))
+    cases = [base, *check_cases([str(path)], holystone, checks)]
+    return Group(f"{path.name}: {path.stat().st_size / 1e9:.2f} GB, warm", cases, path)
+
+
+def postgresql_group(url: str, schema: str, holystone: Sequence[str], checks: Sequence[Sequence[str]]) -> Group:
+    """Return the same for a schema of a PostgreSQL server: the baseline reads all events."""
+    base = Case("SELECT sum(length(event_data))", (sys.executable, "-c", FULL_SCAN, url, schema))
+    return Group(f"schema {schema}", [base, *check_cases([url, "--schema", schema], holystone, checks)])
+
+
+def check_cases(place: Sequence[str], holystone: Sequence[str], checks: Sequence[Sequence[str]]) -> list[Case]:
+    """Return a check of the store for each argument list; that something is found is no failure."""
+    cases = []
     for arguments in checks:
         name = shlex.join(["holystone", "check", STORE, *arguments]).replace(shlex.quote(STORE), "STORE")
-        cases.append(Case(name, (*holystone, "check", str(path), *arguments), good=1))
-    return Group(f"{path.name}: {path.stat().st_size / 1e9:.2f} GB, warm", cases, path)
+        cases.append(Case(name, (*holystone, "check", *place, *arguments), good=1))
+    return cases
 
 
 def start_group(holystone: Sequence[str]) -> Group:
@@ -184,6 +204,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--drift", type=int, default=0, metavar="N", help="leave N ended executions Running")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="timed runs (default: %(default)s)")
     parser.add_argument("--store", type=Path, metavar="PATH", help="an existing SQLite store")
+    parser.add_argument("--postgresql", metavar="URL", help="a database with an existing store instead")
+    parser.add_argument("--schema", default="bench", metavar="NAME", help="its schema (default: %(default)s)")
     parser.add_argument(
         "--check", action="append", default=[], metavar="ARGUMENTS", help="time this argument list as well"
     )
@@ -202,9 +224,12 @@ def main(argv: list[str] | None = None) -> int:
     if given.runs < 1:
         raise SystemExit("--runs must be at least 1")
     holystone = tuple(shlex.split(given.holystone)) if given.holystone else HOLYSTONE
-    path = given.store or cached_store(given.executions, given.drift)
     checks = [*(() if given.only else CHECKS), *(tuple(shlex.split(text)) for text in given.check)]
-    groups = [check_group(path, holystone, checks), start_group(holystone)]
+    if given.postgresql:
+        group = postgresql_group(given.postgresql, given.schema, holystone, checks)
+    else:
+        group = check_group(given.store or cached_store(given.executions, given.drift), holystone, checks)
+    groups = [group, start_group(holystone)]
     for group in groups:
         run_group(group, given.runs)
         print(table(group), end="\n\n", flush=True)

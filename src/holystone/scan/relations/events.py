@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, exists, false, func, not_, select, true
+from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, not_, select, true
 
+from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Predicate, Question, Relation, Suspect
 from holystone.scan.relations.event_facts import EventFacts, event_facts
@@ -57,7 +58,7 @@ class EventSource:
     def _source_exists(self, kind: str) -> ColumnElement[bool]:
         """An event of this type is there that the row refers to."""
         forms, source = self.flavour.event_forms, history.alias("source").c
-        return exists().where(
+        return there_is(
             source.instance_id == self._row.instance_id,
             source.execution_id == self._row.execution_id,
             forms.refers_to(self._row, source),
@@ -68,7 +69,7 @@ class EventSource:
     @property
     def _has_later(self) -> ColumnElement[bool]:
         later = history.alias("later").c
-        return exists().where(
+        return there_is(
             later.instance_id == self._row.instance_id,
             later.execution_id == self._row.execution_id,
             later.event_id > self._row.event_id,

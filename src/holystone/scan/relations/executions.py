@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, not_, or_, select
 
+from holystone.scan.narrow import on
+from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.chains import ChainEnd, chain_end
@@ -30,7 +32,8 @@ class ExecutionSource:
         self._execution = joined.execution.c
         self._instance = instances.alias("instance").c
         of_instance = self._instance.instance_id == self._execution.instance_id
-        self.rows: FromClause = joined.rows.outerjoin(self._instance.instance_id.table, of_instance)
+        narrowed = on(self._instance.instance_id, executions.c.instance_id, within)
+        self.rows: FromClause = joined.rows.outerjoin(self._instance.instance_id.table, and_(of_instance, *narrowed))
         self._last = joined.last.c
         self.key = (self._execution.instance_id, self._execution.execution_id)
         self.status = self._execution.status
@@ -114,13 +117,13 @@ class ExecutionSource:
     def next_is_queued(self) -> ColumnElement[bool]:
         """A message waits that begins the instance's next execution."""
         begins_next = self.flavour.messages.is_kind(orchestrator_queue.c.work_item, "ContinueAsNew")
-        return exists().where(orchestrator_queue.c.instance_id == self._execution.instance_id, begins_next)
+        return there_is(orchestrator_queue.c.instance_id == self._execution.instance_id, begins_next)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        unreadable = _events(self._execution).where(not_(self.flavour.event_readable(history.c.event_data)))
-        messages = exists().where(orchestrator_queue.c.instance_id == self._execution.instance_id)
+        unreadable = there_is(*_of(self._execution), not_(self.flavour.event_readable(history.c.event_data)))
+        messages = there_is(orchestrator_queue.c.instance_id == self._execution.instance_id)
         later = executions.alias("later").c
-        followed = exists().where(
+        followed = there_is(
             later.instance_id == self._execution.instance_id, later.execution_id > self._execution.execution_id
         )
         return [
@@ -131,7 +134,7 @@ class ExecutionSource:
             self._last.event_id.label("last_event_id"),
             self.last_data.label("last_data"),
             self.terminal_event(history.c.event_data).label("terminal_data"),
-            unreadable.exists().label("unreadable"),
+            unreadable.label("unreadable"),
             self.instance_exists.label("instance_exists"),
             messages.label("awaited"),
             self.is_current.label("is_current"),
@@ -269,9 +272,12 @@ def _outcome(row: Any) -> Outcome | None:
 
 def _events(execution: Any) -> Select[Any]:
     """Return the select of an execution's events; `execution` is a collection of columns that names it."""
-    return select(history).where(
-        history.c.instance_id == execution.instance_id, history.c.execution_id == execution.execution_id
-    )
+    return select(history).where(*_of(execution))
+
+
+def _of(execution: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions that an event is of an execution."""
+    return history.c.instance_id == execution.instance_id, history.c.execution_id == execution.execution_id
 
 
 EXECUTIONS = Executions()

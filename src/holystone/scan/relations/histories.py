@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, func, select
+from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.errors import RecordError
+from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import STRIDE, Conditions, Key, Relation
 from holystone.store.event import Event
@@ -77,12 +78,12 @@ class HistorySource:
 
     @property
     def execution_exists(self) -> ColumnElement[bool]:
-        return exists().where(
+        return there_is(
             executions.c.instance_id == self._of.instance_id, executions.c.execution_id == self._of.execution_id
         )
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        instance_exists = exists().where(instances.c.instance_id == self._of.instance_id)
+        instance_exists = there_is(instances.c.instance_id == self._of.instance_id)
         return [
             *self.key,
             self.execution_exists.label("execution_exists"),

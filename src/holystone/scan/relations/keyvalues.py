@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_, select
+from sqlalchemy import ColumnElement, FromClause, Table, and_, or_, select
 
+from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.key_entries import NEEDS, Mismatch, leftover, mismatches, rows_of
@@ -140,7 +141,7 @@ class ChangedKeys(KeyRows):
 
 def _is_alone(reader: Reader, instance_id: str) -> bool:
     others = (executions, history, orchestrator_queue, worker_queue)
-    traces = or_(*(exists().where(table.c.instance_id == instance_id) for table in others))
+    traces = or_(*(there_is(table.c.instance_id == instance_id) for table in others))
     return not reader.connection.execute(select(traces)).scalar_one()
 
 

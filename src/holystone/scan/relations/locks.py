@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, not_, select
+from sqlalchemy import ColumnElement, FromClause, and_, not_, select
 
+from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.store.flavours import Flavour
@@ -25,8 +26,8 @@ class LockSource:
         """There is no such instance, and no message that could make one."""
         instance_id = self.rows.c.instance_id
         return and_(
-            not_(exists().where(instances.c.instance_id == instance_id)),
-            not_(exists().where(orchestrator_queue.c.instance_id == instance_id)),
+            not_(there_is(instances.c.instance_id == instance_id)),
+            not_(there_is(orchestrator_queue.c.instance_id == instance_id)),
         )
 
     def output(self) -> Sequence[ColumnElement[Any]]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, case, exists, false, not_, or_, select, true
+from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, case, false, not_, or_, select, true
 
 from holystone.errors import RecordError
+from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.store.events import RUNNING, TERMINAL
@@ -79,7 +80,7 @@ class MessageSource(QueueSource):
     @property
     def instance_absent(self) -> ColumnElement[bool]:
         """The instance has no row, and the message is none that makes it one."""
-        return and_(not_(exists().where(instances.c.instance_id == self._message.instance_id)), not_(self._starts))
+        return and_(not_(there_is(instances.c.instance_id == self._message.instance_id)), not_(self._starts))
 
     @property
     def addressed(self) -> ColumnElement[bool]:
@@ -106,7 +107,7 @@ class MessageSource(QueueSource):
             current = and_(
                 instances.c.instance_id == self._message.instance_id, instances.c.current_execution_id == execution_id
             )
-            answered = or_(exists().where(event), not_(exists().where(current)))
+            answered = or_(there_is(event), not_(there_is(current)))
             asked[kind] = and_(execution_id.is_not(None), answered)
         return self._by_kind(asked, true())
 
@@ -429,7 +430,7 @@ def _fate(reader: Reader, row: Any, item: WorkItem) -> str:
             return "never-scheduled"
         return "already-over" if activity in over else OUTSTANDING
     execution = and_(executions.c.instance_id == instance_id, executions.c.execution_id == execution_id)
-    found = select(exists().where(instances.c.instance_id == instance_id), exists().where(execution))
+    found = select(there_is(instances.c.instance_id == instance_id), there_is(execution))
     has_instance, has_execution = reader.connection.execute(found).one()
     if has_instance:
         return OUTSTANDING if has_execution else "execution-gone"

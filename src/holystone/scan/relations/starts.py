@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, func, literal, not_, or_, select
 
+from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.parents import parent_of
@@ -58,7 +59,7 @@ class StartSource:
     def parent_is_no_instance(self) -> ColumnElement[bool]:
         """The row names a parent that is not there."""
         parent = instances.alias("parent").c
-        known = exists().where(parent.instance_id == self._instance.parent_instance_id)
+        known = there_is(parent.instance_id == self._instance.parent_instance_id)
         return and_(self._instance.parent_instance_id.is_not(None), not_(known))
 
     def _quoted(self, value: ColumnElement[str]) -> ColumnElement[str]:

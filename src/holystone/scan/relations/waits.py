@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, literal, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, literal, not_, or_, select
 
+from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
@@ -46,7 +47,7 @@ class WaitSource:
     def has_message(self) -> ColumnElement[bool]:
         """A message waits that is for this execution, or for whichever is current."""
         item, messages = orchestrator_queue.c.work_item, self.flavour.messages
-        return exists().where(
+        return there_is(
             orchestrator_queue.c.instance_id == self.rows.c.instance_id,
             or_(
                 not_(messages.contains(item, literal('execution_id":'))),
@@ -58,7 +59,7 @@ class WaitSource:
     @property
     def has_activity(self) -> ColumnElement[bool]:
         """An activity of the execution is queued, or in a worker's hands."""
-        return exists().where(
+        return there_is(
             worker_queue.c.instance_id == self.rows.c.instance_id,
             worker_queue.c.execution_id == self.rows.c.execution_id,
         )
@@ -77,7 +78,7 @@ class WaitSource:
         )
         says = self.flavour.event_says_type
         quiet = [*TERMINAL, "ExternalSubscribed", "ExternalSubscribedPersistent"]
-        return exists().where(
+        return there_is(
             *(not_(says(last.c.event_data, kind)) for kind in quiet),
             not_(and_(says(last.c.event_data, "SubOrchestrationScheduled"), self._child_lives(last))),
         )
@@ -86,7 +87,7 @@ class WaitSource:
         """A child runs that will answer this event: its start event says so, as engines since 0.1.30 write it."""
         child, its, start = instances.alias("child"), executions.alias("its"), history.alias("start")
         says = self.flavour.messages.says
-        answers = exists().where(
+        return there_is(
             child.c.parent_instance_id == self.rows.c.instance_id,
             its.c.instance_id == child.c.instance_id,
             its.c.execution_id == child.c.current_execution_id,
@@ -96,8 +97,8 @@ class WaitSource:
             start.c.event_id == 1,
             says(start.c.event_data, "parent_id", scheduled.c.event_id),
             says(start.c.event_data, "parent_execution_id", self.rows.c.execution_id),
+            correlate=(self.rows, scheduled),
         )
-        return answers.correlate(self.rows, scheduled)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return self.key

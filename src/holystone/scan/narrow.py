@@ -1,0 +1,25 @@
+"""Conditions on one table, as conditions on another one with the same column."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement
+from sqlalchemy.sql import visitors
+
+
+def on(
+    column: ColumnElement[str], of: Column[str], conditions: Sequence[ColumnElement[bool]]
+) -> list[ColumnElement[bool]]:
+    """Return the conditions that are on the column `of` alone, for the other column: they narrow a join of both.
+
+    A database does not see by itself that what holds for a row holds for its match as well.
+    """
+
+    def replaced(element: Any, **_: Any) -> Any:
+        return column if element is of else None
+
+    return [
+        visitors.replacement_traverse(condition, {}, replaced)
+        for condition in conditions
+        if all(part is of for part in visitors.iterate(condition) if isinstance(part, Column))
+    ]
