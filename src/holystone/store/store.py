@@ -98,8 +98,9 @@ class Store:
             others = [stack.enter_context(self._transaction(self._reader)) for _ in range(number - 1)]
             for other in others:
                 self.flavour.adopt_view(other, view)
-            if self.statement_timeout is not None:
-                for connection in (first, *others):
+            for connection in (first, *others):
+                self.flavour.read_quickly(connection)
+                if self.statement_timeout is not None:
                     self.flavour.limit_statements(connection, self.statement_timeout)
             yield [first, *others]
         self.flavour.end_reading()

@@ -118,6 +118,9 @@ class Flavour(ABC):
     def adopt_view(self, connection: Connection, view: str | None) -> None:
         """Make a connection, whose transaction has just begun, see the store as the one that shared its view."""
 
+    def read_quickly(self, connection: Connection) -> None:  # noqa: B027
+        """Have a snapshot's connection do what is quicker for a scan, up to the end of its transaction."""
+
     @abstractmethod
     def limit_statements(self, connection: Connection, seconds: float) -> None:
         """Make statements on the connection fail when they take longer, until its transaction ends."""

@@ -82,11 +82,7 @@ class PostgreSQL(Flavour):
         options: dict[str, Any] = {}
         if read_only:
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        engine = self._engine(NullPool).execution_options(**options)
-        if read_only:
-            # To compile the long conditions of a scan takes longer than it gains.
-            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("SET LOCAL jit = off"))
-        return engine
+        return self._engine(NullPool).execution_options(**options)
 
     def turn_engine(self) -> Engine:
         engine = self._engine(QueuePool, max_overflow=-1, isolation_level="AUTOCOMMIT")
@@ -134,6 +130,10 @@ class PostgreSQL(Flavour):
         assert view is not None
         assert view.replace("-", "").isalnum()
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{view}'")
+
+    def read_quickly(self, connection: Connection) -> None:
+        # To compile the long conditions of a scan takes longer than it gains.
+        connection.execute(select(func.set_config("jit", "off", True)))
 
     def limit_statements(self, connection: Connection, seconds: float) -> None:
         milliseconds = str(max(1, round(seconds * 1000)))
