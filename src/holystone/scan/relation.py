@@ -9,7 +9,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, sele
 from holystone.scan.reader import Reader
 from holystone.store.flavours import Flavour
 
-AT_ONCE = 500
+AT_ONCE = 2_000
 """Instances in one piece of work where only some are looked at."""
 STRIDE = 50_000
 """Rows in a span: between two reports of progress, and in one piece of work for a connection."""
