@@ -222,8 +222,11 @@ class TurnProtocol(RuleBasedStateMachine):
     def use_a_spent_token(self, which: int, use: str) -> None:
         named = {"history_delta": (), **NOTHING} if use == "ack_orchestration_item" else {}
         values = [1] if use in ("ack_orchestration_item", "renew_work_item_lock") else []
-        answer = self.stores.write(use, self.spent[-1 - which % len(self.spent)], *values, **named)
-        assert answer.error is LockLostError
+        token = self.spent[-1 - which % len(self.spent)]
+        # An ack that came too late has left its lock, which may still be given back.
+        is_left = token in self.stores.model.tokens
+        answer = self.stores.write(use, token, *values, **named)
+        assert answer.error is LockLostError or is_left
 
     @precondition(lambda self: self.turns)
     @rule(which=which)

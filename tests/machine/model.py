@@ -41,6 +41,11 @@ class Model:
     kv_store: Rows = field(default_factory=dict)
     kv_delta: Rows = field(default_factory=dict)
 
+    @property
+    def tokens(self) -> set[str]:
+        """The tokens of all locks that are there, expired ones as well."""
+        return {lock["lock_token"] for lock in (*self.instance_locks.values(), *self.worker_queue)}
+
     # Turns
 
     def fetch_orchestration_item(self, lock_timeout_ms: int) -> OrchestrationItem | None:
