@@ -18,6 +18,7 @@ EVERY_QUERY = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("check", "flavour"), EVERY_QUERY)
 def test_diagnosis_finds_the_broken_rows(check: Check, flavour: str, prepare: Prepare) -> None:
     case = case_of(check)
