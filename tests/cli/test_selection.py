@@ -135,3 +135,9 @@ def test_a_scripts_empty_variable_does_not_select_everything(
 def test_ignoring_all_that_is_selected_is_refused(run: Run, sqlite_store: Sample) -> None:
     result = run("check", sqlite_store.target, "--select", "E001", "--ignore", "E001")
     assert_refused(result, "Every check that was selected is ignored as well.")
+
+
+def test_a_check_in_which_nothing_ran_does_not_call_the_store_clean(run: Run, healthy: Sample) -> None:
+    said = run("check", *healthy.words, "--select", "S001", "--instance", "order-1")
+    assert said.status == 0
+    assert said.out.endswith("Nothing was checked: every check was skipped.\n")

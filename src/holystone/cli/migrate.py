@@ -11,7 +11,7 @@ from holystone.cli.options import (
     format_option,
     named_target,
     open_store,
-    target_in_environment,
+    target_and_last,
     target_options,
     yes_option,
 )
@@ -146,11 +146,7 @@ def downgrade(target: str, schema: str | None, revision: str | None, yes: bool) 
     from holystone.migrate import downgrade as run_downgrade
     from holystone.migrate.change import path_of_downgrade
 
-    if revision is None:
-        named = target_in_environment()
-        if named is None:
-            raise click.UsageError("Missing argument 'REVISION'.")
-        target, revision = named, target
+    target, revision = target_and_last(target, revision, "REVISION")
     if not yes:
         require_terminal()
     store = open_store(target, schema, read_only=False)

@@ -188,6 +188,19 @@ def target_in_environment() -> str | None:
     return os.environ.get("HOLYSTONE_TARGET") or None
 
 
+def target_and_last(target: str, last: str | None, metavar: str) -> tuple[str, str]:
+    """Return TARGET and the argument behind it, which is the only word where the environment names TARGET.
+
+    UsageError where there is no such argument.
+    """
+    if last is not None:
+        return target, last
+    named = target_in_environment()
+    if named is None:
+        raise click.UsageError(f"Missing argument '{metavar}'.")
+    return named, target
+
+
 @contextmanager
 def output_to(file: str | None) -> Iterator[TextIO]:
     """Yield stdout, or a file that takes its name only when it is whole."""

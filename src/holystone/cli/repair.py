@@ -12,6 +12,7 @@ from holystone.cli.options import (
     open_store,
     output_to,
     selection_options,
+    target_and_last,
     target_in_environment,
     target_options,
     timeout_option,
@@ -135,11 +136,7 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
     from holystone.render.repairs import report_text
     from holystone.render.words import counted
 
-    if run is None:
-        named = target_in_environment()
-        if named is None:
-            raise click.UsageError("Missing argument 'RUN'.")
-        target, run = named, target
+    target, run = target_and_last(target, run, "RUN")
     if not yes:
         require_terminal()
     store = open_store(target, schema, read_only=False)

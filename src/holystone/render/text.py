@@ -102,5 +102,7 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
         click.echo(click.style(f"Drift: {counted(total, 'finding')}.", fg="red", bold=True), file=out)
         if any(not isinstance(result.check.repair, NoRepair) for result in results if result.count):
             click.echo(f"Next: {command(scan.store, 'repair plan', *scan.selected_by)}", file=out)
+    elif not ran:
+        click.echo(click.style("Nothing was checked: every check was skipped.", fg="yellow", bold=True), file=out)
     else:
         click.echo(click.style("Clean.", fg="green", bold=True), file=out)
