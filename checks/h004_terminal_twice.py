@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts, no_cause
 from holystone.scan.relations.events import EVENTS
 
 CHECK = Check(
@@ -9,7 +9,7 @@ CHECK = Check(
     level=Level.deep,
     flavours=BOTH,
     relation=EVENTS,
-    violated=lambda event: event.is_suspect,
+    violated=left_to_facts,
     expects=derived("ended_again"),
     cause=no_cause,
     message="it ends the execution, and {observed[ended_again]} ends it again",

@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
 
@@ -18,7 +18,7 @@ CHECK = Check(
     level=Level.deep,
     flavours=BOTH,
     relation=EVENTS,
-    violated=lambda event: event.is_suspect,
+    violated=left_to_facts,
     expects=_expects,
     cause=lambda facts: facts.harms,
     message="it cannot be read: {observed[fault]}",

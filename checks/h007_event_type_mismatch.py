@@ -1,4 +1,4 @@
-from holystone.scan.check import Check, Level, Severity, derived, no_cause
+from holystone.scan.check import Check, Level, Severity, derived, left_to_facts, no_cause
 from holystone.scan.relations.events import EVENTS
 
 CHECK = Check(
@@ -9,7 +9,7 @@ CHECK = Check(
     level=Level.deep,
     flavours=frozenset({"sqlite"}),
     relation=EVENTS,
-    violated=lambda event: event.is_suspect,
+    violated=left_to_facts,
     expects=derived("event_type"),
     cause=no_cause,
     message="its event_type is {observed[event_type]!r}, its event_data says {expected[event_type]}",

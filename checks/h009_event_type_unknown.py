@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts, no_cause
 from holystone.scan.relations.events import EVENTS
 from holystone.store.events import EVENT_TYPES
 
@@ -12,7 +12,7 @@ CHECK = Check(
     level=Level.deep,
     flavours=BOTH,
     relation=EVENTS,
-    violated=lambda event: event.is_suspect,
+    violated=left_to_facts,
     expects=derived("type"),
     cause=no_cause,
     message="its type is {observed[type]!r}, which this version does not know",

@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
 from holystone.store.references import REFERS_TO
@@ -21,7 +21,7 @@ CHECK = Check(
     level=Level.deep,
     flavours=BOTH,
     relation=EVENTS,
-    violated=lambda event: event.is_suspect,
+    violated=left_to_facts,
     expects=derived("source_event_id", "source_type"),
     cause=_cause,
     message="it refers to event {observed[source_event_id]}, which should be an earlier {expected[source_type]}",

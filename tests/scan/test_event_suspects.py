@@ -1,4 +1,4 @@
-"""No damage of an event escapes the suspicion of SQL: whatever the facts find fault with, it points at."""
+"""No history with a damaged event passes for sound: whatever the facts find fault with, it is a suspect."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import insert
 
 from conftest import ENGINES, FLAVOURS, MakeStore
 from holystone.demo.scribe import ENGINE_VERSION
+from holystone.scan.check import left_to_facts
 from holystone.scan.reader import Reader
 from holystone.scan.relations.event_facts import event_facts
 from holystone.scan.relations.events import EVENTS
@@ -81,9 +82,7 @@ def test_no_damage_escapes(engine_store: MakeStore, flavour: str, kind: str) -> 
         connection.execute(insert(history), rows)
     with store.snapshot() as connection:
         reader = Reader(store, connection)
-        suspects = {
-            (facts.instance_id, facts.event_id) for _, facts in EVENTS.suspects(reader, [lambda e: e.is_suspect], [])
-        }
+        suspects = {(facts.instance_id, facts.event_id) for _, facts in EVENTS.suspects(reader, [left_to_facts], [])}
         checked = ("fault", "instance_id", "execution_id", "event_id", "event_type", "type", "source_type")
         faulty = []
         for second in connection.execute(history.select().where(history.c.event_id == 2)).all():

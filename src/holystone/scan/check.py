@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, true
 
 from holystone.scan.relation import Facts, Relation
 
@@ -88,6 +88,11 @@ class Check:
 def derived(*columns: str) -> Callable[[Facts], Mapping[str, Any]]:
     """For `expects`: what the relation's facts expect of these columns, less those for which they decide nothing."""
     return lambda facts: {column: facts.expected(column) for column in columns if facts.decided(column)}
+
+
+def left_to_facts(source: Any) -> ColumnElement[bool]:
+    """For `violated`: the relation itself tells which rows are suspects, and asks no condition of SQL."""
+    return true()
 
 
 BOTH = frozenset({"sqlite", "postgresql"})

@@ -145,7 +145,7 @@ def _fault(flavour: Flavour, event_data: Any) -> str | None:
         said = parse(event_data)
         if said is None or said["type"] in EVENT_TYPES:
             return error.why
-    return None if flavour.event_forms.survives(event_data) else "it holds a character that no JSONB can"
+    return None if flavour.survives(event_data) else "it holds a character that no JSONB can"
 
 
 def _harms(reader: Reader, row: Any, last: EventRow) -> str | None:
@@ -158,7 +158,7 @@ def _harms(reader: Reader, row: Any, last: EventRow) -> str | None:
     )
     if current != row.execution_id:
         return None
-    if isinstance(row.event_data, str) and not reader.flavour.event_forms.survives(row.event_data):
+    if isinstance(row.event_data, str) and not reader.flavour.survives(row.event_data):
         return "halts-dispatch"
     return None if last.type in TERMINAL else "fails-instance"
 

@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 from holystone.errors import HolystoneError
 from holystone.store.changes import Changes, Position
 from holystone.store.events import EVENT_TYPES, TERMINAL
-from holystone.store.flavours.event_forms import EventForms
 from holystone.store.flavours.messages import Messages
 from holystone.store.flavours.statements import Outcome, Parameters, Step, Words, failed
 from holystone.store.target import Target
@@ -52,8 +51,6 @@ class Flavour(ABC):
     """The engine's own migration table."""
     messages: ClassVar[Messages]
     """What can be told about the text of a message."""
-    event_forms: ClassVar[EventForms]
-    """What can be told about a row of history from its text."""
     ledger_birth: ClassVar[str]
     """The column of it that differs from one store to the next, even for the same migrations."""
     messages_carry_expiry: ClassVar[bool]
@@ -169,6 +166,25 @@ class Flavour(ABC):
 
         It goes by the column event_type where the engine keeps the type there, so where that is wrong it is too.
         """
+
+    @abstractmethod
+    def lines(self, column: ColumnElement[Any], order: ColumnElement[Any]) -> ColumnElement[str]:
+        """Return the values of a group of rows as text, one in each line, in this order.
+
+        SQLite joins them as it comes upon them: in the order of the index by which it groups, and never surely so.
+        """
+
+    @abstractmethod
+    def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether the column holds text, in which a flavour may keep something else."""
+
+    @abstractmethod
+    def survives(self, event_data: str) -> bool:
+        """Return whether the engine survives that it fetches such an event: not where its own statement fails."""
+
+    @abstractmethod
+    def may_not_survive(self, texts: str) -> bool:
+        """Return whether the engine may not survive one of these events, all of them JSON: quick, never wrongly no."""
 
     @abstractmethod
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:

@@ -1,12 +1,13 @@
 """PostgreSQL: the functions and tables of microsoft/duroxide-pg."""
 
 import importlib.util
+import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import (
     BigInteger,
@@ -18,8 +19,10 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
+    Text,
     and_,
     case,
+    cast,
     create_engine,
     event,
     func,
@@ -32,7 +35,7 @@ from sqlalchemy import (
     true,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.dialects.postgresql.psycopg import dialect as PostgreSQLDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool, QueuePool
@@ -42,7 +45,6 @@ from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, FAILED
 from holystone.store.flavours import postgresql_changes
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
-from holystone.store.flavours.postgresql_event_forms import PostgreSQLEventForms
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.flavours.statements import Outcome, Step, failed
 from holystone.store.tables import CORE, executions, history, metadata
@@ -59,7 +61,6 @@ _OBJECT_PATTERN = r"^\s*\{.*\}\s*$"
 class PostgreSQL(Flavour):
     name = "postgresql"
     messages = PostgreSQLMessages()
-    event_forms = PostgreSQLEventForms()
     ledger = Table(
         "_duroxide_migrations",
         MetaData(),
@@ -288,6 +289,24 @@ class PostgreSQL(Flavour):
     def event_type_column(self, kind: str) -> str:
         return "Event"
 
+    def lines(self, column: ColumnElement[Any], order: ColumnElement[Any]) -> ColumnElement[str]:
+        return func.string_agg(cast(column, Text), aggregate_order_by(literal("\n"), order))
+
+    def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        return true()
+
+    def survives(self, event_data: str) -> bool:
+        # fetch_orchestration_item casts the whole history to JSONB, which takes neither NUL nor half a surrogate pair.
+        try:
+            said = json.dumps(json.loads(event_data, parse_constant=_refuse), ensure_ascii=False)
+            said.encode()
+        except (ValueError, RecursionError):
+            return False
+        return "\\u0000" not in said.replace("\\\\", "")
+
+    def may_not_survive(self, texts: str) -> bool:
+        return "\\u0000" in texts
+
     def older_than(self, moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:
         return type_coerce(moment, DateTime(timezone=True)) < func.now() - timedelta(seconds=seconds)
 
@@ -341,3 +360,7 @@ class PostgreSQL(Flavour):
     def from_json(self, column: str, value: Any) -> Any:
         is_moment = column.endswith("_at") and isinstance(value, str)
         return datetime.fromisoformat(value) if is_moment else value
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")

@@ -45,7 +45,6 @@ from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours import sqlite_changes
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
 from holystone.store.flavours.sqlite_connections import connect, identify
-from holystone.store.flavours.sqlite_event_forms import IS_UTF8, SQLiteEventForms, is_utf8
 from holystone.store.flavours.sqlite_file import is_changed, lies_closed, wal_size
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
 from holystone.store.tables import executions, history
@@ -74,7 +73,6 @@ _EARLIEST_MS, _LATEST_MS = 10**11, 10**14
 class SQLite(Flavour):
     name = "sqlite"
     messages = SQLiteMessages()
-    event_forms = SQLiteEventForms()
     ledger = Table(
         "_sqlx_migrations",
         MetaData(),
@@ -129,7 +127,6 @@ class SQLite(Flavour):
     def _connect(self, read_only: bool) -> sqlite3.Connection:
         connection = connect(self.path, partial(self._uri, read_only), _LOCK_WAIT_SECONDS)
         connection.text_factory = partial(str, encoding="utf-8", errors=_STRAY_BYTES)
-        connection.create_function(IS_UTF8, 1, is_utf8, deterministic=True)
         if not read_only:
             # A repair is only done when it is on the disk; the engine itself runs with less.
             connection.execute("PRAGMA synchronous = FULL")
@@ -322,6 +319,18 @@ class SQLite(Flavour):
 
     def event_type_column(self, kind: str) -> str:
         return kind
+
+    def lines(self, column: ColumnElement[Any], order: ColumnElement[Any]) -> ColumnElement[str]:
+        return func.group_concat(column, "\n")
+
+    def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.typeof(column) == "text"
+
+    def survives(self, event_data: str) -> bool:
+        return True
+
+    def may_not_survive(self, texts: str) -> bool:
+        return False
 
     def older_than(self, moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:
         return moment < func.datetime("now", f"-{seconds} seconds")
