@@ -58,14 +58,14 @@ class Packs:
         """
         from holystone.store.event_structs import read_lines
 
-        events = read_lines(pack.event_data)
-        if events is None or pack.texts != len(events) or self._flavour.may_not_survive(pack.event_data):
+        instance_id, execution_id, event_ids, event_types, event_data, texts = pack
+        events = read_lines(event_data)
+        if events is None or texts != len(events) or self._flavour.may_not_survive(event_data):
             return None
         kinds = tuple(map(type, events))
         form = self._form(kinds)
-        if form is None or pack.event_type != form.event_types or pack.event_id != form.event_ids:
+        if form is None or event_types != form.event_types or event_ids != form.event_ids:
             return None
-        instance_id, execution_id = pack.instance_id, pack.execution_id
         for event_id, event in enumerate(events, 1):
             if event.event_id != event_id or event.instance_id != instance_id or event.execution_id != execution_id:
                 return None
