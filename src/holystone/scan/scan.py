@@ -18,6 +18,10 @@ from holystone.scan.parallel import in_order
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader, settled_before
 from holystone.scan.relation import STRIDE, Conditions, Facts, Relation
+from holystone.scan.sieves import sieve_for
+from holystone.scan.sieves.sieve import Sieve, Sifted
+from holystone.scan.sieves.sifting import Helper, Here, helpers, sift
+from holystone.scan.sieves.spans import spans_of_instances, spans_of_store
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
@@ -108,10 +112,19 @@ class Scan:
 
     def __iter__(self) -> Iterator[Finding]:
         begun = time.monotonic()
+        passes = self._passes()
+        sieve = sieve_for(self.store, [(relation.name, checks) for relation, checks in passes])
         try:
-            with self.store.snapshots(self._jobs) as connections:
-                for relation, checks in self._passes():
-                    yield from self._guarded(connections, relation, checks)
+            with ExitStack() as stack:
+                others = stack.enter_context(helpers(self._jobs - 1, sieve, self.store)) if sieve else []
+                connections = stack.enter_context(self.store.snapshots(self._jobs))
+                doubtful = self._doubtful(sieve, connections, others) if sieve else None
+                proven = sieve.proves if sieve and doubtful is not None else frozenset()
+                for relation, checks in passes:
+                    for is_proven in (False, True):
+                        these = [check for check in checks if (check.id in proven) is is_proven]
+                        if these:
+                            yield from self._guarded(connections, relation, these, doubtful if is_proven else None)
         finally:
             self.duration_ms = round((time.monotonic() - begun) * 1000)
 
@@ -143,14 +156,37 @@ class Scan:
                     return f"the store is of an older engine and lacks {what}"
         return None
 
+    def _doubtful(self, sieve: Sieve, connections: list[Connection], others: list[Helper]) -> list[str] | None:
+        """Return the ids of the instances that the sieve leaves in doubt; None where it leaves all or too many."""
+        reader = self._reader(connections[0])
+        changed = None if self.coverage is None else self.coverage.instances
+        spans = list(spans_of_store(reader, self._instances) if changed is None else spans_of_instances(changed))
+        for other in others:
+            other.begin(self.store.flavour.share_view(connections[0]))
+        found = Sifted()
+        for number, sifted in enumerate(sift([Here(sieve, reader), *others], spans)):
+            if sifted is None:
+                return None
+            found.add(sifted)
+            if found.is_hopeless:
+                return None
+            if self._progress is not None:
+                self._progress("histories", number, len(spans))
+        self.scanned |= {"instances": found.instances, "executions": found.executions, "events": found.events}
+        return list(dict.fromkeys(found.doubtful))
+
     def _guarded(
-        self, connections: list[Connection], relation: Relation[Any], checks: list[Check]
+        self,
+        connections: list[Connection],
+        relation: Relation[Any],
+        checks: list[Check],
+        doubtful: list[str] | None = None,
     ) -> Iterator[Finding]:
         try:
             with ExitStack() as stack:
                 for connection in connections:
                     stack.enter_context(connection.begin_nested())
-                yield from self._pass(connections, relation, checks)
+                yield from self._pass(connections, relation, checks, doubtful)
         except DBAPIError as error:
             outcome, reason = Outcome.failed, self.store.flavour.explain(error).message
             if relation.of_store and self.store.flavour.is_refusal(error):
@@ -159,15 +195,19 @@ class Scan:
             for check in checks:
                 self.results[check.id].outcome, self.results[check.id].reason = outcome, reason
 
-    def _pass(self, connections: list[Connection], relation: Relation[Any], checks: list[Check]) -> Iterator[Finding]:
+    def _pass(
+        self, connections: list[Connection], relation: Relation[Any], checks: list[Check], doubtful: list[str] | None
+    ) -> Iterator[Finding]:
         reader = self._reader(connections[0])
         selected: Conditions = []
         if self._instances is not None:
             selected = relation.of_instances(self.store.flavour, self._instances)
         changed = None if self.coverage is None or not relation.follows_acks else self.coverage.instances
-        spans = list(relation.spans(reader, selected) if changed is None else relation.spans_of(changed))
-        total = relation.total(reader, selected) if changed is None else sum(relation.total(reader, s) for s in spans)
-        self._count(relation, total)
+        few = changed if doubtful is None else doubtful
+        spans = list(relation.spans(reader, selected) if few is None else relation.spans_of(few))
+        total = relation.total(reader, selected) if few is None else sum(relation.total(reader, s) for s in spans)
+        if doubtful is None:
+            self._count(relation, total)
         pieces = (
             partial(self._suspects, relation=relation, checks=checks, within=[*selected, *span], done=n * STRIDE)
             for n, span in enumerate(spans)

@@ -85,16 +85,20 @@ class Store:
             yield connection
 
     @contextmanager
-    def snapshots(self, number: int) -> Iterator[list[Connection]]:
+    def snapshots(self, number: int, view: str | None = None) -> Iterator[list[Connection]]:
         """Yield connections that read the store side by side, each as `snapshot` does.
 
-        On PostgreSQL they all see the same moment; on SQLite each sees one moment, so that nothing is seen half
-        done, but not the same one to the very commit.
+        On PostgreSQL they all see the same moment, which is the one of the `view` where there is one, as shared by a
+        connection of another process; on SQLite each sees one moment, so that nothing is seen half done, but not the
+        same one to the very commit.
         """
         self.flavour.begin_reading()
         with ExitStack() as stack:
             first = stack.enter_context(self._transaction(self._reader))
-            view = self.flavour.share_view(first) if number > 1 else None
+            if view is not None:
+                self.flavour.adopt_view(first, view)
+            elif number > 1:
+                view = self.flavour.share_view(first)
             others = [stack.enter_context(self._transaction(self._reader)) for _ in range(number - 1)]
             for other in others:
                 self.flavour.adopt_view(other, view)

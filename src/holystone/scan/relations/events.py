@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, select
 
-from holystone.scan.packs import Packs
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Predicate, Relation, Suspect
 from holystone.scan.relations.event_facts import EventFacts, event_facts
 from holystone.scan.relations.histories import spans_of_history
+from holystone.scan.sieves.packs import Packs
 from holystone.store.flavours import Flavour
 from holystone.store.tables import history
 

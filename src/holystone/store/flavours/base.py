@@ -299,6 +299,10 @@ class Flavour(ABC):
         Rows that somebody edited by hand may be missing among them, and rows that were deleted are.
         """
 
+    def can_be_forked(self) -> bool:
+        """Return whether a process that is forked now may open connections of its own."""
+        return True
+
     def begin_reading(self) -> None:  # noqa: B027 (not every flavour has something to remember)
         """Prepare for connections that read."""
 

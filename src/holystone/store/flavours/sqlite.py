@@ -44,7 +44,7 @@ from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours import sqlite_changes
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
-from holystone.store.flavours.sqlite_connections import connect, identify
+from holystone.store.flavours.sqlite_connections import connect, identify, is_any_open
 from holystone.store.flavours.sqlite_file import is_changed, lies_closed, wal_size
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
 from holystone.store.tables import executions, history
@@ -149,6 +149,10 @@ class SQLite(Flavour):
         from holystone.store.flavours.sqlite_structure import SQLiteStructure
 
         return SQLiteStructure(self)
+
+    def can_be_forked(self) -> bool:
+        # The forked process would take the locks of connections that are open here for its own.
+        return not is_any_open()
 
     def begin_reading(self) -> None:
         self._untouched = None

@@ -75,6 +75,12 @@ def connect(path: Path, uri_for: Callable[[bool], str], wait_seconds: float) -> 
     return connection
 
 
+def is_any_open() -> bool:
+    """Return whether this process has a connection open to any file."""
+    with _lock:
+        return bool(_files)
+
+
 def _forget(file: FileId) -> None:
     with _lock:
         _files[file].connections -= 1

@@ -1,0 +1,29 @@
+"""Sieves: quick looks at a whole store that leave few instances to look at with care.
+
+A relation asks a database about each of its rows, and several of them about the same events. A sieve reads what they
+have in common once and tells in Python which instances are surely as the engine writes them: none of the checks that it
+`proves` can find anything there. It may doubt a sound instance, which is then looked at by the relations themselves,
+and never passes a bad one. `tests/scan/test_sieves.py` holds every case of the catalogue against that.
+"""
+
+from collections.abc import Collection
+
+from holystone.scan.check import Check
+from holystone.scan.sieves.ends import Ends
+from holystone.scan.sieves.rows import NEEDS
+from holystone.scan.sieves.sieve import Sieve
+from holystone.scan.sieves.whole import Whole
+from holystone.store import Store
+
+SIEVES: tuple[Sieve, ...] = (Whole(), Ends())
+
+
+def sieve_for(store: Store, passes: Collection[tuple[str, Collection[Check]]]) -> Sieve | None:
+    """Return the sieve that saves most of these looks at relations, given by name; None where none pays."""
+    if not all(store.columns[table].issuperset(columns) for table, columns in NEEDS.items()):
+        return None
+    for sieve in SIEVES:
+        saved = {name for name, checks in passes if any(check.id in sieve.proves for check in checks)}
+        if sieve.pays_for <= saved:
+            return sieve
+    return None

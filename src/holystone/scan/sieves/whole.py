@@ -1,0 +1,43 @@
+"""The sieve of whole histories: every event is read."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions
+from holystone.scan.sieves.ends import Ends
+from holystone.scan.sieves.packs import Packs
+from holystone.scan.sieves.rows import Rows
+from holystone.scan.sieves.sieve import Judged, Sieve
+from holystone.store.tables import history
+
+
+class Whole(Sieve):
+    name = "whole"
+    proves = Ends.proves | {"H003", "H004", "H005", "H006", "H007", "H009", "H010", "H011", "I008"}
+    pays_for = frozenset({"events"})
+
+    def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
+        packs, rows = Packs(reader.flavour), Rows(reader, within)
+        statement = packs.select(within).order_by(history.c.instance_id, history.c.execution_id)
+        for pack in reader.connection.execute(statement.execution_options(yield_per=500)):
+            instance_id, execution_id, *_, texts = pack
+            events = packs.sound_events(pack)
+            is_sound = rows.bear_out(instance_id, execution_id, events)
+            if is_sound and execution_id == rows.current_execution_id:
+                is_sound = rows.custom_status == _custom_status(events or ())
+            yield instance_id, texts, is_sound
+        for instance_id in rows.left_over():
+            yield instance_id, 0, False
+
+
+def _custom_status(events: Sequence[Any]) -> str | None:
+    """Return the custom status that a current execution's events leave: the last one set, or the one it began with."""
+    from msgspec import UNSET
+
+    for event in reversed(events):
+        if type(event).__name__ == "CustomStatusUpdated":
+            status: str | None = event.status
+            return status
+    begun_with = events[0].initial_custom_status
+    return None if begun_with is UNSET else begun_with
