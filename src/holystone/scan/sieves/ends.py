@@ -1,12 +1,12 @@
 """The sieve of the ends of histories: the first and the last event of each execution are read, the others counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, func, select
 
 from holystone.scan.reader import Reader
-from holystone.scan.relation import Conditions
+from holystone.scan.relation import AT_ONCE, Conditions
 from holystone.scan.sieves.rows import Rows
 from holystone.scan.sieves.sieve import Judged, Sieve
 from holystone.store.events import TERMINAL
@@ -14,8 +14,6 @@ from holystone.store.tables import history
 
 
 class Ends(Sieve):
-    """Executions that run are in doubt: an event that ends them may be neither the first nor the last one."""
-
     name = "ends"
     proves = frozenset(
         ("E001", "E002", "E003", "E004", "E005", "E006", "E007", "E008")
@@ -27,21 +25,33 @@ class Ends(Sieve):
         from holystone.store.event_structs import read_lines
 
         rows = Rows(reader, within)
+        running = []
         statement = _ends(within).execution_options(yield_per=500)
         for instance_id, execution_id, count, lowest, highest, first, last in reader.connection.execute(statement):
             events = None
             if lowest == 1 and highest == count:
                 events = read_lines(first if count == 1 else f"{first}\n{last}")
-            if events is not None and not _are_ends(type(events[0]).__name__, type(events[-1]).__name__):
+            if events is not None and type(events[0]).__name__ != "OrchestrationStarted":
                 events = None
-            yield instance_id, count, rows.bear_out(instance_id, execution_id, events)
-        for instance_id in rows.left_over():
-            yield instance_id, 0, False
+            is_sound = rows.bear_out(instance_id, execution_id, events)
+            if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:
+                running.append((instance_id, execution_id))
+            yield instance_id, count, is_sound
+        yield from ((instance_id, 0, False) for instance_id in _with_end(reader, running))
+        yield from ((instance_id, 0, False) for instance_id in rows.left_over())
 
 
-def _are_ends(first: str, last: str) -> bool:
-    """Return whether events of these types begin and end an execution."""
-    return first == "OrchestrationStarted" and last in TERMINAL
+def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """Yield the instances of those executions whose history has an event that ends it: neither the first nor the last.
+
+    Few executions run, so they are looked for all at once.
+    """
+    of = history.c.instance_id
+    is_end = reader.flavour.is_terminal(history.c.event_data)
+    for start in range(0, len(running), AT_ONCE):
+        some = running[start : start + AT_ONCE]
+        ended = select(of, history.c.execution_id).where(of.in_([key[0] for key in some]), is_end)
+        yield from (key[0] for key in {tuple(row) for row in reader.connection.execute(ended)}.intersection(some))
 
 
 def _ends(within: Conditions) -> Select[Any]:
