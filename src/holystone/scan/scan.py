@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,10 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding, judge
 from holystone.scan.parallel import in_order
+from holystone.scan.passes import Pass
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader, settled_before
 from holystone.scan.relation import STRIDE, Conditions, Facts, Relation
-from holystone.scan.sieves import sieve_for
+from holystone.scan.sieves import SIEVES, sieve_for
 from holystone.scan.sieves.sieve import Sieve, Sifted
 from holystone.scan.sieves.sifting import Helper, Here, helpers, sift
 from holystone.scan.sieves.spans import spans_of_instances, spans_of_store
@@ -61,7 +61,8 @@ class Scan:
     found nor new: only `baseline` says how many there were, and `suppressed` those that the `policy` puts up
     with. A `coverage` narrows the scan to the instances that it names. `selected_by` are the words of a command
     line that chose the checks; `race_window` is the age in seconds from which a row that lacks another is no race;
-    `jobs` is the number of connections that read at the same time.
+    `jobs` is the number of connections that read at the same time, on Linux some of them in processes that are forked
+    for it. Without `sieves` every relation looks at all of its rows.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Scan:
         race_window: int = RACE_WINDOW_SECONDS,
         jobs: int = 1,
         progress: Progress | None = None,
+        sieves: Sequence[Sieve] = SIEVES,
     ) -> None:
         self.store = store
         self.level = level
@@ -97,6 +99,7 @@ class Scan:
         self._settled_before_ms = settled_before(int(self.started_at.timestamp() * 1000), race_window)
         self._jobs = jobs
         self._progress = progress
+        self._sieves = sieves
 
     @property
     def verdict(self) -> Verdict:
@@ -113,18 +116,24 @@ class Scan:
     def __iter__(self) -> Iterator[Finding]:
         begun = time.monotonic()
         passes = self._passes()
-        sieve = sieve_for(self.store, [(relation.name, checks) for relation, checks in passes])
+        sieve = sieve_for(self.store, [(relation.name, checks) for relation, checks in passes], self._sieves)
         try:
             with ExitStack() as stack:
                 others = stack.enter_context(helpers(self._jobs - 1, sieve, self.store)) if sieve else []
                 connections = stack.enter_context(self.store.snapshots(self._jobs))
                 doubtful = self._doubtful(sieve, connections, others) if sieve else None
                 proven = sieve.proves if sieve and doubtful is not None else frozenset()
-                for relation, checks in passes:
-                    for is_proven in (False, True):
-                        these = [check for check in checks if (check.id in proven) is is_proven]
-                        if these:
-                            yield from self._guarded(connections, relation, these, doubtful if is_proven else None)
+                split = [
+                    (relation, [check for check in checks if (check.id in proven) is is_proven], is_proven)
+                    for relation, checks in passes
+                    for is_proven in (False, True)
+                ]
+                looks = [
+                    self._look(connections[0], relation, checks, doubtful if is_proven else None)
+                    for relation, checks, is_proven in split
+                    if checks
+                ]
+                yield from self._found(connections, [look for look in looks if look is not None])
         finally:
             self.duration_ms = round((time.monotonic() - begun) * 1000)
 
@@ -157,7 +166,7 @@ class Scan:
         return None
 
     def _doubtful(self, sieve: Sieve, connections: list[Connection], others: list[Helper]) -> list[str] | None:
-        """Return the ids of the instances that the sieve leaves in doubt; None where it leaves all or too many."""
+        """Return the ids of the instances that the sieve leaves in doubt; None where they are too many, or all."""
         reader = self._reader(connections[0])
         changed = None if self.coverage is None else self.coverage.instances
         spans = list(spans_of_store(reader, self._instances) if changed is None else spans_of_instances(changed))
@@ -175,65 +184,57 @@ class Scan:
         self.scanned |= {"instances": found.instances, "executions": found.executions, "events": found.events}
         return list(dict.fromkeys(found.doubtful))
 
-    def _guarded(
-        self,
-        connections: list[Connection],
-        relation: Relation[Any],
-        checks: list[Check],
-        doubtful: list[str] | None = None,
-    ) -> Iterator[Finding]:
-        try:
-            with ExitStack() as stack:
-                for connection in connections:
-                    stack.enter_context(connection.begin_nested())
-                yield from self._pass(connections, relation, checks, doubtful)
-        except DBAPIError as error:
-            outcome, reason = Outcome.failed, self.store.flavour.explain(error).message
-            if relation.of_store and self.store.flavour.is_refusal(error):
-                # A role that was granted SELECT before holystone made its own tables can still check the store.
-                outcome, reason = Outcome.skipped, reason.rstrip(".")
-            for check in checks:
-                self.results[check.id].outcome, self.results[check.id].reason = outcome, reason
-
-    def _pass(
-        self, connections: list[Connection], relation: Relation[Any], checks: list[Check], doubtful: list[str] | None
-    ) -> Iterator[Finding]:
-        reader = self._reader(connections[0])
+    def _look(
+        self, connection: Connection, relation: Relation[Any], checks: list[Check], doubtful: Sequence[str] | None
+    ) -> Pass | None:
+        """Return the pass over a relation, or over its rows of the instances in doubt; None where it cannot be made."""
+        reader = self._reader(connection)
         selected: Conditions = []
         if self._instances is not None:
             selected = relation.of_instances(self.store.flavour, self._instances)
         changed = None if self.coverage is None or not relation.follows_acks else self.coverage.instances
         few = changed if doubtful is None else doubtful
-        spans = list(relation.spans(reader, selected) if few is None else relation.spans_of(few))
-        total = relation.total(reader, selected) if few is None else sum(relation.total(reader, s) for s in spans)
+        try:
+            with connection.begin_nested():
+                if few is None:
+                    total = relation.total(reader, selected)
+                    spans = list(relation.spans(reader, selected)) if total > STRIDE else [[]]
+                else:
+                    spans = list(relation.spans_of(few))
+                    total = sum(relation.total(reader, span) for span in spans)
+        except DBAPIError as error:
+            self._fail(relation, checks, error)
+            return None
         if doubtful is None:
             self._count(relation, total)
-        pieces = (
-            partial(self._suspects, relation=relation, checks=checks, within=[*selected, *span], done=n * STRIDE)
-            for n, span in enumerate(spans)
-        )
-        for done, flags, facts in in_order(pieces, connections, self.store.flavour.interrupt):
-            if facts is None:
-                self._report(relation, done, total)
-                continue
-            for check, suspected in zip(checks, flags, strict=True):
-                if suspected and (finding := self._judge(check, relation, facts)) is not None:
-                    yield finding
-        self._report(relation, total, total)
+        return Pass(relation, checks, [[*selected, *span] for span in spans], total)
 
-    def _suspects(
-        self,
-        connection: Connection,
-        relation: Relation[Any],
-        checks: list[Check],
-        within: Conditions,
-        done: int,
-    ) -> Iterator[tuple[int, list[bool], Any]]:
-        """Yield the suspects of one span, and before them no suspect at all: so many rows are done by then."""
-        yield done, [], None
-        reader, predicates = self._reader(connection), [check.violated for check in checks]
-        for flags, facts in relation.suspects(reader, predicates, within):
-            yield done, flags, facts
+    def _found(self, connections: list[Connection], looks: list[Pass]) -> Iterator[Finding]:
+        """Yield the findings of all passes, one pass after the other; connections that have no more to do go on."""
+        pieces = (piece for look in looks for piece in look.pieces(self._reader))
+        last: Pass | None = None
+        for step in in_order(pieces, connections, self.store.flavour.interrupt):
+            if last is not None and last is not step.of:
+                self._report(last.relation, last.total, last.total)
+            last = step.of
+            if step.error is not None:
+                self._fail(last.relation, last.checks, step.error)
+            elif step.facts is None:
+                self._report(last.relation, step.done, last.total)
+            else:
+                for check, suspected in zip(last.checks, step.flags, strict=True):
+                    if suspected and (finding := self._judge(check, last.relation, step.facts)) is not None:
+                        yield finding
+        if last is not None:
+            self._report(last.relation, last.total, last.total)
+
+    def _fail(self, relation: Relation[Any], checks: Sequence[Check], error: DBAPIError) -> None:
+        outcome, reason = Outcome.failed, self.store.flavour.explain(error).message
+        if relation.of_store and self.store.flavour.is_refusal(error):
+            # A role that was granted SELECT before holystone made its own tables can still check the store.
+            outcome, reason = Outcome.skipped, reason.rstrip(".")
+        for check in checks:
+            self.results[check.id].outcome, self.results[check.id].reason = outcome, reason
 
     def _reader(self, connection: Connection) -> Reader:
         return Reader(self.store, connection, self._settled_before_ms)
@@ -247,7 +248,8 @@ class Scan:
             self.suppressed += 1
             return None
         if finding is not None:
-            self.results[check.id].outcome = Outcome.found
+            if self.results[check.id].outcome is Outcome.clean:
+                self.results[check.id].outcome = Outcome.found
             self.results[check.id].count += 1
         return finding
 
@@ -261,4 +263,4 @@ class Scan:
 
     def _report(self, relation: Relation[Any], done: int, total: int) -> None:
         if self._progress is not None:
-            self._progress(relation.name, min(done, total), total)
+            self._progress(relation.name, done, total)

@@ -6,7 +6,7 @@ have in common once and tells in Python which instances are surely as the engine
 and never passes a bad one. `tests/scan/test_sieves.py` holds every case of the catalogue against that.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from holystone.scan.check import Check
 from holystone.scan.sieves.ends import Ends
@@ -16,13 +16,14 @@ from holystone.scan.sieves.whole import Whole
 from holystone.store import Store
 
 SIEVES: tuple[Sieve, ...] = (Whole(), Ends())
+"""All that there are, the one that saves most first."""
 
 
-def sieve_for(store: Store, passes: Collection[tuple[str, Collection[Check]]]) -> Sieve | None:
-    """Return the sieve that saves most of these looks at relations, given by name; None where none pays."""
+def sieve_for(store: Store, passes: Collection[tuple[str, Collection[Check]]], sieves: Sequence[Sieve]) -> Sieve | None:
+    """Return the first of the sieves that saves enough of these looks at relations, given by name; None for none."""
     if not all(store.columns[table].issuperset(columns) for table, columns in NEEDS.items()):
         return None
-    for sieve in SIEVES:
+    for sieve in sieves:
         saved = {name for name, checks in passes if any(check.id in sieve.proves for check in checks)}
         if sieve.pays_for <= saved:
             return sieve

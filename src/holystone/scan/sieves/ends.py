@@ -36,9 +36,9 @@ class Ends(Sieve):
             is_sound = rows.bear_out(instance_id, execution_id, events)
             if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:
                 running.append((instance_id, execution_id))
-            yield instance_id, count, is_sound
-        yield from ((instance_id, 0, False) for instance_id in _with_end(reader, running))
-        yield from ((instance_id, 0, False) for instance_id in rows.left_over())
+            yield Judged(instance_id, count, is_sound)
+        yield from (Judged(instance_id, 0, False) for instance_id in _with_end(reader, running))
+        yield from (Judged(instance_id, 0, False) for instance_id in rows.out_of_step())
 
 
 def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[str]:

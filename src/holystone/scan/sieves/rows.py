@@ -1,9 +1,9 @@
 """The rows of executions and of their instances, beside the events that they are copies of."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, case, select, true
+from sqlalchemy import Select, Table, and_, case, func, select, true, union
 
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
@@ -20,120 +20,132 @@ _OUTPUT = {"OrchestrationCompleted": "output", "OrchestrationContinuedAsNew": "i
 """Type of a terminal event -> the field that the engine copies into the row."""
 
 
+class Row(NamedTuple):
+    """A row of executions, with that of its instance: None where there is none."""
+
+    instance_id: Any
+    execution_id: Any
+    status: Any = None
+    output: Any = None
+    is_untimed: Any = None
+    """Whether it has no completed_at."""
+    well_timed: Any = None
+    """Whether it has one in the form that the engine writes."""
+    current_execution_id: Any = None
+    custom_status: Any = None
+    name: Any = None
+    version: Any = None
+    parent: Any = None
+    parent_exists: Any = None
+
+
 class Rows:
     """The rows of the executions whose history meets some conditions, read along with it, in its order.
 
-    A history, a row of executions and a row of instances belong together as they come, and each instance ends with its
-    current execution. Where that is not so, something has lost its like: all that comes after is left in doubt.
+    Histories and rows belong together as they come, and each instance ends with its current execution. Where that is
+    not so, something has lost its like, and all that comes after is left in doubt.
     """
 
     def __init__(self, reader: Reader, within: Conditions) -> None:
+        self._reader = reader
+        self._within = within
         self._with_completed_at = reader.flavour.statuses_with_completed_at
-        self._executions = _read(reader, _executions(reader.flavour, within))
-        self._instances = _read(reader, _instances(within))
-        self._instance: Any = (None, None)
+        statement = _rows(reader.flavour, within).execution_options(yield_per=500)
+        self._rows = iter(reader.connection.execute(statement))
+        self._instances = 0
         self._began_alone = False
-        self._is_whole = True
         self._in_step = True
-        self._astray: list[Any] = []
-
-    @property
-    def current_execution_id(self) -> Any:
-        """Of the instance whose execution was borne out last, as are the others."""
-        return self._instance[1]
-
-    @property
-    def custom_status(self) -> Any:
-        return self._instance[2]
+        self.last = Row(None, None)
+        """The row that was looked at last."""
 
     def bear_out(self, instance_id: Any, execution_id: int, events: Sequence[Any] | None) -> bool:
-        """Return whether the rows of the next execution surely are what its events make of them.
+        """Return whether the row of the next execution, and its instance's, surely are what its events make of them.
 
         The events are structs, the first and the last one at least, and none but the last one may end the execution;
         None says that they cannot be relied on.
         """
         if not self._in_step:
             return False
-        execution = next(self._executions, (None, None))
-        if self._instance[0] != instance_id:
-            before, was_whole = self._instance[0], self._is_whole
-            self._instance, self._began_alone = next(self._instances, (None, None)), False
-            if not was_whole:
-                self._lose_step(before, execution[0], self._instance[0])
-        if not execution[0] == self._instance[0] == instance_id or execution[1] != execution_id:
-            self._lose_step(execution[0], self._instance[0])
-        self._is_whole = execution_id == self.current_execution_id
+        before, row = self.last, Row(*next(self._rows, (None, None)))
+        self.last = row
+        if row.instance_id != before.instance_id:
+            self._instances += 1
+            self._began_alone = False
+            self._in_step = before.execution_id == before.current_execution_id
+        if row.instance_id != instance_id or row.execution_id != execution_id:
+            self._in_step = False
         if events is None or not self._in_step:
             return False
         if execution_id == 1:
             self._began_alone = events[0].parent_instance is None
-        status = self._status(execution, events[-1])
-        if not self._is_whole:
+        status = self._status(row, events[-1])
+        if execution_id != row.current_execution_id:
             return status == CONTINUED_AS_NEW
         # What takes an instance on that has continued as new, no event tells.
-        return status not in (None, CONTINUED_AS_NEW) and self._instance_agrees(events[0])
+        return status not in (None, CONTINUED_AS_NEW) and self._instance_agrees(row, events[0])
 
-    def left_over(self) -> Iterator[Any]:
-        """Yield the instance ids of the rows that may have no history, after the last one: there should be none."""
-        if not self._is_whole:
-            yield self._instance[0]
-        yield from filter(None, self._astray)
-        for rows in (self._executions, self._instances):
-            for row in rows:
-                yield row[0]
+    def out_of_step(self) -> Iterator[Any]:
+        """Yield the ids of all instances, after the last history, where rows and histories have not come in step."""
+        narrowed = _on(instances, self._within)
+        ended = self.last.execution_id == self.last.current_execution_id and next(self._rows, None) is None
+        if self._in_step and ended:
+            count = select(func.count()).select_from(instances).where(*narrowed)
+            if self._reader.connection.execute(count).scalar_one() == self._instances:
+                return
+        of = executions.c.instance_id
+        every = union(
+            select(instances.c.instance_id).where(*narrowed), select(of).where(*_on(executions, self._within))
+        )
+        yield from self._reader.connection.execute(every).scalars()
 
-    def _lose_step(self, *instance_ids: Any) -> None:
-        self._in_step = False
-        self._astray.extend(instance_ids)
-
-    def _status(self, execution: Any, last: Any) -> str | None:
+    def _status(self, row: Row, last: Any) -> str | None:
         """Return the status of an execution's row, None where the row is not what the last event makes of it."""
-        _, _, status, output, completed_at, well_formed = execution
         kind = type(last).__name__
-        if status != TERMINAL.get(kind, RUNNING):
+        if row.status != TERMINAL.get(kind, RUNNING):
             return None
-        if status in self._with_completed_at:
-            if completed_at is None or not well_formed:
-                return None
-        elif completed_at is not None:
+        if not (row.well_timed if row.status in self._with_completed_at else row.is_untimed):
             return None
-        if status == RUNNING:
-            return RUNNING if output is None else None
-        said = display_message(last.details) if status == FAILED else getattr(last, _OUTPUT[kind])
-        return status if said is not None and said == output else None
+        if row.status == RUNNING:
+            return RUNNING if row.output is None else None
+        said = display_message(last.details) if row.status == FAILED else getattr(last, _OUTPUT[kind])
+        return row.status if said is not None and said == row.output else None
 
-    def _instance_agrees(self, start: Any) -> bool:
-        _, _, _, name, version, parent, parent_exists = self._instance
+    def _instance_agrees(self, row: Row, start: Any) -> bool:
         return (
-            name == start.name
-            and version == start.version
-            and parent == start.parent_instance
+            row.name == start.name
+            and row.version == start.version
+            and row.parent == start.parent_instance
             # Engines before 0.1.30 name the parent in the first execution alone.
-            and (self._began_alone if parent is None else bool(parent_exists))
+            and (self._began_alone if row.parent is None else bool(row.parent_exists))
         )
 
 
-def _read(reader: Reader, statement: Select[Any]) -> Iterator[Any]:
-    return iter(reader.connection.execute(statement.execution_options(yield_per=500)))
+def _on(table: Table, within: Conditions) -> Conditions:
+    """Return the conditions on `history` as conditions on another table."""
+    return on(table.c.instance_id, history.c.instance_id, within)
 
 
-def _executions(flavour: Flavour, within: Conditions) -> Select[Any]:
-    of = executions.c
-    columns = [of.instance_id, of.execution_id, of.status, of.output, of.completed_at]
-    well_formed = flavour.completed_at_well_formed(of.completed_at)
-    narrowed = on(of.instance_id, history.c.instance_id, within)
-    return select(*columns, well_formed).where(*narrowed).order_by(of.instance_id, of.execution_id)
-
-
-def _instances(within: Conditions) -> Select[Any]:
-    of, parent = instances.c, instances.alias("parent").c
-    copies = [of.orchestration_name, of.orchestration_version, of.parent_instance_id]
-    parent_exists = case(
-        (of.parent_instance_id.is_not(None), there_is(parent.instance_id == of.parent_instance_id)), else_=true()
-    )
-    narrowed = on(of.instance_id, history.c.instance_id, within)
+def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
+    """Return the select of the columns of `Row`, in the order of the key of executions."""
+    of, instance, parent = executions.c, instances.c, instances.alias("parent").c
+    named = instance.parent_instance_id
+    joined = and_(instance.instance_id == of.instance_id, *_on(instances, within))
     return (
-        select(of.instance_id, of.current_execution_id, of.custom_status, *copies, parent_exists)
-        .where(*narrowed)
-        .order_by(of.instance_id)
+        select(
+            of.instance_id,
+            of.execution_id,
+            of.status,
+            of.output,
+            of.completed_at.is_(None),
+            and_(of.completed_at.is_not(None), flavour.completed_at_well_formed(of.completed_at)),
+            instance.current_execution_id,
+            instance.custom_status,
+            instance.orchestration_name,
+            instance.orchestration_version,
+            named,
+            case((named.is_not(None), there_is(parent.instance_id == named)), else_=true()),
+        )
+        .select_from(executions.outerjoin(instances, joined))
+        .where(*_on(executions, within))
+        .order_by(of.instance_id, of.execution_id)
     )

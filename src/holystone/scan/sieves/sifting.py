@@ -44,8 +44,9 @@ class Here:
         self._sieve, self._reader = sieve, reader
 
     def sift(self, span: Span) -> Sifted | None:
+        connection = self._reader.connection
         try:
-            with self._reader.connection.begin_nested():
+            with connection.begin_nested(), self._reader.flavour.utf8_only(connection):
                 return self._sieve.sift(self._reader, span.conditions(self._reader.flavour))
         except DBAPIError:
             return None

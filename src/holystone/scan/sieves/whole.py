@@ -24,11 +24,11 @@ class Whole(Sieve):
             instance_id, execution_id, *_, texts = pack
             events = packs.sound_events(pack)
             is_sound = rows.bear_out(instance_id, execution_id, events)
-            if is_sound and execution_id == rows.current_execution_id:
-                is_sound = rows.custom_status == _custom_status(events or ())
-            yield instance_id, texts, is_sound
-        for instance_id in rows.left_over():
-            yield instance_id, 0, False
+            if is_sound and execution_id == rows.last.current_execution_id:
+                is_sound = rows.last.custom_status == _custom_status(events or ())
+            yield Judged(instance_id, texts, is_sound)
+        for instance_id in rows.out_of_step():
+            yield Judged(instance_id, 0, False)
 
 
 def _custom_status(events: Sequence[Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -117,6 +118,10 @@ class Flavour(ABC):
 
     def read_quickly(self, connection: Connection) -> None:  # noqa: B027
         """Have a snapshot's connection do what is quicker for a scan, up to the end of its transaction."""
+
+    def utf8_only(self, connection: Connection) -> AbstractContextManager[None]:
+        """Return a context in which text is read more quickly, and a statement fails that comes upon any other."""
+        return nullcontext()
 
     @abstractmethod
     def limit_statements(self, connection: Connection, seconds: float) -> None:

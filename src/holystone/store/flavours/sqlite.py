@@ -3,7 +3,8 @@
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -175,6 +176,16 @@ class SQLite(Flavour):
 
     def adopt_view(self, connection: Connection, view: str | None) -> None:
         """SQLite has no views to share: each connection sees the last commit before its first read."""
+
+    @contextmanager
+    def utf8_only(self, connection: Connection) -> Iterator[None]:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        lenient, driver.text_factory = driver.text_factory, str
+        try:
+            yield
+        finally:
+            driver.text_factory = lenient
 
     def limit_statements(self, connection: Connection, seconds: float) -> None:
         driver = connection.connection.driver_connection

@@ -1,0 +1,52 @@
+"""Passes: looks at the rows of one relation each, for all checks of it, in pieces that connections share out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from holystone.scan.check import Check
+from holystone.scan.parallel import Work
+from holystone.scan.reader import Reader
+from holystone.scan.relation import STRIDE, Conditions, Relation
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """A look at `total` rows of a relation, span by span."""
+
+    relation: Relation[Any]
+    checks: Sequence[Check]
+    spans: Sequence[Conditions]
+    total: int
+
+    def pieces(self, reader: Callable[[Connection], Reader]) -> Iterator["Work[Connection, Step]"]:
+        """Yield the pieces of work that make up the pass, one a span."""
+        for number, span in enumerate(self.spans):
+            yield partial(self._steps, reader=reader, span=span, done=number * STRIDE)
+
+    def _steps(
+        self, connection: Connection, reader: Callable[[Connection], Reader], span: Conditions, done: int
+    ) -> Iterator["Step"]:
+        yield Step(self, min(done, self.total))
+        predicates = [check.violated for check in self.checks]
+        try:
+            with connection.begin_nested():
+                for flags, facts in self.relation.suspects(reader(connection), predicates, span):
+                    yield Step(self, done, flags, facts)
+        except DBAPIError as error:
+            yield Step(self, done, error=error)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A suspect, and which of the pass's checks suspect it; or none, where `done` rows are done, or an error came."""
+
+    of: Pass
+    done: int
+    flags: Sequence[bool] = ()
+    facts: Any = None
+    error: DBAPIError | None = None

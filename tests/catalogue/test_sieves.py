@@ -1,0 +1,121 @@
+"""What a sieve does not doubt is sound: no check that it proves finds anything there, whatever was done to the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, delete, select, update
+
+from cases.case import Write
+from catalogue.conftest import Prepare
+from catalogue.sources import case_of
+from conftest import ENGINES, FLAVOURS, Flavour, MakeStore
+from holystone.errors import StoreUnavailableError
+from holystone.scan.catalogue import checks
+from holystone.scan.check import Check
+from holystone.scan.reader import Reader
+from holystone.scan.scan import Scan
+from holystone.scan.sieves import SIEVES
+from holystone.scan.sieves.sieve import Sieve
+from holystone.store import Store
+from holystone.store.tables import Moment, executions, history, instances
+
+EVERY_CHECK = list(checks())
+ON_EACH_FLAVOUR = [
+    pytest.param(check, flavour, id=f"{check.id}-{flavour}")
+    for check in EVERY_CHECK
+    for flavour in FLAVOURS
+    if flavour in check.flavours
+]
+SCENARIOS = ["completed", "chains", "parents", "waiting", "key-values"]
+OTHERS = (None, "", "x", 0, 1, 2, 7)
+
+
+def doubtful(sieve: Sieve, store: Store) -> set[str]:
+    with store.snapshot() as connection:
+        sifted = sieve.sift(Reader(store, connection), [])
+    assert not sifted.strange
+    return set(sifted.doubtful)
+
+
+def found(sieve: Sieve, store: Store) -> set[tuple[str, str]]:
+    """Instance and check of what the checks that the sieve proves find by themselves."""
+    proven = [check for check in EVERY_CHECK if check.id in sieve.proves]
+    return {(finding.instance_id, finding.check.id) for finding in Scan(store, proven, sieves=())}
+
+
+@pytest.mark.parametrize("sieve", SIEVES, ids=lambda sieve: sieve.name)
+def test_sieve_proves_checks_that_there_are(sieve: Sieve) -> None:
+    assert sieve.proves <= {check.id for check in EVERY_CHECK}
+
+
+@pytest.mark.parametrize("state", ["healthy", "broken"])
+@pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+def test_findings_of_every_case_are_in_doubt(check: Check, flavour: str, state: str, prepare: Prepare) -> None:
+    case = case_of(check)
+    write: Write = getattr(case, state)
+    store = prepare(flavour, write, own=case.alters_schema).store
+    for sieve in SIEVES:
+        assert {instance for instance, _ in found(sieve, store)} <= doubtful(sieve, store)
+
+
+@pytest.mark.long
+def test_no_damage_of_a_row_escapes(engine_store: MakeStore, flavour: Flavour) -> None:
+    """Each value of each row that an engine wrote is replaced, and each row taken away, one at a time."""
+    made = engine_store(ENGINES[-1], flavour, SCENARIOS)
+    store = Store.open(made.target, made.schema)
+    healthy = {sieve: doubtful(sieve, store) for sieve in SIEVES}
+    noticed = 0
+    for damage, mend in damages(store):
+        try:
+            with store.transaction() as connection:
+                connection.execute(damage)
+        except StoreUnavailableError:  # another row has this key already
+            continue
+        for sieve in SIEVES:
+            bad = {instance for instance, _ in found(sieve, store)}
+            noticed += bool(bad)
+            assert bad <= doubtful(sieve, store), damage.compile().params
+        with store.transaction() as connection:
+            connection.execute(mend)
+    assert noticed > 200
+    assert {sieve: doubtful(sieve, store) for sieve in SIEVES} == healthy
+
+
+def damages(store: Store) -> Iterator[tuple[Any, Any]]:
+    """Statements that damage the store in one place each, and statements that take that back."""
+    for table in (executions, instances, history):
+        with store.snapshot() as connection:
+            rows = connection.execute(select(table)).mappings().all()
+        for row in rows[:: 1 + len(rows) // 40]:
+            key = [column == row[column.name] for column in table.primary_key]
+            yield delete(table).where(*key), table.insert().values(**row)
+            for column in table.c:
+                for value in OTHERS:
+                    if fits(column, value) and value != row[column.name]:
+                        of_damaged = [
+                            other == (value if other is column else row[other.name]) for other in table.primary_key
+                        ]
+                        yield (
+                            update(table).where(*key).values({column: value}),
+                            update(table).where(*of_damaged).values({column: row[column.name]}),
+                        )
+
+
+def fits(column: Column[Any], value: Any) -> bool:
+    if value is None:
+        return bool(column.nullable)
+    return not isinstance(column.type, Moment) and isinstance(value, column.type.python_type)
+
+
+@pytest.mark.parametrize("sieve", SIEVES, ids=lambda sieve: sieve.name)
+def test_little_that_the_engine_wrote_is_in_doubt(
+    engine_store: MakeStore, engine_version: str, flavour: Flavour, sieve: Sieve
+) -> None:
+    made = engine_store(engine_version, flavour)
+    store = Store.open(made.target, made.schema)
+    with store.snapshot() as connection:
+        sifted = sieve.sift(Reader(store, connection), [])
+    assert len(sifted.doubtful) < sifted.instances / 4, sifted.doubtful

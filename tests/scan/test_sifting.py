@@ -1,0 +1,83 @@
+"""Other processes help to sift a store, see it as this one does, and may die of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
+from holystone.scan.scan import Scan
+from holystone.scan.sieves import spans
+from holystone.store import Store
+
+# No process is forked from one that has threads, as those of the tests have.
+SCRIPT = """
+import multiprocessing, os, sys
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
+from holystone.scan.scan import Scan
+from holystone.scan.sieves import sifting, spans
+from holystone.store import Store
+
+target, schema, level, mishap = sys.argv[1:]
+spans.EXECUTIONS = 2
+helped = []
+sift = sifting.Helper.sift
+
+def watched(helper, span):
+    helped.append(os.getpid() != helper._process.pid)
+    if mishap == "killed" and len(helped) == 2:
+        helper._process.kill()
+        helper._process.join()
+    return sift(helper, span)
+
+sifting.Helper.sift = watched
+store = Store.open(target, schema or None, read_only=True)
+scan = Scan(store, select_checks(Level[level]), level=Level[level], jobs=3)
+for finding in scan:
+    print(finding.check.id, finding.instance_id, finding.execution_id)
+assert helped and all(helped)
+assert scan.verdict == "drift", scan.verdict
+assert multiprocessing.active_children() == []
+"""
+
+
+@pytest.fixture
+def drifted(engine_store: MakeStore, flavour: Flavour) -> EngineStore:
+    made = engine_store(ENGINES[-1], flavour, ["completed", "chains", "parents", "waiting"])
+    made.execute("UPDATE executions SET status = 'Running' WHERE status = 'Completed'")
+    made.execute("DELETE FROM history WHERE event_id = 2")
+    made.execute("UPDATE instances SET parent_instance_id = 'nobody'")
+    return made
+
+
+@pytest.mark.parametrize("mishap", ["", "killed"])
+@pytest.mark.parametrize("level", ["standard", "deep"])
+def test_helpers_change_nothing(drifted: EngineStore, level: str, mishap: str) -> None:
+    command = [sys.executable, "-c", SCRIPT, drifted.target, drifted.schema or "", level, mishap]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert sorted(ran.stdout.splitlines()) == sorted(" ".join(map(str, row)) for row in found(drifted, Level[level]))
+
+
+def found(made: EngineStore, level: Level) -> list[tuple[Any, ...]]:
+    store = Store.open(made.target, made.schema, read_only=True)
+    return [(one.check.id, one.instance_id, one.execution_id) for one in Scan(store, select_checks(level), sieves=())]
+
+
+@pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=lambda level: level.name)
+def test_sieve_gives_up_where_all_are_in_doubt(
+    drifted: EngineStore, level: Level, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spans, "EXECUTIONS", 2)
+    monkeypatch.setattr("holystone.scan.sieves.sieve._FEW", 0)
+    store = Store.open(drifted.target, drifted.schema, read_only=True)
+    scan = Scan(store, select_checks(level))
+    assert sorted((one.check.id, one.instance_id, one.execution_id) for one in scan) == sorted(found(drifted, level))
+    executions = drifted.execute("SELECT count(*) FROM executions")[0][0]
+    assert scan.scanned["executions"] == executions
