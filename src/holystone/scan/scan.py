@@ -29,6 +29,10 @@ Progress = Callable[[str, int, int], None]
 """Called with a relation's name, the rows done, and the rows in all."""
 
 
+_COUNTED = ("instances", "executions")
+"""The relations whose rows are counted even where a sieve has spared most of them a look."""
+
+
 class Outcome(StrEnum):
     clean = "clean"
     found = "found"
@@ -181,7 +185,7 @@ class Scan:
                 return None
             if self._progress is not None:
                 self._progress("histories", number, len(spans))
-        self.scanned |= {"instances": found.instances, "executions": found.executions, "events": found.events}
+        self.scanned["events"] = found.events
         return list(dict.fromkeys(found.doubtful))
 
     def _look(
@@ -193,20 +197,23 @@ class Scan:
         if self._instances is not None:
             selected = relation.of_instances(self.store.flavour, self._instances)
         changed = None if self.coverage is None or not relation.follows_acks else self.coverage.instances
-        few = changed if doubtful is None else doubtful
+        spans: list[Conditions] = [[]]
+        total = 0
         try:
             with connection.begin_nested():
-                if few is None:
-                    total = relation.total(reader, selected)
-                    spans = list(relation.spans(reader, selected)) if total > STRIDE else [[]]
-                else:
-                    spans = list(relation.spans_of(few))
-                    total = sum(relation.total(reader, span) for span in spans)
+                if doubtful is None or relation.name in _COUNTED:
+                    if changed is not None:
+                        spans = list(relation.spans_of(changed))
+                    total = sum(relation.total(reader, [*selected, *span]) for span in spans)
+                    self._count(relation, total)
+                if doubtful is not None:
+                    spans = list(relation.spans_of(doubtful))
+                    total = len(doubtful)
+                elif changed is None and total > STRIDE:
+                    spans = list(relation.spans(reader, selected))
         except DBAPIError as error:
             self._fail(relation, checks, error)
             return None
-        if doubtful is None:
-            self._count(relation, total)
         return Pass(relation, checks, [[*selected, *span] for span in spans], total)
 
     def _found(self, connections: list[Connection], looks: list[Pass]) -> Iterator[Finding]:

@@ -1,6 +1,8 @@
 """The sieve of the ends of histories: the first and the last event of each execution are read, the others counted."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, func, select
@@ -24,21 +26,21 @@ class Ends(Sieve):
     def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
         from holystone.store.event_structs import read_lines
 
-        rows = Rows(reader, within)
         running = []
         statement = _ends(within).execution_options(yield_per=500)
-        for instance_id, execution_id, count, lowest, highest, first, last in reader.connection.execute(statement):
-            events = None
-            if lowest == 1 and highest == count:
-                events = read_lines(first if count == 1 else f"{first}\n{last}")
-            if events is not None and type(events[0]).__name__ != "OrchestrationStarted":
+        with closing(Rows(reader, within)) as rows:
+            for instance_id, execution_id, count, lowest, highest, first, last in reader.connection.execute(statement):
                 events = None
-            is_sound = rows.bear_out(instance_id, execution_id, events)
-            if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:
-                running.append((instance_id, execution_id))
-            yield Judged(instance_id, count, is_sound)
-        yield from (Judged(instance_id, 0, False) for instance_id in _with_end(reader, running))
-        yield from (Judged(instance_id, 0, False) for instance_id in rows.out_of_step())
+                if lowest == 1 and highest == count:
+                    events = read_lines(first if count == 1 else f"{first}\n{last}")
+                if events is not None and type(events[0]).__name__ != "OrchestrationStarted":
+                    events = None
+                is_sound = rows.bear_out(instance_id, execution_id, events)
+                if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:
+                    running.append((instance_id, execution_id))
+                yield instance_id, count, is_sound
+            for instance_id in chain(_with_end(reader, running), rows.out_of_step()):
+                yield instance_id, 0, False
 
 
 def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[str]:

@@ -51,7 +51,8 @@ class Rows:
         self._within = within
         self._with_completed_at = reader.flavour.statuses_with_completed_at
         statement = _rows(reader.flavour, within).execution_options(yield_per=500)
-        self._rows = iter(reader.connection.execute(statement))
+        self._result = reader.connection.execute(statement)
+        self._rows = iter(self._result)
         self._instances = 0
         self._began_alone = False
         self._in_step = True
@@ -83,6 +84,10 @@ class Rows:
             return status == CONTINUED_AS_NEW
         # What takes an instance on that has continued as new, no event tells.
         return status not in (None, CONTINUED_AS_NEW) and self._instance_agrees(row, events[0])
+
+    def close(self) -> None:
+        """Leave the rows that are still to come."""
+        self._result.close()
 
     def out_of_step(self) -> Iterator[Any]:
         """Yield the ids of all instances, after the last history, where rows and histories have not come in step."""

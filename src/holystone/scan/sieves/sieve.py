@@ -3,19 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 
-
-class Judged(NamedTuple):
-    """What is thought of an execution: whether it surely is as the engine writes it."""
-
-    instance_id: Any
-    events: int
-    is_sound: bool
-
+Judged = tuple[Any, int, bool]
+"""Of an execution: its instance, how many events it has, and whether it surely is as the engine writes it."""
 
 _FEW = 1_000
 """Instances in doubt that are few in any store."""
@@ -26,7 +20,6 @@ class Sifted:
     """What came of a part of a store: how much of it there is, and the ids of the instances in doubt, in order."""
 
     instances: int = 0
-    executions: int = 0
     events: int = 0
     doubtful: list[str] = field(default_factory=list)
     strange: bool = False
@@ -37,21 +30,15 @@ class Sifted:
         """Whether so many are in doubt that all may be looked at as well."""
         return self.strange or len(self.doubtful) > max(_FEW, self.instances // 5)
 
-    def note(self, judged: Judged) -> None:
-        """Add an execution."""
-        self.executions += 1
-        self.events += judged.events
-        if judged.is_sound:
-            return
-        if not isinstance(judged.instance_id, str):
+    def doubt(self, instance_id: Any) -> None:
+        if not isinstance(instance_id, str):
             self.strange = True
-        elif not self.doubtful or self.doubtful[-1] != judged.instance_id:
-            self.doubtful.append(judged.instance_id)
+        elif not self.doubtful or self.doubtful[-1] != instance_id:
+            self.doubtful.append(instance_id)
 
     def add(self, other: "Sifted") -> None:
         """Add what came of the next part."""
         self.instances += other.instances
-        self.executions += other.executions
         self.events += other.events
         self.doubtful += other.doubtful
         self.strange |= other.strange
@@ -73,10 +60,12 @@ class Sieve(ABC):
         """Return what came of the executions that meet the conditions, which are on columns of `history`."""
         sifted = Sifted()
         last: Any = None
-        for judged in self.judged(reader, within):
-            sifted.instances += judged.instance_id != last
-            last = judged.instance_id
-            sifted.note(judged)
+        for instance_id, events, is_sound in self.judged(reader, within):
+            sifted.instances += instance_id != last
+            last = instance_id
+            sifted.events += events
+            if not is_sound:
+                sifted.doubt(instance_id)
         return sifted
 
     @abstractmethod

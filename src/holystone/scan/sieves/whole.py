@@ -1,6 +1,7 @@
 """The sieve of whole histories: every event is read."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from holystone.scan.reader import Reader
@@ -18,17 +19,18 @@ class Whole(Sieve):
     pays_for = frozenset({"events"})
 
     def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
-        packs, rows = Packs(reader.flavour), Rows(reader, within)
+        packs = Packs(reader.flavour)
         statement = packs.select(within).order_by(history.c.instance_id, history.c.execution_id)
-        for pack in reader.connection.execute(statement.execution_options(yield_per=500)):
-            instance_id, execution_id, *_, texts = pack
-            events = packs.sound_events(pack)
-            is_sound = rows.bear_out(instance_id, execution_id, events)
-            if is_sound and execution_id == rows.last.current_execution_id:
-                is_sound = rows.last.custom_status == _custom_status(events or ())
-            yield Judged(instance_id, texts, is_sound)
-        for instance_id in rows.out_of_step():
-            yield Judged(instance_id, 0, False)
+        with closing(Rows(reader, within)) as rows:
+            for pack in reader.connection.execute(statement.execution_options(yield_per=500)):
+                instance_id, execution_id, *_, texts = pack
+                events = packs.sound_events(pack)
+                is_sound = rows.bear_out(instance_id, execution_id, events)
+                if is_sound and execution_id == rows.last.current_execution_id:
+                    is_sound = rows.last.custom_status == _custom_status(events or ())
+                yield instance_id, texts, is_sound
+            for instance_id in rows.out_of_step():
+                yield instance_id, 0, False
 
 
 def _custom_status(events: Sequence[Any]) -> str | None:
