@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement
+from sqlalchemy import Column, ColumnElement, select
 from sqlalchemy.sql import visitors
 
 
@@ -23,3 +23,14 @@ def on(
         for condition in conditions
         if all(part is of for part in visitors.iterate(condition) if isinstance(part, Column))
     ]
+
+
+def of_chosen(
+    column: ColumnElement[str], of: Column[str], conditions: Sequence[ColumnElement[bool]]
+) -> list[ColumnElement[bool]]:
+    """Return the conditions that a row is of an instance which meets them; `of` is the id in their own table.
+
+    Ids that are given are looked up by index. To choose them by a subquery would have a whole history read instead.
+    """
+    narrowed = on(column, of, conditions)
+    return narrowed if len(narrowed) == len(conditions) else [column.in_(select(of).where(*conditions))]

@@ -125,15 +125,15 @@ class Scan:
             with ExitStack() as stack:
                 others = stack.enter_context(helpers(self._jobs - 1, sieve, self.store)) if sieve else []
                 connections = stack.enter_context(self.store.snapshots(self._jobs))
-                doubtful = self._doubtful(sieve, connections, others) if sieve else None
-                proven = sieve.proves if sieve and doubtful is not None else frozenset()
+                sifted = self._sifted(sieve, connections, others) if sieve else None
+                proven = sieve.proves if sieve and sifted else frozenset()
                 split = [
                     (relation, [check for check in checks if (check.id in proven) is is_proven], is_proven)
                     for relation, checks in passes
                     for is_proven in (False, True)
                 ]
                 looks = [
-                    self._look(connections[0], relation, checks, doubtful if is_proven else None)
+                    self._look(connections[0], relation, checks, sifted if is_proven else None)
                     for relation, checks, is_proven in split
                     if checks
                 ]
@@ -169,46 +169,53 @@ class Scan:
                     return f"the store is of an older engine and lacks {what}"
         return None
 
-    def _doubtful(self, sieve: Sieve, connections: list[Connection], others: list[Helper]) -> list[str] | None:
-        """Return the ids of the instances that the sieve leaves in doubt; None where they are too many, or all."""
+    def _sifted(self, sieve: Sieve, connections: list[Connection], others: list[Helper]) -> Sifted | None:
+        """Return what came of the sieve; None where it failed, or leaves too many instances in doubt."""
         reader = self._reader(connections[0])
         changed = None if self.coverage is None else self.coverage.instances
-        spans = list(spans_of_store(reader, self._instances) if changed is None else spans_of_instances(changed))
+        try:
+            with connections[0].begin_nested():
+                spans = list(
+                    spans_of_store(reader, self._instances) if changed is None else spans_of_instances(changed)
+                )
+        except DBAPIError:  # the relations will come upon the same, and say so
+            return None
         for other in others:
             other.begin(self.store.flavour.share_view(connections[0]))
-        found = Sifted()
-        for number, sifted in enumerate(sift([Here(sieve, reader), *others], spans)):
-            if sifted is None:
+        whole = Sifted()
+        for number, part in enumerate(sift([Here(sieve, reader), *others], spans)):
+            if part is None:
                 return None
-            found.add(sifted)
-            if found.is_hopeless:
+            whole.add(part)
+            if whole.is_hopeless:
                 return None
             if self._progress is not None:
                 self._progress("histories", number, len(spans))
-        self.scanned["events"] = found.events
-        return list(dict.fromkeys(found.doubtful))
+        self.scanned["events"] = whole.events
+        return whole
 
     def _look(
-        self, connection: Connection, relation: Relation[Any], checks: list[Check], doubtful: Sequence[str] | None
+        self, connection: Connection, relation: Relation[Any], checks: list[Check], sifted: Sifted | None
     ) -> Pass | None:
-        """Return the pass over a relation, or over its rows of the instances in doubt; None where it cannot be made."""
+        """Return the pass over a relation, or over what a sieve has left of it; None where it cannot be made."""
         reader = self._reader(connection)
         selected: Conditions = []
         if self._instances is not None:
             selected = relation.of_instances(self.store.flavour, self._instances)
+        left = None if sifted is None else sifted.left(relation.name)
         changed = None if self.coverage is None or not relation.follows_acks else self.coverage.instances
         spans: list[Conditions] = [[]]
         total = 0
         try:
             with connection.begin_nested():
-                if doubtful is None or relation.name in _COUNTED:
+                if left is None or relation.name in _COUNTED:
                     if changed is not None:
                         spans = list(relation.spans_of(changed))
                     total = sum(relation.total(reader, [*selected, *span]) for span in spans)
                     self._count(relation, total)
-                if doubtful is not None:
-                    spans = list(relation.spans_of(doubtful))
-                    total = len(doubtful)
+                if left is not None:
+                    spans = list(relation.spans_of(left))
+                    total = len(left)
                 elif changed is None and total > STRIDE:
                     spans = list(relation.spans(reader, selected))
         except DBAPIError as error:

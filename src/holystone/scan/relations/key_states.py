@@ -26,6 +26,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation, Suspect
 from holystone.scan.relations.key_entries import NEEDS, Columns, Mismatch, leftover, mismatches, rows_of
@@ -47,9 +48,8 @@ class KeyStateSource:
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
-        chosen = select(instances.c.instance_id).where(*within) if within else None
-        events = _of(chosen, history, flavour.type_begins(history, "KeyValue")).cte("key_event")
-        stored, changed = (_of(chosen, table).subquery(table.name) for table in (kv_store, kv_delta))
+        events = _of(within, history, flavour.type_begins(history, "KeyValue")).cte("key_event")
+        stored, changed = (_of(within, table).subquery(table.name) for table in (kv_store, kv_delta))
         having = union(*(select(rows.c.instance_id) for rows in (events, stored, changed)))
         current = and_(
             executions.c.instance_id == instances.c.instance_id,
@@ -71,9 +71,9 @@ class KeyStateSource:
         return list(self.rows.c)
 
 
-def _of(chosen: Select[Any] | None, table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
+def _of(within: Conditions, table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
     columns = [column for column in table.c if column.name not in ("event_type", "created_at")]
-    return select(*columns).where(*conditions, *([] if chosen is None else [table.c.instance_id.in_(chosen)]))
+    return select(*columns).where(*conditions, *of_chosen(table.c.instance_id, instances.c.instance_id, within))
 
 
 def _part(what: int, of: Any, number: Any, name: Any, text: Any, event_id: Any = None) -> Select[Any]:

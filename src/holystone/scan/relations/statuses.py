@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, literal, not_, select
 
+from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.store.events import EVENT_TYPES
@@ -32,8 +33,7 @@ class StatusSource:
         # Grouped by an expression, so that SQLite does not go by the index, and from row to row all over the file.
         key = (cast(event.instance_id, Text).label("instance_id"), event.execution_id)
         updates = select(*key, func.max(event.event_id).label("event_id")).where(is_update).group_by(*key)
-        if within:
-            updates = updates.where(event.instance_id.in_(select(instances.c.instance_id).where(*within)))
+        updates = updates.where(*of_chosen(event.instance_id, instances.c.instance_id, within))
         last = updates.subquery("last_update")
         columns = ("instance_id", "current_execution_id", "custom_status")
         instance = select(*(instances.c[name] for name in columns)).where(*within).offset(0).subquery("instance")

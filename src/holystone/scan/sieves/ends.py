@@ -38,9 +38,9 @@ class Ends(Sieve):
                 is_sound = rows.bear_out(instance_id, execution_id, events)
                 if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:
                     running.append((instance_id, execution_id))
-                yield instance_id, count, is_sound
+                yield instance_id, count, is_sound, False
             for instance_id in chain(_with_end(reader, running), rows.out_of_step()):
-                yield instance_id, 0, False
+                yield instance_id, 0, False, False
 
 
 def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[str]:

@@ -1,15 +1,16 @@
 """What a sieve is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 
-Judged = tuple[Any, int, bool]
-"""Of an execution: its instance, how many events it has, and whether it surely is as the engine writes it."""
+Judged = tuple[Any, int, bool, bool]
+"""Of an execution: its instance, how many events it has, whether it surely is as the engine writes it, and whether keys
+may have been set or cleared."""
 
 _FEW = 1_000
 """Instances in doubt that are few in any store."""
@@ -22,25 +23,42 @@ class Sifted:
     instances: int = 0
     events: int = 0
     doubtful: list[str] = field(default_factory=list)
+    with_keys: list[str] = field(default_factory=list)
+    """The ids of the instances that may have to do with keys, as long as they are not too many."""
+    too_many_with_keys: bool = False
     strange: bool = False
     """Whether there is an instance in doubt whose id is no text, so that it cannot be named."""
 
     @property
     def is_hopeless(self) -> bool:
         """Whether so many are in doubt that all may be looked at as well."""
-        return self.strange or len(self.doubtful) > max(_FEW, self.instances // 5)
+        return self.strange or self._are_many(self.doubtful)
 
-    def doubt(self, instance_id: Any) -> None:
+    def left(self, relation: str) -> Sequence[str] | None:
+        """Return the ids of the instances that a relation has still to look at; None for all of them."""
+        if relation != "key_states":
+            return list(dict.fromkeys(self.doubtful))
+        return None if self.too_many_with_keys else list(dict.fromkeys([*self.doubtful, *self.with_keys]))
+
+    def note(self, instance_id: Any, notes: list[str]) -> None:
+        """Add an instance to one of the lists."""
         if not isinstance(instance_id, str):
             self.strange = True
-        elif not self.doubtful or self.doubtful[-1] != instance_id:
-            self.doubtful.append(instance_id)
+        elif not notes or notes[-1] != instance_id:
+            notes.append(instance_id)
+
+    def _are_many(self, some: Sequence[str]) -> bool:
+        return len(some) > max(_FEW, self.instances // 5)
 
     def add(self, other: "Sifted") -> None:
         """Add what came of the next part."""
         self.instances += other.instances
         self.events += other.events
         self.doubtful += other.doubtful
+        self.with_keys += other.with_keys
+        self.too_many_with_keys |= self._are_many(self.with_keys)
+        if self.too_many_with_keys:
+            self.with_keys = []
         self.strange |= other.strange
 
 
@@ -60,12 +78,14 @@ class Sieve(ABC):
         """Return what came of the executions that meet the conditions, which are on columns of `history`."""
         sifted = Sifted()
         last: Any = None
-        for instance_id, events, is_sound in self.judged(reader, within):
+        for instance_id, events, is_sound, has_keys in self.judged(reader, within):
             sifted.instances += instance_id != last
             last = instance_id
             sifted.events += events
             if not is_sound:
-                sifted.doubt(instance_id)
+                sifted.note(instance_id, sifted.doubtful)
+            if has_keys:
+                sifted.note(instance_id, sifted.with_keys)
         return sifted
 
     @abstractmethod

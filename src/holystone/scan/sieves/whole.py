@@ -4,22 +4,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
+from sqlalchemy import select
+
+from holystone.scan.narrow import on
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.sieves.ends import Ends
 from holystone.scan.sieves.packs import Packs
 from holystone.scan.sieves.rows import Rows
 from holystone.scan.sieves.sieve import Judged, Sieve
-from holystone.store.tables import history
+from holystone.store.tables import history, kv_delta, kv_store
 
 
 class Whole(Sieve):
     name = "whole"
-    proves = Ends.proves | {"H003", "H004", "H005", "H006", "H007", "H009", "H010", "H011", "I008"}
+    proves = Ends.proves | {"H003", "H004", "H005", "H006", "H007", "H009", "H010", "H011", "I008", "K003"}
     pays_for = frozenset({"events"})
 
     def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
-        packs = Packs(reader.flavour)
+        packs, keyed = Packs(reader.flavour), _with_rows_of_keys(reader, within)
         statement = packs.select(within).order_by(history.c.instance_id, history.c.execution_id)
         with closing(Rows(reader, within)) as rows:
             for pack in reader.connection.execute(statement.execution_options(yield_per=500)):
@@ -28,9 +31,21 @@ class Whole(Sieve):
                 is_sound = rows.bear_out(instance_id, execution_id, events)
                 if is_sound and execution_id == rows.last.current_execution_id:
                     is_sound = rows.last.custom_status == _custom_status(events or ())
-                yield instance_id, texts, is_sound
+                yield instance_id, texts, is_sound, instance_id in keyed or "KeyValue" in pack.event_data
             for instance_id in rows.out_of_step():
-                yield instance_id, 0, False
+                yield instance_id, 0, False, False
+
+
+def _with_rows_of_keys(reader: Reader, within: Conditions) -> set[Any]:
+    """Return the ids of the instances that have any row of keys; what is in the rows takes their events to know."""
+    return {
+        instance_id
+        for table in (kv_store, kv_delta)
+        if table.name in reader.store.columns
+        for instance_id in reader.connection.execute(
+            select(table.c.instance_id).where(*on(table.c.instance_id, history.c.instance_id, within)).distinct()
+        ).scalars()
+    }
 
 
 def _custom_status(events: Sequence[Any]) -> str | None:
