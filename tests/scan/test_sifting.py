@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -56,7 +57,7 @@ def drifted(engine_store: MakeStore, flavour: Flavour) -> EngineStore:
     return made
 
 
-@pytest.mark.parametrize("mishap", ["", "killed"])
+@pytest.mark.parametrize("mishap", ["", pytest.param("killed", marks=pytest.mark.long)])
 @pytest.mark.parametrize("level", ["standard", "deep"])
 def test_helpers_change_nothing(drifted: EngineStore, level: str, mishap: str) -> None:
     command = [sys.executable, "-c", SCRIPT, drifted.target, drifted.schema or "", level, mishap]
@@ -81,3 +82,26 @@ def test_sieve_gives_up_where_all_are_in_doubt(
     assert sorted((one.check.id, one.instance_id, one.execution_id) for one in scan) == sorted(found(drifted, level))
     executions = drifted.execute("SELECT count(*) FROM executions")[0][0]
     assert scan.scanned["executions"] == executions
+
+
+ABANDONED = """
+import os, signal, sys
+from holystone.scan.sieves import SIEVES, sifting
+from holystone.store import Store
+
+target, schema = sys.argv[1:]
+store = Store.open(target, schema or None, read_only=True)
+with sifting.helpers(2, SIEVES[0], store) as helpers:
+    with store.snapshot() as connection:
+        helpers[0].begin(store.flavour.share_view(connection))
+    print(*(helper._process.pid for helper in helpers), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_helpers_do_not_outlive_whom_they_help(drifted: EngineStore) -> None:
+    command = [sys.executable, "-c", ABANDONED, drifted.target, drifted.schema or ""]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    # They hold its stdout and stderr, so it is only over when they are gone.
+    assert ran.returncode == -signal.SIGKILL
+    assert (len(ran.stdout.split()), ran.stderr) == (2, "")
