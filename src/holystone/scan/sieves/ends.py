@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, func, select
 from holystone.scan.reader import Reader
 from holystone.scan.relation import AT_ONCE, Conditions
 from holystone.scan.sieves.rows import Rows
-from holystone.scan.sieves.sieve import Judged, Sieve
+from holystone.scan.sieves.sieve import Judged, Sieve, streamed
 from holystone.store.events import TERMINAL
 from holystone.store.tables import history
 
@@ -27,9 +27,8 @@ class Ends(Sieve):
         from holystone.store.event_structs import read_lines
 
         running = []
-        statement = _ends(within).execution_options(yield_per=500)
         with closing(Rows(reader, within)) as rows:
-            for instance_id, execution_id, count, lowest, highest, first, last in reader.connection.execute(statement):
+            for instance_id, execution_id, count, lowest, highest, first, last in streamed(reader, _ends(within))[1]:
                 events = None
                 if lowest == 1 and highest == count:
                     events = read_lines(first if count == 1 else f"{first}\n{last}")

@@ -9,6 +9,7 @@ from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
+from holystone.scan.sieves.sieve import streamed
 from holystone.store.events import CONTINUED_AS_NEW, FAILED, RUNNING, TERMINAL, display_message
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history, instances
@@ -25,18 +26,21 @@ class Row(NamedTuple):
 
     instance_id: Any
     execution_id: Any
-    status: Any = None
-    output: Any = None
-    is_untimed: Any = None
+    status: Any
+    output: Any
+    is_untimed: Any
     """Whether it has no completed_at."""
-    well_timed: Any = None
+    well_timed: Any
     """Whether it has one in the form that the engine writes."""
-    current_execution_id: Any = None
-    custom_status: Any = None
-    name: Any = None
-    version: Any = None
-    parent: Any = None
-    parent_exists: Any = None
+    current_execution_id: Any
+    custom_status: Any
+    name: Any
+    version: Any
+    parent: Any
+    parent_exists: Any
+
+
+_NO_ROW = Row._make([None] * len(Row._fields))
 
 
 class Rows:
@@ -50,13 +54,11 @@ class Rows:
         self._reader = reader
         self._within = within
         self._with_completed_at = reader.flavour.statuses_with_completed_at
-        statement = _rows(reader.flavour, within).execution_options(yield_per=500)
-        self._result = reader.connection.execute(statement)
-        self._rows = iter(self._result)
+        self._result, self._rows = streamed(reader, _rows(reader.flavour, within))
         self._instances = 0
         self._began_alone = False
         self._in_step = True
-        self.last = Row(None, None)
+        self.last = _NO_ROW
         """The row that was looked at last."""
 
     def bear_out(self, instance_id: Any, execution_id: int, events: Sequence[Any] | None) -> bool:
@@ -67,7 +69,7 @@ class Rows:
         """
         if not self._in_step:
             return False
-        before, row = self.last, Row(*next(self._rows, (None, None)))
+        before, row = self.last, Row._make(next(self._rows, _NO_ROW))
         self.last = row
         if row.instance_id != before.instance_id:
             self._instances += 1

@@ -12,7 +12,7 @@ from holystone.scan.relation import Conditions
 from holystone.scan.sieves.ends import Ends
 from holystone.scan.sieves.packs import Packs
 from holystone.scan.sieves.rows import Rows
-from holystone.scan.sieves.sieve import Judged, Sieve
+from holystone.scan.sieves.sieve import Judged, Sieve, streamed
 from holystone.store.tables import history, kv_delta, kv_store
 
 
@@ -25,7 +25,7 @@ class Whole(Sieve):
         packs, keyed = Packs(reader.flavour), _with_rows_of_keys(reader, within)
         statement = packs.select(within).order_by(history.c.instance_id, history.c.execution_id)
         with closing(Rows(reader, within)) as rows:
-            for pack in reader.connection.execute(statement.execution_options(yield_per=500)):
+            for pack in streamed(reader, statement)[1]:
                 instance_id, execution_id, *_, texts = pack
                 events = packs.sound_events(pack)
                 is_sound = rows.bear_out(instance_id, execution_id, events)
