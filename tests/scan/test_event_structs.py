@@ -22,10 +22,14 @@ def test_event_of_the_engine_is_read(kind: str, full: bool) -> None:
         assert kind in [type(event).__name__ for event in events]
 
 
+@pytest.mark.parametrize("thing", [None, b"{}", 1])
+def test_what_is_no_text_holds_no_event(thing: object) -> None:
+    assert read_lines(thing) is None
+
+
 @pytest.mark.parametrize(
     "texts",
     [
-        "",
         f"{ONE}{OTHER}",
         f"{ONE} \n{OTHER}",
         f"{ONE}\n\n{OTHER}",
@@ -43,4 +47,4 @@ def test_event_of_the_engine_is_read(kind: str, full: bool) -> None:
     ],
 )
 def test_anything_else_is_not(texts: str) -> None:
-    assert read_lines(texts) is None or texts == ""
+    assert read_lines(texts) is None

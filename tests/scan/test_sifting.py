@@ -105,3 +105,30 @@ def test_helpers_do_not_outlive_whom_they_help(drifted: EngineStore) -> None:
     # They hold its stdout and stderr, so it is only over when they are gone.
     assert ran.returncode == -signal.SIGKILL
     assert (len(ran.stdout.split()), ran.stderr) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE history SET event_data = CAST(event_data AS BLOB)",
+        "UPDATE history SET event_data = CAST(x'7bff7d' AS TEXT) WHERE event_id = 1",
+        "UPDATE executions SET output = CAST(x'ff' AS TEXT)",
+        "UPDATE instances SET orchestration_name = CAST(x'ff' AS TEXT)",
+        "UPDATE executions SET instance_id = CAST(instance_id AS BLOB)",
+        "UPDATE history SET instance_id = CAST(instance_id AS BLOB)",
+        "UPDATE instances SET current_execution_id = 'x'",
+        "UPDATE history SET event_id = 'x' WHERE event_id = 2",
+        "DELETE FROM instances",
+        "DELETE FROM executions",
+        "DELETE FROM history",
+    ],
+)
+@pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=lambda level: level.name)
+def test_sieve_takes_what_only_sqlite_keeps(engine_store: MakeStore, damage: str, level: Level) -> None:
+    made = engine_store(ENGINES[-1], "sqlite", ["completed", "chains"])
+    made.execute("PRAGMA foreign_keys = OFF")
+    made.execute(damage)
+    store = Store.open(made.target, made.schema, read_only=True)
+    scan = Scan(store, select_checks(level))
+    assert {(one.check.id, one.instance_id, one.execution_id) for one in scan} == set(found(made, level))
+    assert scan.verdict != "incomplete"

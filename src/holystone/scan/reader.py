@@ -36,7 +36,7 @@ class EventRow:
 
     @cached_property
     def event(self) -> dict[str, Any] | None:
-        return parse(self.event_data) if isinstance(self.event_data, str) else None
+        return parse(self.event_data)
 
     @property
     def type(self) -> str | None:

@@ -21,7 +21,7 @@ from holystone.scan.relation import STRIDE, Conditions, Facts, Relation
 from holystone.scan.sieves import SIEVES, sieve_for
 from holystone.scan.sieves.sieve import Sieve, Sifted
 from holystone.scan.sieves.sifting import Helper, Here, helpers, sift
-from holystone.scan.sieves.spans import spans_of_instances, spans_of_store
+from holystone.scan.sieves.spans import EXECUTIONS, spans_of_instances, spans_of_store
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
@@ -123,19 +123,20 @@ class Scan:
         sieve = sieve_for(self.store, [(relation.name, checks) for relation, checks in passes], self._sieves)
         try:
             with ExitStack() as stack:
-                others = stack.enter_context(helpers(self._jobs - 1, sieve, self.store)) if sieve else []
+                others: list[Helper] = []
+                if sieve and (self.coverage is None or self.coverage.instances is None):
+                    others = stack.enter_context(helpers(self._jobs - 1, sieve, self.store))
                 connections = stack.enter_context(self.store.snapshots(self._jobs))
                 sifted = self._sifted(sieve, connections, others) if sieve else None
                 proven = sieve.proves if sieve and sifted else frozenset()
-                split = [
-                    (relation, [check for check in checks if (check.id in proven) is is_proven], is_proven)
-                    for relation, checks in passes
-                    for is_proven in (False, True)
-                ]
                 looks = [
-                    self._look(connections[0], relation, checks, sifted if is_proven else None)
-                    for relation, checks, is_proven in split
-                    if checks
+                    self._look(connections[0], relation, some, left)
+                    for relation, checks in passes
+                    for some, left in (
+                        ([check for check in checks if check.id not in proven], None),
+                        ([check for check in checks if check.id in proven], sifted),
+                    )
+                    if some
                 ]
                 yield from self._found(connections, [look for look in looks if look is not None])
         finally:
@@ -182,17 +183,17 @@ class Scan:
             return None
         for other in others:
             other.begin(self.store.flavour.share_view(connections[0]))
-        whole = Sifted()
+        sifted = Sifted()
         for number, part in enumerate(sift([Here(sieve, reader), *others], spans)):
             if part is None:
                 return None
-            whole.add(part)
-            if whole.is_hopeless:
+            sifted.add(part)
+            if sifted.is_hopeless:
                 return None
             if self._progress is not None:
-                self._progress("histories", number, len(spans))
-        self.scanned["events"] = whole.events
-        return whole
+                self._progress("histories", number * EXECUTIONS, len(spans) * EXECUTIONS)
+        self.scanned["events"] = sifted.events
+        return sifted
 
     def _look(
         self, connection: Connection, relation: Relation[Any], checks: list[Check], sifted: Sifted | None

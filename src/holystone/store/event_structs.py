@@ -49,13 +49,17 @@ _read = Decoder(reduce(or_, EVENT_STRUCTS.values())).decode_lines
 _write = Encoder().encode
 
 
-def read_lines(text: str) -> Sequence[Any] | None:
+def read_lines(text: Any) -> Sequence[Any] | None:
     """Return the events of a text that has one in each line, None unless all are surely as the engine writes them.
+
+    Whatever is no text holds none.
 
     The engine writes no line ends and nothing that could be left out, so each event fills a line and is as long as what
     it says, written once more: no field stands there twice, none is unknown, and no line holds more than one event, or
     half of one.
     """
+    if not isinstance(text, str):
+        return None
     try:
         data = text.encode()
         events = _read(data)

@@ -52,8 +52,10 @@ STILL_RUNNING = Outcome(RUNNING)
 """The outcome of a history without a terminal event."""
 
 
-def parse(event_data: str) -> dict[str, Any] | None:
-    """Return the event as a mapping, or None where `event_data` is not a JSON object with a type, in UTF-8."""
+def parse(event_data: Any) -> dict[str, Any] | None:
+    """Return the event as a mapping, or None where `event_data` is no text: a JSON object with a type, in UTF-8."""
+    if not isinstance(event_data, str):
+        return None
     try:
         event_data.encode()
         event = json.loads(event_data)

@@ -246,7 +246,7 @@ class Executions(Relation[ExecutionFacts]):
             last_event_id=row.last_event_id,
             last_event_digest=None
             if row.last_data is None
-            else hashlib.sha256(row.last_data.encode(errors="surrogateescape")).hexdigest()[:16],
+            else hashlib.sha256(str(row.last_data).encode(errors="surrogateescape")).hexdigest()[:16],
             instance_exists=bool(row.instance_exists),
             settled=not row.awaited and reader.is_settled(row.started_at),
             followed=bool(row.followed),

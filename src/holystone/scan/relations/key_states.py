@@ -173,7 +173,7 @@ def _is_borne_out(known: Sequence[Any]) -> bool:
     instance = known[0]
     if instance.what != _INSTANCE:
         return True
-    ended = any(f'"type":"{kind}"' in (instance.text or "") for kind in TERMINAL)
+    ended = any(f'"type":"{kind}"' in str(instance.text) for kind in TERMINAL)
     if ended != (instance.name != RUNNING):
         return False
     stored, changed = (

@@ -53,8 +53,7 @@ def _first_start(reader: Reader, instance_id: str) -> Mapping[str, Any] | None:
     first = select(history.c.event_data).where(
         history.c.instance_id == instance_id, history.c.execution_id == 1, history.c.event_id == 1
     )
-    data = reader.connection.execute(first).scalar_one_or_none()
-    return events.parse(data) if isinstance(data, str) else None
+    return events.parse(reader.connection.execute(first).scalar_one_or_none())
 
 
 def _is_there(reader: Reader, column: Any, value: str) -> bool:

@@ -119,7 +119,7 @@ class Starts(Relation[StartFacts]):
 
     def facts(self, reader: Reader, row: Any) -> StartFacts:
         digest = hashlib.sha256(str(row.start_data).encode(errors="surrogateescape")).hexdigest()[:16]
-        start = events.parse(row.start_data) if isinstance(row.start_data, str) else None
+        start = events.parse(row.start_data)
         if start is None or start["type"] != "OrchestrationStarted":
             return StartFacts(row._mapping, {}, parent_deleted=False, start_digest=digest)
         told = {column: start.get(field) for column, field in _COPIED.items()}

@@ -4,15 +4,13 @@ Sieves work in Python, where threads wait for each other; and two connections of
 hardly quicker than one does, where two processes read it twice as quickly.
 """
 
-import multiprocessing
 import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing.connection import Connection as Pipe
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import DBAPIError
 
@@ -22,6 +20,9 @@ from holystone.scan.reader import Reader
 from holystone.scan.sieves.sieve import Sieve, Sifted
 from holystone.scan.sieves.spans import Span
 from holystone.store import Store
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection as Pipe
 
 _WORTH_HELP = 4
 """Spans from which on other processes help."""
@@ -59,6 +60,8 @@ class Helper:
     """Sifts in a process of its own, which sees the store as a connection here does."""
 
     def __init__(self, sieve: Sieve, store: Store, others: Sequence["Helper"]) -> None:
+        import multiprocessing
+
         context = multiprocessing.get_context("fork")
         self._pipe, theirs = context.Pipe()
         inherited = [self._pipe, *(other._pipe for other in others)]
@@ -86,7 +89,7 @@ class Helper:
         self._pipe.close()
 
 
-def _help(pipe: Pipe, inherited: Iterable[Pipe], sieve: Sieve, store: Store) -> None:
+def _help(pipe: "Pipe", inherited: "Iterable[Pipe]", sieve: Sieve, store: Store) -> None:
     """Sift the spans that come through a pipe, until nobody is there to send any."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -111,8 +114,9 @@ def helpers(number: int, sieve: Sieve, store: Store) -> Iterator[list[Helper]]:
     found: list[Helper] = []
     try:
         if sys.platform == "linux" and threading.active_count() == 1 and store.flavour.can_be_forked():
-            for _ in range(number):
-                found.append(Helper(sieve, store, found))
+            with suppress(OSError):  # no more processes, or no memory: those that there are will do
+                for _ in range(number):
+                    found.append(Helper(sieve, store, found))
         yield found
     finally:
         for helper in found:

@@ -31,7 +31,7 @@ class Whole(Sieve):
                 is_sound = rows.bear_out(instance_id, execution_id, events)
                 if is_sound and execution_id == rows.last.current_execution_id:
                     is_sound = rows.last.custom_status == _custom_status(events or ())
-                yield instance_id, texts, is_sound, instance_id in keyed or "KeyValue" in pack.event_data
+                yield instance_id, texts, is_sound, instance_id in keyed or "KeyValue" in (pack.event_data or "")
             for instance_id in rows.out_of_step():
                 yield instance_id, 0, False, False
 
