@@ -212,9 +212,12 @@ def test_live_instances_go_on(store: EngineStore) -> None:
     store.run("raise-event", "status-carried", "go", "null")
     # The locks of turns in flight outlive the process that held them by five seconds.
     store.execute("UPDATE instance_locks SET locked_until = 0")
-    store.run("run", "--seconds", "2")
-    statuses = store.admin("statuses")
     ended = ("waiting", "status-carried", "not-started", "message-waiting-event", "turn-in-flight-first")
+    for _ in range(5):  # a busy machine takes longer than others
+        store.run("run", "--seconds", "2")
+        statuses = store.admin("statuses")
+        if all(statuses[instance]["status"] == "Completed" for instance in ended):
+            break
     for instance in ended:
         assert statuses[instance]["status"] == "Completed", instance
     assert statuses["waiting"]["output"] == {"answer": 42}
