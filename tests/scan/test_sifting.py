@@ -13,7 +13,7 @@ from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
-from holystone.scan.sieves import spans
+from holystone.scan.sieves import sifting
 from holystone.store import Store
 
 # No process is forked from one that has threads, as those of the tests have.
@@ -22,11 +22,11 @@ import multiprocessing, os, sys
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
-from holystone.scan.sieves import sifting, spans
+from holystone.scan.sieves import sifting
 from holystone.store import Store
 
 target, schema, level, mishap = sys.argv[1:]
-spans.EXECUTIONS = 2
+sifting.AT_ONCE = 2
 helped = []
 sift = sifting.Helper.sift
 
@@ -75,7 +75,7 @@ def found(made: EngineStore, level: Level) -> list[tuple[Any, ...]]:
 def test_sieve_gives_up_where_all_are_in_doubt(
     drifted: EngineStore, level: Level, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spans, "EXECUTIONS", 2)
+    monkeypatch.setattr(sifting, "AT_ONCE", 2)
     monkeypatch.setattr("holystone.scan.sieves.sieve._FEW", 0)
     store = Store.open(drifted.target, drifted.schema, read_only=True)
     scan = Scan(store, select_checks(level))
@@ -123,6 +123,7 @@ def test_helpers_do_not_outlive_whom_they_help(drifted: EngineStore) -> None:
         "DELETE FROM history",
     ],
 )
+@pytest.mark.long
 @pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=lambda level: level.name)
 def test_sieve_takes_what_only_sqlite_keeps(engine_store: MakeStore, damage: str, level: Level) -> None:
     made = engine_store(ENGINES[-1], "sqlite", ["completed", "chains"])

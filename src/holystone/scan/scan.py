@@ -18,10 +18,9 @@ from holystone.scan.passes import Pass
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader, settled_before
 from holystone.scan.relation import STRIDE, Conditions, Facts, Relation
-from holystone.scan.sieves import SIEVES, sieve_for
+from holystone.scan.sieves import SIEVES, sieve_for, sifting
 from holystone.scan.sieves.sieve import Sieve, Sifted
-from holystone.scan.sieves.sifting import Helper, Here, helpers, sift
-from holystone.scan.sieves.spans import EXECUTIONS, spans_of_instances, spans_of_store
+from holystone.scan.sieves.sifting import Helper
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
@@ -125,7 +124,7 @@ class Scan:
             with ExitStack() as stack:
                 others: list[Helper] = []
                 if sieve and (self.coverage is None or self.coverage.instances is None):
-                    others = stack.enter_context(helpers(self._jobs - 1, sieve, self.store))
+                    others = stack.enter_context(sifting.helpers(self._jobs - 1, sieve, self.store))
                 connections = stack.enter_context(self.store.snapshots(self._jobs))
                 sifted = self._sifted(sieve, connections, others) if sieve else None
                 proven = sieve.proves if sieve and sifted else frozenset()
@@ -176,22 +175,20 @@ class Scan:
         changed = None if self.coverage is None else self.coverage.instances
         try:
             with connections[0].begin_nested():
-                spans = list(
-                    spans_of_store(reader, self._instances) if changed is None else spans_of_instances(changed)
-                )
+                parts = sifting.spans(reader, self._instances, changed)
         except DBAPIError:  # the relations will come upon the same, and say so
             return None
         for other in others:
             other.begin(self.store.flavour.share_view(connections[0]))
         sifted = Sifted()
-        for number, part in enumerate(sift([Here(sieve, reader), *others], spans)):
+        for number, part in enumerate(sifting.sift([sifting.Here(sieve, reader), *others], parts)):
             if part is None:
                 return None
             sifted.add(part)
             if sifted.is_hopeless:
                 return None
             if self._progress is not None:
-                self._progress("histories", number * EXECUTIONS, len(spans) * EXECUTIONS)
+                self._progress("histories", number * sifting.AT_ONCE, len(parts) * sifting.AT_ONCE)
         self.scanned["events"] = sifted.events
         return sifted
 

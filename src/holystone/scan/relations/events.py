@@ -8,12 +8,11 @@ from sqlalchemy import ColumnElement, FromClause, select
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Predicate, Relation, Suspect
 from holystone.scan.relations.event_facts import EventFacts, event_facts
-from holystone.scan.relations.histories import spans_of_history
 from holystone.scan.sieves.packs import Packs
+from holystone.scan.sieves.sifting import AT_ONCE
+from holystone.scan.spans import spans_of_store
 from holystone.store.flavours import Flavour
 from holystone.store.tables import history
-
-EXECUTIONS_A_SPAN = 5_000
 
 
 class EventSource:
@@ -36,7 +35,7 @@ class Events(Relation[EventFacts]):
         return EventSource(flavour, within)
 
     def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
-        return spans_of_history(reader, EXECUTIONS_A_SPAN)
+        return (span.conditions(reader.flavour) for span in spans_of_store(reader, AT_ONCE))
 
     def suspects(
         self, reader: Reader, predicates: Sequence[Predicate], within: Conditions

@@ -11,6 +11,7 @@ from holystone.errors import RecordError
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import STRIDE, Conditions, Key, Relation
+from holystone.scan.spans import spans_of_store
 from holystone.store.event import Event
 from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, STILL_RUNNING, TERMINAL, Outcome, terminal_outcome
 from holystone.store.flavours import Flavour
@@ -19,24 +20,6 @@ from holystone.store.turns.delta import metadata_of
 
 START = "OrchestrationStarted"
 _VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
-
-
-def spans_of_history(reader: Reader, stride: int) -> Iterator[Conditions]:
-    """Yield conditions that cut history into spans of about so many executions, in order.
-
-    They are counted off in the table of executions, which is many times smaller.
-    """
-    walked, cut = executions.c.instance_id, history.c.instance_id
-    after: ColumnElement[bool] | None = None
-    span: list[ColumnElement[bool]] = []
-    while True:
-        walk = select(walked).order_by(walked).offset(stride).limit(1)
-        bound = reader.connection.execute(walk if after is None else walk.where(after)).scalar_one_or_none()
-        if bound is None:
-            yield span
-            return
-        yield [*span, cut <= bound]
-        after, span = walked > bound, [cut > bound]
 
 
 class HistorySource:
@@ -177,7 +160,7 @@ class Histories(Relation[HistoryFacts]):
         return int(reader.connection.execute(select(func.count()).select_from(chosen)).scalar_one())
 
     def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
-        return spans_of_history(reader, STRIDE)
+        return (span.conditions(reader.flavour) for span in spans_of_store(reader, STRIDE))
 
     def facts(self, reader: Reader, row: Any) -> HistoryFacts:
         events = reader.history(row.instance_id, row.execution_id)

@@ -18,12 +18,14 @@ from holystone.errors import HolystoneError
 from holystone.scan.parallel import in_order
 from holystone.scan.reader import Reader
 from holystone.scan.sieves.sieve import Sieve, Sifted
-from holystone.scan.sieves.spans import Span
+from holystone.scan.spans import Span, spans_of_instances, spans_of_store
 from holystone.store import Store
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection as Pipe
 
+AT_ONCE = 5_000
+"""Executions in a span."""
 _WORTH_HELP = 4
 """Spans from which on other processes help."""
 
@@ -123,11 +125,16 @@ def helpers(number: int, sieve: Sieve, store: Store) -> Iterator[list[Helper]]:
             helper.end()
 
 
-def sift(sifters: Sequence[Sifter], spans: Sequence[Span]) -> Iterator[Sifted | None]:
+def spans(reader: Reader, pattern: str | None, instances: Sequence[str] | None) -> list[Span]:
+    """Return the parts of a store that are sifted one after the other: of some of its instances, or of all."""
+    return list(spans_of_store(reader, AT_ONCE, pattern) if instances is None else spans_of_instances(instances))
+
+
+def sift(sifters: Sequence[Sifter], parts: Sequence[Span]) -> Iterator[Sifted | None]:
     """Yield what came of each span, in order; by the first of the sifters alone where there are few."""
-    if len(spans) < _WORTH_HELP:
+    if len(parts) < _WORTH_HELP:
         sifters = sifters[:1]
-    pieces = (partial(_sifted, span) for span in spans)
+    pieces = (partial(_sifted, part) for part in parts)
     return in_order(pieces, sifters, lambda sifter: sifter.interrupt())
 
 

@@ -10,9 +10,6 @@ from holystone.scan.relation import AT_ONCE, Conditions
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history
 
-EXECUTIONS = 5_000
-"""About as many are in a span."""
-
 
 @dataclass(frozen=True)
 class Span:
@@ -38,12 +35,15 @@ class Span:
         return conditions
 
 
-def spans_of_store(reader: Reader, pattern: str | None) -> Iterator[Span]:
-    """Yield spans that cut a store, in order; executions are counted, of which there are far fewer than events."""
+def spans_of_store(reader: Reader, stride: int, pattern: str | None = None) -> Iterator[Span]:
+    """Yield spans that cut a store, each of about so many executions, in order.
+
+    Executions are counted, of which there are far fewer than events.
+    """
     of = executions.c.instance_id
     after: str | None = None
     while True:
-        walk = select(of).order_by(of).offset(EXECUTIONS).limit(1)
+        walk = select(of).order_by(of).offset(stride).limit(1)
         if after is not None:
             walk = walk.where(of > after)
         up_to = reader.connection.execute(walk).scalar_one_or_none()
