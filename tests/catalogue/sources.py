@@ -6,10 +6,22 @@ import pkgutil
 from importlib import import_module
 
 import holystone.checks
+import pytest
 
 from cases.case import Case
+from conftest import FLAVOURS
 from holystone.registry import declaration
+from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
+
+EVERY_CHECK = list(checks())
+ON_EACH_FLAVOUR = [
+    pytest.param(check, flavour, id=f"{check.id}-{flavour}")
+    for check in EVERY_CHECK
+    for flavour in FLAVOURS
+    if flavour in check.flavours
+]
+"""For parametrize: each check, with each flavour that it applies to."""
 
 
 def modules() -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from cases.case import Case, as_json
 from catalogue.conftest import Prepare
 from catalogue.prefixed import PrefixedScribe
-from catalogue.sources import case_of
+from catalogue.sources import EVERY_CHECK, ON_EACH_FLAVOUR, case_of
 from conftest import FLAVOURS, EngineStore
 from contents import contents
 from holystone.demo.scribe import Scribe
@@ -20,19 +20,11 @@ from holystone.mend.journal import read_run
 from holystone.mend.plan import Plan, make_plan
 from holystone.mend.repair import repairs
 from holystone.mend.undo import undo_run
-from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
 from holystone.scan.finding import Finding
 from holystone.scan.scan import Scan, Verdict
 from holystone.store import Store
 
-EVERY_CHECK = list(checks())
-ON_EACH_FLAVOUR = [
-    pytest.param(check, flavour, id=f"{check.id}-{flavour}")
-    for check in EVERY_CHECK
-    for flavour in FLAVOURS
-    if flavour in check.flavours
-]
 EVERY_UNSAFE = [repair.id for repair in repairs()]
 
 

@@ -10,9 +10,7 @@ import pytest
 from sqlalchemy import True_, false, not_
 
 from catalogue.conftest import Prepare
-from catalogue.sources import case_of
-from conftest import FLAVOURS
-from holystone.scan.catalogue import checks
+from catalogue.sources import ON_EACH_FLAVOUR, case_of
 from holystone.scan.check import Check
 from holystone.scan.scan import Scan, Verdict
 from holystone.store import Store
@@ -47,12 +45,6 @@ def content_with_anything(check: Check) -> Check:
 SPOILT: dict[str, Spoil] = {
     spoil.__name__: spoil for spoil in (turned_round, cut_off, without_expectations, content_with_anything)
 }
-ON_EACH_FLAVOUR = [
-    pytest.param(check, flavour, id=f"{check.id}-{flavour}")
-    for check in checks()
-    for flavour in FLAVOURS
-    if flavour in check.flavours
-]
 
 
 @pytest.mark.long

@@ -9,10 +9,9 @@ import pytest
 from sqlalchemy import Column, delete, select, update
 
 from catalogue.conftest import Prepare
-from catalogue.sources import case_of
-from conftest import ENGINES, FLAVOURS, Flavour, MakeStore
+from catalogue.sources import EVERY_CHECK, ON_EACH_FLAVOUR, case_of
+from conftest import ENGINES, Flavour, MakeStore
 from holystone.errors import StoreUnavailableError
-from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
 from holystone.scan.reader import Reader
 from holystone.scan.scan import Scan
@@ -21,13 +20,6 @@ from holystone.scan.sieves.sieve import Sieve
 from holystone.store import Store
 from holystone.store.tables import Moment, executions, history, instances
 
-EVERY_CHECK = list(checks())
-ON_EACH_FLAVOUR = [
-    pytest.param(check, flavour, id=f"{check.id}-{flavour}")
-    for check in EVERY_CHECK
-    for flavour in FLAVOURS
-    if flavour in check.flavours
-]
 SCENARIOS = ["completed", "chains", "parents", "waiting", "key-values"]
 OTHERS = (None, "", "x", 0, 1, 2, 7)
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.errors import RecordError
+from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import STRIDE, Conditions, Key, Relation
@@ -51,13 +52,8 @@ class HistorySource:
     @property
     def begins_with_start(self) -> ColumnElement[bool]:
         """The first event is the start, as the engine writes it."""
-        first = history.alias("first").c
-        data = select(first.event_data).where(
-            first.instance_id == self._of.instance_id,
-            first.execution_id == self._of.execution_id,
-            first.event_id == self._of.lowest,
-        )
-        return self.flavour.event_says_type(data.scalar_subquery(), START)
+        first = event_text(self._of.instance_id, self._of.execution_id, self._of.lowest)
+        return self.flavour.event_says_type(first, START)
 
     @property
     def execution_exists(self) -> ColumnElement[bool]:

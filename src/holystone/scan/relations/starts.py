@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, and_, func, literal, not_, or_, select
 
+from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.parents import parent_of
 from holystone.store import events
 from holystone.store.flavours import Flavour
-from holystone.store.tables import history, instances
+from holystone.store.tables import instances
 
 _COPIED = {"orchestration_name": "name", "orchestration_version": "version"}
 """Column of instances -> the field of the start event that the ack of a first turn writes there."""
@@ -74,12 +75,7 @@ class StartSource:
 
 def _start(instance_id: ColumnElement[str], execution_id: ColumnElement[int]) -> ColumnElement[str]:
     """Return the text of the event that began an execution."""
-    event = history.alias().c
-    return (
-        select(event.event_data)
-        .where(event.instance_id == instance_id, event.execution_id == execution_id, event.event_id == 1)
-        .scalar_subquery()
-    )
+    return event_text(instance_id, execution_id, 1)
 
 
 @dataclass(frozen=True)

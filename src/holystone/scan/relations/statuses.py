@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, literal, not_, select
 
+from holystone.scan.event_text import event_text
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -61,16 +62,7 @@ class StatusSource:
 
     def _event(self, event_id: Any) -> ColumnElement[str]:
         """Return the text of an event of the current execution."""
-        event = history.alias().c
-        return (
-            select(event.event_data)
-            .where(
-                event.instance_id == self._instance.instance_id,
-                event.execution_id == self._instance.current_execution_id,
-                event.event_id == event_id,
-            )
-            .scalar_subquery()
-        )
+        return event_text(self._instance.instance_id, self._instance.current_execution_id, event_id)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return list(self._instance)

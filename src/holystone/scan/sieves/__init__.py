@@ -3,7 +3,7 @@
 A relation asks a database about each of its rows, and several of them about the same events. A sieve reads what they
 have in common once and tells in Python which instances are surely as the engine writes them: none of the checks that it
 `proves` can find anything there. It may doubt a sound instance, which is then looked at by the relations themselves,
-and never passes a bad one. `tests/scan/test_sieves.py` holds every case of the catalogue against that.
+and never passes a bad one. `tests/catalogue/test_sieves.py` holds every case of the catalogue against that.
 """
 
 from collections.abc import Collection, Sequence

@@ -5,8 +5,9 @@ from contextlib import closing
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, func, select
+from sqlalchemy import Select, func, select
 
+from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 from holystone.scan.relation import AT_ONCE, Conditions
 from holystone.scan.sieves.rows import Rows
@@ -61,18 +62,6 @@ def _ends(within: Conditions) -> Select[Any]:
     lowest, highest = func.min(history.c.event_id), func.max(history.c.event_id)
     counts = [func.count().label("count"), lowest.label("lowest"), highest.label("highest")]
     numbered = select(*key, *counts).where(*within).group_by(*key).subquery("numbered")
-    first, last = (_event(numbered, numbered.c[name]).label(f"{name}_data") for name in ("lowest", "highest"))
-    return select(*numbered.c, first, last).order_by(numbered.c.instance_id, numbered.c.execution_id)
-
-
-def _event(numbered: FromClause, event_id: ColumnElement[int]) -> Any:
-    event = history.alias().c
-    return (
-        select(event.event_data)
-        .where(
-            event.instance_id == numbered.c.instance_id,
-            event.execution_id == numbered.c.execution_id,
-            event.event_id == event_id,
-        )
-        .scalar_subquery()
-    )
+    of = numbered.c
+    first, last = (event_text(of.instance_id, of.execution_id, of[name]) for name in ("lowest", "highest"))
+    return select(*of, first.label("first"), last.label("last")).order_by(of.instance_id, of.execution_id)
