@@ -7,7 +7,6 @@ group `holystone.repairs` for repairs.
 
 import pkgutil
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -48,6 +47,8 @@ class Catalogue(Generic[D]):
         exact = {known.lower(): known for known in self.by_id}
         if id.lower() in exact:
             return self.by_id[exact[id.lower()]]
+        from difflib import get_close_matches
+
         close = [exact[near] for near in get_close_matches(id.lower(), exact, n=3, cutoff=0.6)]
         raise CatalogueError(
             f"There is no {self._kind.__name__.lower()} {id!r}.",

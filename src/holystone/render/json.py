@@ -1,7 +1,6 @@
 """JSON: one object for a check, as others' scripts read it. The keys and their meanings are stable."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import holystone
@@ -9,6 +8,7 @@ from holystone.errors import StoreUnavailableError
 from holystone.mend.change import repair_of
 from holystone.mend.repair import repairs
 from holystone.migrate import toolkit_revision
+from holystone.render.moments import moment, moment_of
 from holystone.scan.finding import Finding
 from holystone.scan.scan import Scan, Verdict
 from holystone.scan.watermark import Coverage
@@ -54,7 +54,7 @@ def header(scan: Scan, revision: str | None) -> dict[str, Any]:
             "toolkit_revision": revision,
         },
         "level": scan.level.name,
-        "started_at": _moment(scan.started_at),
+        "started_at": moment(scan.started_at),
         "duration_ms": scan.duration_ms,
         "verdict": str(scan.verdict),
         "scanned": scan.scanned,
@@ -84,15 +84,6 @@ def _coverage(scan: Scan, coverage: Coverage) -> dict[str, Any]:
         "instances": None if coverage.instances is None else len(coverage.instances),
         "why_all": coverage.why_all,
     }
-
-
-def moment_of(ms: int) -> str:
-    """Return ms since the epoch as people and programs read it, in UTC."""
-    return _moment(datetime.fromtimestamp(ms / 1000, UTC))
-
-
-def _moment(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def finding_object(store: Store, finding: Finding) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TextIO
 import click
 
 from holystone.mend.repair import repairs
-from holystone.render.json import moment_of
+from holystone.render.moments import moment_of
 from holystone.render.words import command, counted, key_of, one_line, wrapped
 from holystone.scan.check import NoRepair, Severity
 from holystone.scan.finding import Finding

@@ -17,7 +17,6 @@ from holystone.store.event import Event
 from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, STILL_RUNNING, TERMINAL, Outcome, terminal_outcome
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history, instances
-from holystone.store.turns.delta import metadata_of
 
 START = "OrchestrationStarted"
 _VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
@@ -191,6 +190,8 @@ def _was_never_stored(events: Sequence[EventRow]) -> bool:
 
 def _row(reader: Reader, events: Sequence[EventRow]) -> Mapping[str, Any] | None:
     """Return the columns of the row of executions that the acks of these events wrote, None where they do not tell."""
+    from holystone.store.turns.delta import metadata_of
+
     try:
         start = Event.from_json(events[0].event_data)
     except (RecordError, TypeError):

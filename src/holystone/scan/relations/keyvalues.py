@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, Table, and_, or_, select
 
+from holystone.scan.event_text import last_event_ends
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.key_entries import NEEDS, Mismatch, leftover, mismatches, rows_of
-from holystone.store.events import RUNNING, TERMINAL
+from holystone.store.events import RUNNING
 from holystone.store.flavours import Flavour
 from holystone.store.keys import Entry
 from holystone.store.tables import (
@@ -52,13 +53,8 @@ class KeySource:
     @property
     def ended(self) -> ColumnElement[bool]:
         """The current execution has ended, by its status or at the first sight of its last event."""
-        of_current = and_(
-            history.c.instance_id == self._instance.instance_id,
-            history.c.execution_id == self._instance.current_execution_id,
-        )
-        last = select(history.c.event_data).where(of_current).order_by(history.c.event_id.desc()).limit(1)
-        says = [self.flavour.event_says_type(last.scalar_subquery(), kind) for kind in TERMINAL]
-        return or_(self._execution.status != RUNNING, *says)
+        ends = last_event_ends(self.flavour, self._instance.instance_id, self._instance.current_execution_id)
+        return or_(self._execution.status != RUNNING, ends)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return [

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, case, false, not_, or_, select, true
 
 from holystone.errors import RecordError
+from holystone.scan.event_text import last_event_ends
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -160,21 +161,13 @@ class WorkerItemSource(QueueSource):
             self._execution.status != RUNNING,
             self._scheduled.event_data.is_(None),
             not_(self.flavour.event_says_type(self._scheduled.event_data, "ActivityScheduled")),
-            *(self.flavour.event_says_type(self._last_event, kind) for kind in TERMINAL),
+            last_event_ends(self.flavour, self._message.instance_id, self._message.execution_id),
         )
 
     @property
     def identified(self) -> ColumnElement[bool]:
         """Surely the activity that the columns say."""
         return and_(*(self._says(column) for column in (*IDENTITY, *ROUTING)))
-
-    @property
-    def _last_event(self) -> ColumnElement[str]:
-        of_execution = and_(
-            history.c.instance_id == self._message.instance_id, history.c.execution_id == self._message.execution_id
-        )
-        last = select(history.c.event_data).where(of_execution).order_by(history.c.event_id.desc()).limit(1)
-        return last.scalar_subquery()
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return [

@@ -1,7 +1,7 @@
 """The rows of executions and of their instances, beside the events that they are copies of."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Select, Table, and_, case, func, select, true, union
 
@@ -19,28 +19,7 @@ NEEDS: Mapping[str, Collection[str]] = {"instances": ("parent_instance_id", "cus
 
 _OUTPUT = {"OrchestrationCompleted": "output", "OrchestrationContinuedAsNew": "input"}
 """Type of a terminal event -> the field that the engine copies into the row."""
-
-
-class Row(NamedTuple):
-    """A row of executions, with that of its instance: None where there is none."""
-
-    instance_id: Any
-    execution_id: Any
-    status: Any
-    output: Any
-    is_untimed: Any
-    """Whether it has no completed_at."""
-    well_timed: Any
-    """Whether it has one in the form that the engine writes."""
-    current_execution_id: Any
-    custom_status: Any
-    name: Any
-    version: Any
-    parent: Any
-    parent_exists: Any
-
-
-_NO_ROW = Row._make([None] * len(Row._fields))
+_STILL_RUNNING = (RUNNING, None)
 
 
 class Rows:
@@ -56,10 +35,13 @@ class Rows:
         self._with_completed_at = reader.flavour.statuses_with_completed_at
         self._result, self._rows = streamed(reader, _rows(reader.flavour, within))
         self._instances = 0
+        self._instance_id: Any = None
         self._began_alone = False
         self._in_step = True
-        self.last = _NO_ROW
-        """The row that was looked at last."""
+        self.is_current = True
+        """Whether the row that was looked at last is of its instance's current execution."""
+        self.custom_status: str | None = None
+        """The custom status in the instance's row."""
 
     def bear_out(self, instance_id: Any, execution_id: int, events: Sequence[Any] | None) -> bool:
         """Return whether the row of the next execution, and its instance's, surely are what its events make of them.
@@ -69,23 +51,39 @@ class Rows:
         """
         if not self._in_step:
             return False
-        before, row = self.last, Row._make(next(self._rows, _NO_ROW))
-        self.last = row
-        if row.instance_id != before.instance_id:
+        row = next(self._rows, None)
+        if row is None:
+            self._in_step = False
+            return False
+        of, number, status, output, untimed, timed, current, self.custom_status, name, version, parent, has_parent = row
+        if of != self._instance_id:
+            self._in_step = self.is_current
+            self._instance_id = of
             self._instances += 1
             self._began_alone = False
-            self._in_step = before.execution_id == before.current_execution_id
-        if row.instance_id != instance_id or row.execution_id != execution_id:
+        self.is_current = number == current
+        if of != instance_id or number != execution_id:
             self._in_step = False
         if events is None or not self._in_step:
             return False
-        if execution_id == 1:
-            self._began_alone = events[0].parent_instance is None
-        status = self._status(row, events[-1])
-        if execution_id != row.current_execution_id:
-            return status == CONTINUED_AS_NEW
+        start = events[0]
+        if number == 1:
+            self._began_alone = start.parent_instance is None
+        if (status, output) != _made_by(events[-1]):
+            return False
+        if not (timed if status in self._with_completed_at else untimed):
+            return False
+        if not self.is_current:
+            return bool(status == CONTINUED_AS_NEW)
         # What takes an instance on that has continued as new, no event tells.
-        return status not in (None, CONTINUED_AS_NEW) and self._instance_agrees(row, events[0])
+        return (
+            status != CONTINUED_AS_NEW
+            and name == start.name
+            and version == start.version
+            and parent == start.parent_instance
+            # Engines before 0.1.30 name the parent in the first execution alone.
+            and (self._began_alone if parent is None else bool(has_parent))
+        )
 
     def close(self) -> None:
         """Leave the rows that are still to come."""
@@ -94,8 +92,7 @@ class Rows:
     def out_of_step(self) -> Iterator[Any]:
         """Yield the ids of all instances, after the last history, where rows and histories have not come in step."""
         narrowed = _on(instances, self._within)
-        ended = self.last.execution_id == self.last.current_execution_id and next(self._rows, None) is None
-        if self._in_step and ended:
+        if self._in_step and self.is_current and next(self._rows, None) is None:
             count = select(func.count()).select_from(instances).where(*narrowed)
             if self._reader.connection.execute(count).scalar_one() == self._instances:
                 return
@@ -105,26 +102,15 @@ class Rows:
         )
         yield from self._reader.connection.execute(every).scalars()
 
-    def _status(self, row: Row, last: Any) -> str | None:
-        """Return the status of an execution's row, None where the row is not what the last event makes of it."""
-        kind = type(last).__name__
-        if row.status != TERMINAL.get(kind, RUNNING):
-            return None
-        if not (row.well_timed if row.status in self._with_completed_at else row.is_untimed):
-            return None
-        if row.status == RUNNING:
-            return RUNNING if row.output is None else None
-        said = display_message(last.details) if row.status == FAILED else getattr(last, _OUTPUT[kind])
-        return row.status if said is not None and said == row.output else None
 
-    def _instance_agrees(self, row: Row, start: Any) -> bool:
-        return (
-            row.name == start.name
-            and row.version == start.version
-            and row.parent == start.parent_instance
-            # Engines before 0.1.30 name the parent in the first execution alone.
-            and (self._began_alone if row.parent is None else bool(row.parent_exists))
-        )
+def _made_by(last: Any) -> tuple[str, str | None] | None:
+    """Return the status and the output that a row has after an execution's last event, None where that is not sure."""
+    kind = type(last).__name__
+    status = TERMINAL.get(kind)
+    if status is None:
+        return _STILL_RUNNING
+    said = display_message(last.details) if status == FAILED else getattr(last, _OUTPUT[kind])
+    return None if said is None else (status, said)
 
 
 def _on(table: Table, within: Conditions) -> Conditions:
@@ -133,7 +119,7 @@ def _on(table: Table, within: Conditions) -> Conditions:
 
 
 def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
-    """Return the select of the columns of `Row`, in the order of the key of executions."""
+    """Return the select of executions with their instances, in the order of their key: what `bear_out` unpacks."""
     of, instance, parent = executions.c, instances.c, instances.alias("parent").c
     named = instance.parent_instance_id
     joined = and_(instance.instance_id == of.instance_id, *_on(instances, within))

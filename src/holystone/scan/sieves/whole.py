@@ -29,8 +29,8 @@ class Whole(Sieve):
                 instance_id, execution_id, *_, texts = pack
                 events = packs.sound_events(pack)
                 is_sound = rows.bear_out(instance_id, execution_id, events)
-                if is_sound and execution_id == rows.last.current_execution_id:
-                    is_sound = rows.last.custom_status == _custom_status(events or ())
+                if is_sound and rows.is_current:
+                    is_sound = rows.custom_status == _custom_status(events or ())
                 yield instance_id, texts, is_sound, instance_id in keyed or "KeyValue" in (pack.event_data or "")
             for instance_id in rows.out_of_step():
                 yield instance_id, 0, False, False

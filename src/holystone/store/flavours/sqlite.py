@@ -279,7 +279,8 @@ class SQLite(Flavour):
             .subquery("found")
         )
         execution, last = executions.alias("execution"), history.alias("last_event")
-        rows = found.join(execution, literal_column("execution.rowid") == found.c.execution_row).outerjoin(
+        # Every row finds its execution: only that SQLite keeps no copy of all of `found` when joined from the outside.
+        rows = found.outerjoin(execution, literal_column("execution.rowid") == found.c.execution_row).outerjoin(
             last, literal_column("last_event.rowid") == found.c.event_row
         )
         return WithLastEvent(rows, execution, last)
