@@ -116,4 +116,4 @@ def test_little_that_the_engine_wrote_is_in_doubt(
     store = Store.open(made.target, made.schema)
     with store.snapshot() as connection:
         sifted = sieve.sift(Reader(store, connection), [])
-    assert len(sifted.doubtful) < sifted.instances / 4, sifted.doubtful
+    assert len(sifted.doubtful) < sifted.executions / 4, sifted.doubtful

@@ -19,16 +19,20 @@ from holystone.store import Store
 # No process is forked from one that has threads, as those of the tests have.
 SCRIPT = """
 import multiprocessing, os, sys
+from sqlalchemy import select
+from holystone.scan import spans
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
-from holystone.scan.sieves import sifting
+from holystone.scan.sieves import sifters, sifting
+from holystone.scan.watermark import Coverage
 from holystone.store import Store
+from holystone.store.tables import executions
 
 target, schema, level, mishap = sys.argv[1:]
-sifting.AT_ONCE = 2
+sifting.AT_ONCE = spans.AT_ONCE = 2
 helped = []
-sift = sifting.Helper.sift
+sift = sifters.Helper.sift
 
 def watched(helper, span):
     helped.append(os.getpid() != helper._process.pid)
@@ -37,9 +41,14 @@ def watched(helper, span):
         helper._process.join()
     return sift(helper, span)
 
-sifting.Helper.sift = watched
+sifters.Helper.sift = watched
 store = Store.open(target, schema or None, read_only=True)
-scan = Scan(store, select_checks(Level[level]), level=Level[level], jobs=3)
+coverage = None
+if mishap == "some":
+    with store.snapshot() as connection:
+        some = connection.execute(select(executions.c.instance_id).distinct()).scalars().all()
+    coverage = Coverage("", {}, begun_ms=0, full_at_ms=0, instances=some)
+scan = Scan(store, select_checks(Level[level]), level=Level[level], coverage=coverage, jobs=3)
 for finding in scan:
     print(finding.check.id, finding.instance_id, finding.execution_id)
 assert helped and all(helped)
@@ -57,7 +66,9 @@ def drifted(engine_store: MakeStore, flavour: Flavour) -> EngineStore:
     return made
 
 
-@pytest.mark.parametrize("mishap", ["", pytest.param("killed", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "mishap", ["", pytest.param("some", marks=pytest.mark.long), pytest.param("killed", marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("level", ["standard", "deep"])
 def test_helpers_change_nothing(drifted: EngineStore, level: str, mishap: str) -> None:
     command = [sys.executable, "-c", SCRIPT, drifted.target, drifted.schema or "", level, mishap]
@@ -86,12 +97,12 @@ def test_sieve_gives_up_where_all_are_in_doubt(
 
 ABANDONED = """
 import os, signal, sys
-from holystone.scan.sieves import SIEVES, sifting
+from holystone.scan.sieves import SIEVES, sifters
 from holystone.store import Store
 
 target, schema = sys.argv[1:]
 store = Store.open(target, schema or None, read_only=True)
-with sifting.helpers(2, SIEVES[0], store) as helpers:
+with sifters.helpers(2, SIEVES[0], store) as helpers:
     with store.snapshot() as connection:
         helpers[0].begin(store.flavour.share_view(connection))
     print(*(helper._process.pid for helper in helpers), flush=True)

@@ -78,6 +78,9 @@ class Relation(ABC, Generic[F]):
     follows_acks: ClassVar[bool] = True
     """Whether a row only changes when the engine acks a turn of its instance: others are always looked at."""
 
+    counted: ClassVar[bool] = True
+    """Whether its rows are counted before they are looked at, so that they can be cut into spans and told of."""
+
     of_store: ClassVar[bool] = False
     """Whether its one row is the store as a whole, which is of no instance."""
 

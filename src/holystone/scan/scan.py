@@ -18,9 +18,9 @@ from holystone.scan.passes import Pass
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader, settled_before
 from holystone.scan.relation import STRIDE, Conditions, Facts, Relation
-from holystone.scan.sieves import SIEVES, sieve_for, sifting
+from holystone.scan.sieves import SIEVES
 from holystone.scan.sieves.sieve import Sieve, Sifted
-from holystone.scan.sieves.sifting import Helper
+from holystone.scan.sieves.sifting import prepared
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
@@ -119,25 +119,15 @@ class Scan:
     def __iter__(self) -> Iterator[Finding]:
         begun = time.monotonic()
         passes = self._passes()
-        sieve = sieve_for(self.store, [(relation.name, checks) for relation, checks in passes], self._sieves)
+        only = None if self.coverage is None else self.coverage.instances
         try:
             with ExitStack() as stack:
-                others: list[Helper] = []
-                if sieve and (self.coverage is None or self.coverage.instances is None):
-                    others = stack.enter_context(sifting.helpers(self._jobs - 1, sieve, self.store))
+                sifting = stack.enter_context(prepared(self.store, passes, self._sieves, self._jobs, only))
                 connections = stack.enter_context(self.store.snapshots(self._jobs))
-                sifted = self._sifted(sieve, connections, others) if sieve else None
-                proven = sieve.proves if sieve and sifted else frozenset()
-                looks = [
-                    self._look(connections[0], relation, some, left)
-                    for relation, checks in passes
-                    for some, left in (
-                        ([check for check in checks if check.id not in proven], None),
-                        ([check for check in checks if check.id in proven], sifted),
-                    )
-                    if some
-                ]
-                yield from self._found(connections, [look for look in looks if look is not None])
+                sifted = None
+                if sifting is not None:
+                    sifted = sifting.sifted(self._reader(connections[0]), self._instances, self._report_sifted)
+                yield from self._found(connections, list(self._looks(connections[0], passes, sifted)))
         finally:
             self.duration_ms = round((time.monotonic() - begun) * 1000)
 
@@ -169,28 +159,20 @@ class Scan:
                     return f"the store is of an older engine and lacks {what}"
         return None
 
-    def _sifted(self, sieve: Sieve, connections: list[Connection], others: list[Helper]) -> Sifted | None:
-        """Return what came of the sieve; None where it failed, or leaves too many instances in doubt."""
-        reader = self._reader(connections[0])
-        changed = None if self.coverage is None else self.coverage.instances
-        try:
-            with connections[0].begin_nested():
-                parts = sifting.spans(reader, self._instances, changed)
-        except DBAPIError:  # the relations will come upon the same, and say so
-            return None
-        for other in others:
-            other.begin(self.store.flavour.share_view(connections[0]))
-        sifted = Sifted()
-        for number, part in enumerate(sifting.sift([sifting.Here(sieve, reader), *others], parts)):
-            if part is None:
-                return None
-            sifted.add(part)
-            if sifted.is_hopeless:
-                return None
-            if self._progress is not None:
-                self._progress("histories", number * sifting.AT_ONCE, len(parts) * sifting.AT_ONCE)
-        self.scanned["events"] = sifted.events
-        return sifted
+    def _looks(
+        self, connection: Connection, passes: Sequence[tuple[Relation[Any], list[Check]]], sifted: Sifted | None
+    ) -> Iterator[Pass]:
+        """Yield the looks at relations: for checks that a sieve proves, at the instances that it has left in doubt."""
+        if sifted is not None:
+            self.scanned["events"] = sifted.events
+        proves = frozenset() if sifted is None else sifted.proves
+        for relation, checks in passes:
+            for some, left in (
+                ([check for check in checks if check.id not in proves], None),
+                ([check for check in checks if check.id in proves], sifted),
+            ):
+                if some and (look := self._look(connection, relation, some, left)) is not None:
+                    yield look
 
     def _look(
         self, connection: Connection, relation: Relation[Any], checks: list[Check], sifted: Sifted | None
@@ -200,26 +182,27 @@ class Scan:
         selected: Conditions = []
         if self._instances is not None:
             selected = relation.of_instances(self.store.flavour, self._instances)
-        left = None if sifted is None else sifted.left(relation.name)
+        left = rows = None
+        if sifted is not None:
+            left, rows = sifted.left(relation.name), sifted.rows(relation.name)
         changed = None if self.coverage is None or not relation.follows_acks else self.coverage.instances
         spans: list[Conditions] = [[]]
-        total = 0
         try:
             with connection.begin_nested():
-                if left is None or relation.name in _COUNTED:
-                    if changed is not None:
-                        spans = list(relation.spans_of(changed))
-                    total = sum(relation.total(reader, [*selected, *span]) for span in spans)
-                    self._count(relation, total)
+                if changed is not None:
+                    spans = list(relation.spans_of(changed))
+                if rows is None and relation.counted and (left is None or relation.name in _COUNTED):
+                    rows = sum(relation.total(reader, [*selected, *span]) for span in spans)
+                if rows is not None:
+                    self._count(relation, rows)
                 if left is not None:
-                    spans = list(relation.spans_of(left))
-                    total = len(left)
-                elif changed is None and total > STRIDE:
+                    spans, rows = list(relation.spans_of(left)), len(left)
+                elif changed is None and (rows or 0) > STRIDE:
                     spans = list(relation.spans(reader, selected))
         except DBAPIError as error:
             self._fail(relation, checks, error)
             return None
-        return Pass(relation, checks, [[*selected, *span] for span in spans], total)
+        return Pass(relation, checks, [[*selected, *span] for span in spans], rows or 0)
 
     def _found(self, connections: list[Connection], looks: list[Pass]) -> Iterator[Finding]:
         """Yield the findings of all passes, one pass after the other; connections that have no more to do go on."""
@@ -266,12 +249,14 @@ class Scan:
         return finding
 
     def _count(self, relation: Relation[Any], rows: int) -> None:
-        if relation.of_store:
-            return
         self.scanned[relation.name] = rows
         if relation.name == "executions":
             # Of each execution, its last event is read.
             self.scanned["events"] = max(rows, self.scanned["events"])
+
+    def _report_sifted(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress("histories", done, total)
 
     def _report(self, relation: Relation[Any], done: int, total: int) -> None:
         if self._progress is not None:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, literal_column, select
+from sqlalchemy import Connection, Select, func, select
 
 from holystone.store.event import Event
 from holystone.store.events import COMPLETED, FAILED, RUNNING, TERMINAL, terminal_outcome
 from holystone.store.store import Store
-from holystone.store.tables import executions, history
+from holystone.store.tables import executions, history, not_completed
 from holystone.store.tables import instances as instance_rows
 from holystone.store.turns.fetch import read_event
 
@@ -141,8 +141,7 @@ def list_executions(
     if status is not None:
         conditions.append(executions.c.status == status)
         if status != COMPLETED:
-            # In so many words, for SQLite takes the index of those that have not completed for nothing less.
-            conditions.append(executions.c.status != literal_column(f"'{COMPLETED}'"))
+            conditions.append(not_completed(executions.c.status))
     if name is not None:
         conditions.append(instance_rows.c.orchestration_name == name)
     if older_than_seconds is not None:

@@ -8,8 +8,10 @@ later versions of the engine.
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Column, ColumnElement, Integer, MetaData, Table, Text, literal_column, text
 from sqlalchemy.types import UserDefinedType
+
+from holystone.store.events import COMPLETED
 
 metadata = MetaData()
 
@@ -157,3 +159,11 @@ CORE: dict[str, frozenset[str]] = {
     for table in (instances, executions, history, orchestrator_queue, instance_locks)
 } | {"worker_queue": frozenset({"id", "work_item", "lock_token", "locked_until", "created_at"})}
 """Table name -> the columns of it that every version of the engine has had."""
+
+
+def not_completed(status: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return whether a status is another than Completed, in the words of holystone's index of such executions.
+
+    SQLite takes the index only for a condition that has the very same words.
+    """
+    return status != literal_column(f"'{COMPLETED}'")

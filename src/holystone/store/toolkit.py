@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from sqlalchemy import Column, ColumnElement, Connection, Index, MetaData, Table, Text, literal_column, select
+from sqlalchemy import Column, ColumnElement, Connection, Index, MetaData, Table, Text, select
 
-from holystone.store.events import COMPLETED
 from holystone.store.store import Store
-from holystone.store.tables import Moment
+from holystone.store.tables import Moment, not_completed
 
 TOOLKIT = "toolkit"
 """The branch of holystone's own objects; the ids of a branch's revisions begin with its first letter."""
@@ -23,7 +22,6 @@ JOURNAL = "t0001"
 versions = Table("holystone_migrations", MetaData(), Column("version_num", Text, primary_key=True))
 
 _executions = Table("executions", MetaData(), Column("status", Text), Column("started_at", Moment))
-_not_completed = _executions.c.status != literal_column(f"'{COMPLETED}'")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,9 @@ class PartialIndex:
         return Index(self.name, *columns, sqlite_where=self.where, postgresql_where=self.where)
 
 
-executions_status = PartialIndex("holystone_executions_status", _executions, ("status", "started_at"), _not_completed)
+executions_status = PartialIndex(
+    "holystone_executions_status", _executions, ("status", "started_at"), not_completed(_executions.c.status)
+)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ its own, made visible when it fires) or a child. Whoever hands on from one to th
 the ack of a turn, and that of an activity. So in no snapshot is an execution between two of them.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from holystone.scan.relations.wakers import Child
 from holystone.store.events import RUNNING, TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.outstanding import dropped, is_open_to_events, unanswered
-from holystone.store.tables import executions, history, instances, orchestrator_queue, worker_queue
+from holystone.store.tables import executions, history, instances, not_completed, orchestrator_queue, worker_queue
 
 NOTHING = "nothing"
 _ANYTHING = "anything at all"
@@ -36,7 +36,7 @@ class WaitSource:
             select(executions.c.instance_id, executions.c.execution_id)
             .select_from(executions)
             .join(instances, instances.c.instance_id == executions.c.instance_id)
-            .where(*within, executions.c.status.not_in(sorted(TERMINAL.values())))
+            .where(*within, not_completed(executions.c.status), executions.c.status.not_in(sorted(TERMINAL.values())))
             .where(executions.c.execution_id == instances.c.current_execution_id)
         )
         # The offset changes no row, and has the few that run picked out before anything is asked about them.
@@ -147,13 +147,12 @@ class Waits(Relation[WaitFacts]):
     }
     # A parent is stuck once its child ends without telling it, and has no turn of its own then.
     follows_acks = False
+    # Few executions run, and to find them is most of the work. They are looked at in one span, for all rows in their
+    # order are read sooner than by the index.
+    counted = False
 
     def source(self, flavour: Flavour, within: Conditions) -> WaitSource:
         return WaitSource(flavour, within)
-
-    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
-        """Yield one span: few executions run, and all rows in their order are read sooner than by the index."""
-        yield []
 
     def facts(self, reader: Reader, row: Any) -> WaitFacts:
         of = (row.instance_id, row.execution_id)

@@ -36,6 +36,7 @@ class WholeStore(Relation[F]):
 
     table = Table("store", MetaData())
     of_store = True
+    counted = False
     follows_acks = False
 
     def source(self, flavour: Flavour, within: Conditions) -> WholeStoreSource:
@@ -53,9 +54,3 @@ class WholeStore(Relation[F]):
         for row in reader.connection.execute(select(*flags).select_from(source.rows)).all():
             if any(row):
                 yield [bool(flag) for flag in row], self.facts(reader, row)
-
-    def total(self, reader: Reader, within: Conditions) -> int:
-        return 1
-
-    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
-        yield []

@@ -6,25 +6,9 @@ have in common once and tells in Python which instances are surely as the engine
 and never passes a bad one. `tests/catalogue/test_sieves.py` holds every case of the catalogue against that.
 """
 
-from collections.abc import Collection, Sequence
-
-from holystone.scan.check import Check
 from holystone.scan.sieves.ends import Ends
-from holystone.scan.sieves.rows import NEEDS
 from holystone.scan.sieves.sieve import Sieve
 from holystone.scan.sieves.whole import Whole
-from holystone.store import Store
 
 SIEVES: tuple[Sieve, ...] = (Whole(), Ends())
 """All that there are, the one that saves most first."""
-
-
-def sieve_for(store: Store, passes: Collection[tuple[str, Collection[Check]]], sieves: Sequence[Sieve]) -> Sieve | None:
-    """Return the first of the sieves that saves enough of these looks at relations, given by name; None for none."""
-    if not all(store.columns[table].issuperset(columns) for table, columns in NEEDS.items()):
-        return None
-    for sieve in sieves:
-        saved = {name for name, checks in passes if any(check.id in sieve.proves for check in checks)}
-        if sieve.pays_for <= saved:
-            return sieve
-    return None

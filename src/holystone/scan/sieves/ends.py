@@ -11,7 +11,7 @@ from holystone.scan.event_text import event_text
 from holystone.scan.narrow import on
 from holystone.scan.reader import Reader
 from holystone.scan.relation import AT_ONCE, Conditions
-from holystone.scan.sieves.rows import Rows
+from holystone.scan.sieves.rows import NEEDS, Rows
 from holystone.scan.sieves.sieve import Judged, Sieve, streamed
 from holystone.store.events import TERMINAL
 from holystone.store.tables import history
@@ -19,6 +19,7 @@ from holystone.store.tables import history
 
 class Ends(Sieve):
     name = "ends"
+    needs = NEEDS
     proves = frozenset(
         ("E001", "E002", "E003", "E004", "E005", "E006", "E007", "E008")
         + ("H001", "H002", "H008", "I001", "I002", "I003", "I004", "I005", "I006")

@@ -2,7 +2,7 @@
 
 import gc
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -10,9 +10,13 @@ from typing import Any, ClassVar
 
 from sqlalchemy import CursorResult, Select
 
+from holystone.scan.check import Check
 from holystone.scan.reader import Reader
-from holystone.scan.relation import Conditions
+from holystone.scan.relation import Conditions, Relation
+from holystone.store import Store
 
+Passes = Sequence[tuple[Relation[Any], Sequence[Check]]]
+"""Relations, each with the checks that look at it."""
 Judged = tuple[Any, int, bool, bool]
 """Of an execution: its instance, how many events it has, whether it surely is as the engine writes it, and whether keys
 may have been set or cleared."""
@@ -25,7 +29,10 @@ _FEW = 1_000
 class Sifted:
     """What came of a part of a store: how much of it there is, and the ids of the instances in doubt, in order."""
 
+    proves: frozenset[str] = frozenset()
+    """The ids of the checks that find nothing in the other instances."""
     instances: int = 0
+    executions: int = 0
     events: int = 0
     doubtful: list[str] = field(default_factory=list)
     with_keys: list[str] = field(default_factory=list)
@@ -45,6 +52,11 @@ class Sifted:
             return list(dict.fromkeys(self.doubtful))
         return None if self.too_many_with_keys else list(dict.fromkeys([*self.doubtful, *self.with_keys]))
 
+    def rows(self, relation: str) -> int | None:
+        """Return how many rows a relation has; None where that is not sure."""
+        # Histories were gone through, and only where nothing is in doubt is there an execution for each, and no other.
+        return None if self.doubtful else {"instances": self.instances, "executions": self.executions}.get(relation)
+
     def note(self, instance_id: Any, notes: list[str]) -> None:
         """Add an instance to one of the lists."""
         if not isinstance(instance_id, str):
@@ -58,6 +70,7 @@ class Sifted:
     def add(self, other: "Sifted") -> None:
         """Add what came of the next part."""
         self.instances += other.instances
+        self.executions += other.executions
         self.events += other.events
         self.doubtful += other.doubtful
         self.with_keys += other.with_keys
@@ -71,6 +84,8 @@ class Sieve(ABC):
     """One look at all histories of a store."""
 
     name: ClassVar[str]
+    needs: ClassVar[Mapping[str, Collection[str]]]
+    """The columns that the engine's first versions did not have yet, and the sieve cannot do without."""
     proves: ClassVar[frozenset[str]]
     """The ids of the checks that surely find nothing in an instance that is not in doubt.
 
@@ -79,14 +94,21 @@ class Sieve(ABC):
     pays_for: ClassVar[frozenset[str]]
     """The names of the relations that have to be saved a look at all their rows, for the sieve to be quicker."""
 
+    def fits(self, store: Store, passes: Passes) -> bool:
+        """Return whether it saves enough of these looks at a store's relations."""
+        saved = {relation.name for relation, checks in passes if any(check.id in self.proves for check in checks)}
+        has_columns = all(store.columns[table].issuperset(columns) for table, columns in self.needs.items())
+        return has_columns and self.pays_for <= saved
+
     def sift(self, reader: Reader, within: Conditions) -> Sifted:
         """Return what came of the executions that meet the conditions, which are on columns of `history`."""
-        sifted = Sifted()
+        sifted = Sifted(self.proves)
         last: Any = None
         with without_garbage():
             for instance_id, events, is_sound, has_keys in self.judged(reader, within):
                 sifted.instances += instance_id != last
                 last = instance_id
+                sifted.executions += 1
                 sifted.events += events
                 if not is_sound:
                     sifted.note(instance_id, sifted.doubtful)

@@ -1,138 +1,81 @@
-"""Sifting a store span by span, in several processes where there is much to read.
+"""Sifting a store: the sieve that fits a scan goes through it span by span, before any relation does."""
 
-Sieves work in Python, where threads wait for each other; and two connections of one process to a SQLite file read it
-hardly quicker than one does, where two processes read it twice as quickly.
-"""
-
-import signal
-import sys
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import DBAPIError
 
-from holystone.errors import HolystoneError
 from holystone.scan.parallel import in_order
 from holystone.scan.reader import Reader
-from holystone.scan.sieves.sieve import Sieve, Sifted
+from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
+from holystone.scan.sieves.sifters import Helper, Here, Sifter, helpers
 from holystone.scan.spans import Span, spans_of_instances, spans_of_store
 from holystone.store import Store
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection as Pipe
 
 AT_ONCE = 5_000
 """Executions in a span."""
 _WORTH_HELP = 4
 """Spans from which on other processes help."""
 
-
-class Sifter(Protocol):
-    """Sifts one span after the other."""
-
-    def sift(self, span: Span) -> Sifted | None:
-        """Return what came of a span, None where it could not be read."""
-
-    def interrupt(self) -> None:
-        """Have `sift` end at once in another thread."""
+Done = Callable[[int, int], None]
+"""Called with the executions that are sifted, about, and with those in all."""
 
 
-class Here:
-    """Sifts in this process, on a connection."""
+class Sifting:
+    """A sieve for a store or for some of its instances, and the processes that wait to help."""
 
-    def __init__(self, sieve: Sieve, reader: Reader) -> None:
-        self._sieve, self._reader = sieve, reader
+    def __init__(self, sieve: Sieve, others: Sequence[Helper], only: Sequence[str] | None) -> None:
+        self._sieve = sieve
+        self._others = others
+        self._only = only
 
-    def sift(self, span: Span) -> Sifted | None:
-        connection = self._reader.connection
+    def sifted(self, reader: Reader, pattern: str | None, done: Done) -> Sifted | None:
+        """Return what came of the instances that match a pattern.
+
+        None where the store cannot be read, which the relations will come upon and say, or where so many instances are
+        in doubt that all may be looked at as well.
+        """
         try:
-            with connection.begin_nested(), self._reader.flavour.utf8_only(connection):
-                return self._sieve.sift(self._reader, span.conditions(self._reader.flavour))
+            with reader.connection.begin_nested():
+                spans = (
+                    spans_of_store(reader, AT_ONCE, pattern) if self._only is None else spans_of_instances(self._only)
+                )
+                parts = list(spans)
         except DBAPIError:
             return None
-
-    def interrupt(self) -> None:
-        self._reader.flavour.interrupt(self._reader.connection)
-
-
-class Helper:
-    """Sifts in a process of its own, which sees the store as a connection here does."""
-
-    def __init__(self, sieve: Sieve, store: Store, others: Sequence["Helper"]) -> None:
-        import multiprocessing
-
-        context = multiprocessing.get_context("fork")
-        self._pipe, theirs = context.Pipe()
-        inherited = [self._pipe, *(other._pipe for other in others)]
-        self._process = context.Process(target=_help, args=(theirs, inherited, sieve, store), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def begin(self, view: str | None) -> None:
-        self._pipe.send(view)
-
-    def sift(self, span: Span) -> Sifted | None:
-        try:
-            self._pipe.send(span)
-            sifted: Sifted | None = self._pipe.recv()
-        except (EOFError, OSError):
-            return None
+        view = reader.flavour.share_view(reader.connection) if self._others else None
+        for other in self._others:
+            other.begin(view)
+        sifted = Sifted(self._sieve.proves)
+        for number, part in enumerate(_sift([Here(self._sieve, reader), *self._others], parts)):
+            if part is None:
+                return None
+            sifted.add(part)
+            if sifted.is_hopeless:
+                return None
+            done(number * AT_ONCE, len(parts) * AT_ONCE)
         return sifted
-
-    def interrupt(self) -> None:
-        self._process.terminate()
-
-    def end(self) -> None:
-        self._process.terminate()
-        self._process.join()
-        self._pipe.close()
-
-
-def _help(pipe: "Pipe", inherited: "Iterable[Pipe]", sieve: Sieve, store: Store) -> None:
-    """Sift the spans that come through a pipe, until nobody is there to send any."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for end in inherited:
-        end.close()
-    try:
-        view = pipe.recv()
-        with store.snapshots(1, view) as [connection]:
-            here = Here(sieve, Reader(store, connection))
-            while True:
-                pipe.send(here.sift(pipe.recv()))
-    except (EOFError, OSError, HolystoneError):
-        return
 
 
 @contextmanager
-def helpers(number: int, sieve: Sieve, store: Store) -> Iterator[list[Helper]]:
-    """Yield so many helpers, which wait for a view to begin with; none where a process cannot be forked safely.
+def prepared(
+    store: Store, passes: Passes, sieves: Sequence[Sieve], jobs: int, only: Sequence[str] | None
+) -> Iterator[Sifting | None]:
+    """Yield the first of the sieves that fits these passes, with helpers for so many jobs in all; None where none does.
 
-    That is so once threads or connections are at work in it, so ask before.
+    To be called before any connection is open: then processes can be forked. `only` are the instances to sift, None for
+    all; few are sifted sooner than a helper begins.
     """
-    found: list[Helper] = []
-    try:
-        if sys.platform == "linux" and threading.active_count() == 1 and store.flavour.can_be_forked():
-            with suppress(OSError):  # no more processes, or no memory: those that there are will do
-                for _ in range(number):
-                    found.append(Helper(sieve, store, found))
-        yield found
-    finally:
-        for helper in found:
-            helper.end()
+    sieve = next((sieve for sieve in sieves if sieve.fits(store, passes)), None)
+    number = jobs - 1 if only is None or _are_worth_help(list(spans_of_instances(only))) else 0
+    with ExitStack() as stack:
+        yield None if sieve is None else Sifting(sieve, stack.enter_context(helpers(number, sieve, store)), only)
 
 
-def spans(reader: Reader, pattern: str | None, instances: Sequence[str] | None) -> list[Span]:
-    """Return the parts of a store that are sifted one after the other: of some of its instances, or of all."""
-    return list(spans_of_store(reader, AT_ONCE, pattern) if instances is None else spans_of_instances(instances))
-
-
-def sift(sifters: Sequence[Sifter], parts: Sequence[Span]) -> Iterator[Sifted | None]:
+def _sift(sifters: Sequence[Sifter], parts: Sequence[Span]) -> Iterator[Sifted | None]:
     """Yield what came of each span, in order; by the first of the sifters alone where there are few."""
-    if len(parts) < _WORTH_HELP:
+    if not _are_worth_help(parts):
         sifters = sifters[:1]
     pieces = (partial(_sifted, part) for part in parts)
     return in_order(pieces, sifters, lambda sifter: sifter.interrupt())
@@ -140,3 +83,7 @@ def sift(sifters: Sequence[Sifter], parts: Sequence[Span]) -> Iterator[Sifted | 
 
 def _sifted(span: Span, sifter: Sifter) -> Iterator[Sifted | None]:
     yield sifter.sift(span)
+
+
+def _are_worth_help(parts: Sequence[Span]) -> bool:
+    return len(parts) >= _WORTH_HELP

@@ -11,13 +11,14 @@ from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.sieves.ends import Ends
 from holystone.scan.sieves.packs import Packs
-from holystone.scan.sieves.rows import Rows
+from holystone.scan.sieves.rows import NEEDS, Rows
 from holystone.scan.sieves.sieve import Judged, Sieve, streamed
 from holystone.store.tables import history, kv_delta, kv_store
 
 
 class Whole(Sieve):
     name = "whole"
+    needs = NEEDS
     proves = Ends.proves | {"H003", "H004", "H005", "H006", "H007", "H009", "H010", "H011", "I008", "K003"}
     pays_for = frozenset({"events"})
 
