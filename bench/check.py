@@ -33,7 +33,7 @@ quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
 began = time.perf_counter()
 pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
 status, usage = os.wait4(pid, 0)[1:]
-print(time.perf_counter() - began, usage.ru_maxrss, os.waitstatus_to_exitcode(status))
+print(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, os.waitstatus_to_exitcode(status))
 """
 
 INTEGRITY_CHECK = """\
@@ -59,9 +59,13 @@ CHECKS: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True)
 class Run:
-    """One process that has ended: wall time in seconds, peak resident memory in bytes, exit code."""
+    """One process that has ended: wall and processor time in seconds, peak resident memory in bytes, exit code.
+
+    The processor time is that of its own processes as well, not that of a server.
+    """
 
     seconds: float
+    processor: float
     bytes: int
     code: int
 
@@ -105,9 +109,9 @@ def measure(command: Sequence[str]) -> tuple[Run, str]:
     lines = done.stderr.strip().splitlines()
     last_line = lines[-1] if lines else ""
     if done.returncode != 0:
-        return Run(0.0, 0, 127), last_line
-    seconds, peak, code = done.stdout.split()
-    return Run(float(seconds), int(peak) * MAXRSS_UNIT, int(code)), last_line
+        return Run(0.0, 0.0, 0, 127), last_line
+    seconds, processor, peak, code = done.stdout.split()
+    return Run(float(seconds), float(processor), int(peak) * MAXRSS_UNIT, int(code)), last_line
 
 
 def warm(path: Path) -> None:

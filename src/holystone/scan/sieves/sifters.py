@@ -1,7 +1,6 @@
 """Who sifts: this process, and others that are forked for it.
 
-Sieves work in Python, where threads wait for each other; and two connections of one process to a SQLite file read it
-hardly quicker than one does, where two processes read it twice as quickly.
+Sieves work in Python, where threads wait for each other.
 """
 
 import signal
