@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from holystone.scan.check import Check
 from holystone.scan.parallel import Work
 from holystone.scan.reader import Reader
-from holystone.scan.relation import STRIDE, Conditions, Relation
+from holystone.scan.relation import Conditions, Relation
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +26,12 @@ class Pass:
     def pieces(self, reader: Callable[[Connection], Reader]) -> Iterator["Work[Connection, Step]"]:
         """Yield the pieces of work that make up the pass, one a span."""
         for number, span in enumerate(self.spans):
-            yield partial(self._steps, reader=reader, span=span, done=number * STRIDE)
+            yield partial(self._steps, reader=reader, span=span, done=number * self.total // len(self.spans))
 
     def _steps(
         self, connection: Connection, reader: Callable[[Connection], Reader], span: Conditions, done: int
     ) -> Iterator["Step"]:
-        yield Step(self, min(done, self.total))
+        yield Step(self, done)
         predicates = [check.violated for check in self.checks]
         try:
             with connection.begin_nested():

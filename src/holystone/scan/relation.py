@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from math import ceil
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, select
@@ -11,8 +12,11 @@ from holystone.store.flavours import Flavour
 
 AT_ONCE = 2_000
 """Instances in one piece of work where only some are looked at."""
-STRIDE = 50_000
-"""Rows in a span: between two reports of progress, and in one piece of work for a connection."""
+WORTH_CUTTING = 50_000
+"""Rows from which on a look is cut into spans, which connections share out."""
+_MOST = 150_000
+"""Rows in a span. The fewer spans, the less often a page of events is read that several executions share; and so many
+rows SQLite still sorts in memory."""
 
 Key = Mapping[str, Any]
 """Primary key of the row that a finding is about: column -> value."""
@@ -66,6 +70,11 @@ Suspect = tuple[list[bool], F]
 """Which of the predicates a row violates, in their order, and the row's facts."""
 
 
+def stride(rows: int, jobs: int) -> int:
+    """Return how many rows a span has, so that so many jobs have as much to do."""
+    return ceil(rows / max(jobs, ceil(rows / _MOST)))
+
+
 class Relation(ABC, Generic[F]):
     """One kind of row with everything that a check of it may ask."""
 
@@ -106,13 +115,13 @@ class Relation(ABC, Generic[F]):
         count = select(func.count()).select_from(self.table).where(*within)
         return int(reader.connection.execute(count).scalar_one())
 
-    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
-        """Yield conditions that cut the rows into spans of about STRIDE rows, in order."""
+    def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
+        """Yield conditions that cut the rows into spans of about `stride` rows, in order."""
         column = self.span_column
         span: list[ColumnElement[bool]] = []
         while True:
             bound = reader.connection.execute(
-                select(column).where(*within, *span).order_by(column).offset(STRIDE).limit(1)
+                select(column).where(*within, *span).order_by(column).offset(stride).limit(1)
             ).scalar_one_or_none()
             if bound is None:
                 yield span

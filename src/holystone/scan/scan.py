@@ -17,7 +17,7 @@ from holystone.scan.parallel import in_order
 from holystone.scan.passes import Pass
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader, settled_before
-from holystone.scan.relation import STRIDE, Conditions, Facts, Relation
+from holystone.scan.relation import WORTH_CUTTING, Conditions, Facts, Relation, stride
 from holystone.scan.sieves import SIEVES
 from holystone.scan.sieves.sieve import Sieve, Sifted
 from holystone.scan.sieves.sifting import prepared
@@ -197,8 +197,8 @@ class Scan:
                     self._count(relation, rows)
                 if left is not None:
                     spans, rows = list(relation.spans_of(left)), len(left)
-                elif changed is None and (rows or 0) > STRIDE:
-                    spans = list(relation.spans(reader, selected))
+                elif changed is None and rows is not None and rows > WORTH_CUTTING:
+                    spans = list(relation.spans(reader, selected, stride(rows, self._jobs)))
         except DBAPIError as error:
             self._fail(relation, checks, error)
             return None

@@ -34,7 +34,7 @@ class Events(Relation[EventFacts]):
     def source(self, flavour: Flavour, within: Conditions) -> EventSource:
         return EventSource(flavour, within)
 
-    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
+    def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
         return (span.conditions(reader.flavour) for span in spans_of_store(reader, AT_ONCE))
 
     def suspects(

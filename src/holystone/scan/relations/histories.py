@@ -11,7 +11,7 @@ from holystone.errors import RecordError
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
-from holystone.scan.relation import STRIDE, Conditions, Key, Relation
+from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.spans import spans_of_store
 from holystone.store.event import Event
 from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, STILL_RUNNING, TERMINAL, Outcome, terminal_outcome
@@ -154,8 +154,8 @@ class Histories(Relation[HistoryFacts]):
         chosen = select(history.c.instance_id, history.c.execution_id).where(*within).distinct().subquery("chosen")
         return int(reader.connection.execute(select(func.count()).select_from(chosen)).scalar_one())
 
-    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
-        return (span.conditions(reader.flavour) for span in spans_of_store(reader, STRIDE))
+    def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
+        return (span.conditions(reader.flavour) for span in spans_of_store(reader, stride))
 
     def facts(self, reader: Reader, row: Any) -> HistoryFacts:
         events = reader.history(row.instance_id, row.execution_id)

@@ -104,7 +104,7 @@ class Statuses(Relation[StatusFacts]):
     def source(self, flavour: Flavour, within: Conditions) -> StatusSource:
         return StatusSource(flavour, within)
 
-    def spans(self, reader: Reader, within: Conditions) -> Iterator[Conditions]:
+    def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
         """Yield one span: to cut the instances would mean to go through all events for each piece."""
         yield []
 
