@@ -28,16 +28,12 @@ _ANYTHING = "anything at all"
 
 
 class WaitSource:
-    """The current executions that run by their status."""
+    """The executions that run by their status."""
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
-        running = (
-            select(executions.c.instance_id, executions.c.execution_id)
-            .select_from(executions)
-            .join(instances, instances.c.instance_id == executions.c.instance_id)
-            .where(*within, not_completed(executions.c.status), executions.c.status.not_in(sorted(TERMINAL.values())))
-            .where(executions.c.execution_id == instances.c.current_execution_id)
+        running = select(executions.c.instance_id, executions.c.execution_id).where(
+            *within, not_completed(executions.c.status), executions.c.status.not_in(sorted(TERMINAL.values()))
         )
         # The offset changes no row, and has the few that run picked out before anything is asked about them.
         self.rows: FromClause = running.offset(0).subquery("waiting")
@@ -66,7 +62,10 @@ class WaitSource:
 
     @property
     def may_be_stuck(self) -> ColumnElement[bool]:
-        """The last event neither ends the execution, nor subscribes to events, nor starts a child that lives."""
+        """It is current, and its last event neither ends it, nor subscribes to events, nor starts a child that lives.
+
+        Asked of the few for which nothing is queued: it takes reading a row of instances, and one of history.
+        """
         events = history.alias("event")
         last = (
             select(events.c.event_id, events.c.event_data)
@@ -78,10 +77,15 @@ class WaitSource:
         )
         says = self.flavour.event_says_type
         quiet = [*TERMINAL, "ExternalSubscribed", "ExternalSubscribedPersistent"]
-        return there_is(
+        current = there_is(
+            instances.c.instance_id == self.rows.c.instance_id,
+            instances.c.current_execution_id == self.rows.c.execution_id,
+        )
+        silent = there_is(
             *(not_(says(last.c.event_data, kind)) for kind in quiet),
             not_(and_(says(last.c.event_data, "SubOrchestrationScheduled"), self._child_lives(last))),
         )
+        return and_(current, silent)
 
     def _child_lives(self, scheduled: FromClause) -> ColumnElement[bool]:
         """A child runs that will answer this event: its start event says so, as engines since 0.1.30 write it."""
