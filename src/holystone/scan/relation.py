@@ -140,7 +140,8 @@ class Relation(ABC, Generic[F]):
         One statement for all checks: this is what makes a catalogue cost little more than its dearest check.
         """
         question = Question(predicates, self.source(reader.flavour, within))
-        return self.answers(reader, question, reader.connection.execute(question.statement))
+        with reader.connection.execute(question.statement) as rows:
+            yield from self.answers(reader, question, rows)
 
     def answers(self, reader: Reader, question: "Question", rows: Iterable[Any]) -> Iterator[Suspect[F]]:
         """Yield the suspects in the rows that a question's statement has fetched."""

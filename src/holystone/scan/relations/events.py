@@ -43,13 +43,14 @@ class Events(Relation[EventFacts]):
         """Yield the events of every history that is not surely sound, for all predicates alike: none is asked."""
         packs = Packs(reader.flavour)
         key = (history.c.instance_id, history.c.execution_id)
-        rows = packs.select(within).order_by(*key).execution_options(yield_per=500)
-        for pack in reader.connection.execute(rows):
-            if packs.sound_events(pack) is None:
-                of_pack = [column == value for column, value in zip(key, pack[:2], strict=True)]
-                source = self.source(reader.flavour, [*within, *of_pack])
-                for row in reader.connection.execute(select(*source.output()).order_by(*source.key)).all():
-                    yield [True] * len(predicates), self.facts(reader, row)
+        statement = packs.select(within).order_by(*key).execution_options(yield_per=500)
+        with reader.connection.execute(statement) as rows:
+            for pack in rows:
+                if packs.sound_events(pack) is None:
+                    of_pack = [column == value for column, value in zip(key, pack[:2], strict=True)]
+                    source = self.source(reader.flavour, [*within, *of_pack])
+                    for row in reader.connection.execute(select(*source.output()).order_by(*source.key)).all():
+                        yield [True] * len(predicates), self.facts(reader, row)
 
     def facts(self, reader: Reader, row: Any) -> EventFacts:
         return event_facts(reader, row)

@@ -152,11 +152,11 @@ class KeyStates(Relation[KeyStateFacts]):
         """
         source = self.source(reader.flavour, within)
         statement = select(*source.output()).order_by(*source.key)
-        rows = reader.connection.execute(statement.execution_options(yield_per=500))
-        for _, of_instance in groupby(rows, key=lambda row: row.instance_id):
-            known = list(of_instance)
-            if not _is_borne_out(known):
-                yield [True] * len(predicates), self.facts(reader, known[0])
+        with reader.connection.execute(statement.execution_options(yield_per=500)) as rows:
+            for _, of_instance in groupby(rows, key=lambda row: row.instance_id):
+                known = list(of_instance)
+                if not _is_borne_out(known):
+                    yield [True] * len(predicates), self.facts(reader, known[0])
 
     def facts(self, reader: Reader, row: Any) -> KeyStateFacts:
         return KeyStateFacts(reader.flavour, row.instance_id, _mismatches(reader, row.instance_id))
