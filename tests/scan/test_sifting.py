@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
 from holystone.scan.sieves import sifting
+from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
 # No process is forked from one that has threads, as those of the tests have.
@@ -31,6 +34,7 @@ from holystone.store.tables import executions
 
 target, schema, level, mishap = sys.argv[1:]
 sifting.AT_ONCE = spans.AT_ONCE = 2
+sifting._WORTH_HELP = 0
 helped = []
 sift = sifters.Helper.sift
 
@@ -93,6 +97,21 @@ def test_sieve_gives_up_where_all_are_in_doubt(
     assert sorted((one.check.id, one.instance_id, one.execution_id) for one in scan) == sorted(found(drifted, level))
     executions = drifted.execute("SELECT count(*) FROM executions")[0][0]
     assert scan.scanned["executions"] == executions
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=lambda level: level.name)
+def test_some_are_sifted_beside_other_looks(drifted: EngineStore, level: Level, jobs: int) -> None:
+    store = Store.open(drifted.target, drifted.schema, read_only=True)
+    some = sorted({row[0] for row in drifted.execute("SELECT instance_id FROM executions")})
+    coverage = Coverage("", {}, begun_ms=0, full_at_ms=0, instances=some)
+    scan = Scan(store, select_checks(level), coverage=coverage, jobs=jobs)
+    assert sorted((one.check.id, one.instance_id, one.execution_id) for one in scan) == sorted(found(drifted, level))
+    assert scan.scanned["instances"] == len(some)
+    with closing(iter(scan)) as findings:
+        next(findings)
+    assert threading.active_count() == 1, "whoever stops listening stops the sieve as well"
 
 
 ABANDONED = """

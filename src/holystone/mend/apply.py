@@ -22,8 +22,8 @@ from holystone.mend.plan import Plan
 from holystone.mend.repair import Image, Safety, repairs
 from holystone.scan.catalogue import checks
 from holystone.scan.finding import judge
+from holystone.scan.passes import Progress
 from holystone.scan.reader import Reader
-from holystone.scan.scan import Progress
 from holystone.store import Store
 
 PATIENCE_SECONDS = 5.0

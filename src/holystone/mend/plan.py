@@ -11,9 +11,10 @@ from holystone.errors import PlanError
 from holystone.mend.change import Change, changes_for, repair_of
 from holystone.mend.repair import repairs
 from holystone.scan.check import Check
+from holystone.scan.passes import Progress
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS
-from holystone.scan.scan import Progress, Scan, Verdict
+from holystone.scan.scan import Scan, Verdict
 from holystone.store import Store
 
 _MAKE_ANEW = "Make a plan anew with `holystone repair plan`."

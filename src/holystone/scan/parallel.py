@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 BUFFER = 1_000
 """Results of one piece of work that wait for those before them."""
+AHEAD = 8
+"""Pieces of work that are begun, and may be done, while the results of one before them are still to come."""
 _TICK_SECONDS = 0.05
 
 
@@ -50,7 +52,7 @@ def in_order(
         try:
             for piece in pieces:
                 running.append(_Running(pool, piece, free, stop))
-                if len(running) > len(resources):
+                if len(running) >= len(resources) + AHEAD:
                     yield from running.popleft().results()
             while running:
                 yield from running.popleft().results()

@@ -13,6 +13,9 @@ from holystone.scan.parallel import Work
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
 
+Progress = Callable[[str, int, int], None]
+"""Called with a relation's name, the rows done, and the rows in all."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pass:

@@ -1,11 +1,12 @@
 """The scan: many checks in one pass a relation, over one snapshot of the store."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,23 +14,19 @@ from sqlalchemy.exc import DBAPIError
 
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding, judge
-from holystone.scan.parallel import in_order
-from holystone.scan.passes import Pass
+from holystone.scan.parallel import Work, in_order
+from holystone.scan.passes import Pass, Progress, Step
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader, settled_before
 from holystone.scan.relation import WORTH_CUTTING, Conditions, Facts, Relation, stride
 from holystone.scan.sieves import SIEVES
-from holystone.scan.sieves.sieve import Sieve, Sifted
-from holystone.scan.sieves.sifting import prepared
+from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
+from holystone.scan.sieves.sifting import Sifting, prepared
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
-Progress = Callable[[str, int, int], None]
-"""Called with a relation's name, the rows done, and the rows in all."""
-
-
 _COUNTED = ("instances", "executions")
-"""The relations whose rows are counted even where a sieve has spared most of them a look."""
+"""The relations whose rows are counted even where only some instances are looked at."""
 
 
 class Outcome(StrEnum):
@@ -116,7 +113,7 @@ class Scan:
         """The highest severity of a finding, None where nothing was found."""
         return max((result.check.severity for result in self.results.values() if result.count), default=None)
 
-    def __iter__(self) -> Iterator[Finding]:
+    def __iter__(self) -> Generator[Finding, None, None]:
         begun = time.monotonic()
         passes = self._passes()
         only = None if self.coverage is None else self.coverage.instances
@@ -124,14 +121,32 @@ class Scan:
             with ExitStack() as stack:
                 sifting = stack.enter_context(prepared(self.store, passes, self._sieves, self._jobs, only))
                 connections = stack.enter_context(self.store.snapshots(self._jobs))
-                sifted = None
-                if sifting is not None:
-                    sifted = sifting.sifted(self._reader(connections[0]), self._instances, self._report_sifted)
-                yield from self._found(connections, list(self._looks(connections[0], passes, sifted)))
+                yield from self._all_found(connections, passes, sifting)
         finally:
             self.duration_ms = round((time.monotonic() - begun) * 1000)
 
-    def _passes(self) -> list[tuple[Relation[Any], list[Check]]]:
+    def _all_found(self, connections: list[Connection], passes: Passes, sifting: Sifting | None) -> Iterator[Finding]:
+        """Yield the findings of all passes: first of those that look at all rows, then of what a sieve has left."""
+        if sifting is None:
+            yield from self._found(connections, self._looks(connections[0], passes))
+            return
+        sifted: Sifted | None = None
+
+        def sift(connection: Connection, report: Progress | None = None) -> Iterator[Step]:
+            nonlocal sifted
+            sifted = sifting.sifted(self._reader(connection), self._instances, report)
+            return iter(())
+
+        proven, others = sifting.told_apart(passes)
+        looks = self._looks(connections[0], others)
+        if sifting.is_brief:
+            yield from self._found(connections, looks, beside=[sift])
+        else:
+            sift(connections[0], self._progress)
+            yield from self._found(connections, looks)
+        yield from self._found(connections, self._looks(connections[0], proven, sifted))
+
+    def _passes(self) -> Passes:
         """Return each relation with those of its checks that apply to this store."""
         passes: dict[str, tuple[Relation[Any], list[Check]]] = {}
         for result in self.results.values():
@@ -159,23 +174,15 @@ class Scan:
                     return f"the store is of an older engine and lacks {what}"
         return None
 
-    def _looks(
-        self, connection: Connection, passes: Sequence[tuple[Relation[Any], list[Check]]], sifted: Sifted | None
-    ) -> Iterator[Pass]:
-        """Yield the looks at relations: for checks that a sieve proves, at the instances that it has left in doubt."""
+    def _looks(self, connection: Connection, passes: Passes, sifted: Sifted | None = None) -> list[Pass]:
+        """Return the looks at relations, at the instances that a sieve has left in doubt where there is one."""
         if sifted is not None:
             self.scanned["events"] = sifted.events
-        proves = frozenset() if sifted is None else sifted.proves
-        for relation, checks in passes:
-            for some, left in (
-                ([check for check in checks if check.id not in proves], None),
-                ([check for check in checks if check.id in proves], sifted),
-            ):
-                if some and (look := self._look(connection, relation, some, left)) is not None:
-                    yield look
+        looks = (self._look(connection, relation, checks, sifted) for relation, checks in passes)
+        return [look for look in looks if look is not None]
 
     def _look(
-        self, connection: Connection, relation: Relation[Any], checks: list[Check], sifted: Sifted | None
+        self, connection: Connection, relation: Relation[Any], checks: Sequence[Check], sifted: Sifted | None
     ) -> Pass | None:
         """Return the pass over a relation, or over what a sieve has left of it; None where it cannot be made."""
         reader = self._reader(connection)
@@ -191,7 +198,8 @@ class Scan:
             with connection.begin_nested():
                 if changed is not None:
                     spans = list(relation.spans_of(changed))
-                if rows is None and relation.counted and (left is None or relation.name in _COUNTED):
+                of_all = left is None and changed is None
+                if rows is None and relation.counted and (of_all or relation.name in _COUNTED):
                     rows = sum(relation.total(reader, [*selected, *span]) for span in spans)
                 if rows is not None:
                     self._count(relation, rows)
@@ -204,9 +212,17 @@ class Scan:
             return None
         return Pass(relation, checks, [[*selected, *span] for span in spans], rows or 0)
 
-    def _found(self, connections: list[Connection], looks: list[Pass]) -> Iterator[Finding]:
-        """Yield the findings of all passes, one pass after the other; connections that have no more to do go on."""
-        pieces = (piece for look in looks for piece in look.pieces(self._reader))
+    def _found(
+        self,
+        connections: list[Connection],
+        looks: Sequence[Pass],
+        beside: Sequence[Work[Connection, Step]] = (),
+    ) -> Iterator[Finding]:
+        """Yield the findings of some passes, one pass after the other; connections that have no more to do go on.
+
+        What is to be done `beside` them is begun first.
+        """
+        pieces = chain(beside, (piece for look in looks for piece in look.pieces(self._reader)))
         last: Pass | None = None
         for step in in_order(pieces, connections, self.store.flavour.interrupt):
             if last is not None and last is not step.of:
@@ -253,10 +269,6 @@ class Scan:
         if relation.name == "executions":
             # Of each execution, its last event is read.
             self.scanned["events"] = max(rows, self.scanned["events"])
-
-    def _report_sifted(self, done: int, total: int) -> None:
-        if self._progress is not None:
-            self._progress("histories", done, total)
 
     def _report(self, relation: Relation[Any], done: int, total: int) -> None:
         if self._progress is not None:

@@ -1,12 +1,14 @@
 """Sifting a store: the sieve that fits a scan goes through it span by span, before any relation does."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
+from holystone.scan.check import Check
 from holystone.scan.parallel import in_order
+from holystone.scan.passes import Progress
 from holystone.scan.reader import Reader
 from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
 from holystone.scan.sieves.sifters import Helper, Here, Sifter, helpers
@@ -15,11 +17,8 @@ from holystone.store import Store
 
 AT_ONCE = 5_000
 """Executions in a span."""
-_WORTH_HELP = 4
-"""Spans from which on other processes help."""
-
-Done = Callable[[int, int], None]
-"""Called with the executions that are sifted, about, and with those in all."""
+_WORTH_HELP = 20_000
+"""Executions, or instances where only some are sifted, from which on other processes help."""
 
 
 class Sifting:
@@ -30,8 +29,24 @@ class Sifting:
         self._others = others
         self._only = only
 
-    def sifted(self, reader: Reader, pattern: str | None, done: Done) -> Sifted | None:
-        """Return what came of the instances that match a pattern.
+    @property
+    def is_brief(self) -> bool:
+        """Whether only some instances are sifted, and by nobody else: then it is done beside looks at other rows."""
+        return self._only is not None and not self._others
+
+    def told_apart(self, passes: Passes) -> tuple[Passes, Passes]:
+        """Return what the sieve can save passes, and what it cannot: each relation with such checks."""
+        proven, others = (
+            [(relation, some) for relation, checks in passes if (some := [c for c in checks if self._proves(c) is yes])]
+            for yes in (True, False)
+        )
+        return proven, others
+
+    def _proves(self, check: Check) -> bool:
+        return check.id in self._sieve.proves
+
+    def sifted(self, reader: Reader, pattern: str | None, report: Progress | None = None) -> Sifted | None:
+        """Return what came of the instances that match a pattern; how far it is, is reported in executions.
 
         None where the store cannot be read, which the relations will come upon and say, or where so many instances are
         in doubt that all may be looked at as well.
@@ -48,13 +63,17 @@ class Sifting:
         for other in self._others:
             other.begin(view)
         sifted = Sifted(self._sieve.proves)
-        for number, part in enumerate(_sift([Here(self._sieve, reader), *self._others], parts)):
+        sifters: list[Sifter] = [Here(self._sieve, reader)]
+        if len(parts) * AT_ONCE >= _WORTH_HELP:
+            sifters += self._others
+        for number, part in enumerate(_sift(sifters, parts)):
             if part is None:
                 return None
             sifted.add(part)
             if sifted.is_hopeless:
                 return None
-            done(number * AT_ONCE, len(parts) * AT_ONCE)
+            if report is not None:
+                report("histories", number * AT_ONCE, len(parts) * AT_ONCE)
         return sifted
 
 
@@ -68,22 +87,16 @@ def prepared(
     all; few are sifted sooner than a helper begins.
     """
     sieve = next((sieve for sieve in sieves if sieve.fits(store, passes)), None)
-    number = jobs - 1 if only is None or _are_worth_help(list(spans_of_instances(only))) else 0
+    number = jobs - 1 if only is None or len(only) >= _WORTH_HELP else 0
     with ExitStack() as stack:
         yield None if sieve is None else Sifting(sieve, stack.enter_context(helpers(number, sieve, store)), only)
 
 
 def _sift(sifters: Sequence[Sifter], parts: Sequence[Span]) -> Iterator[Sifted | None]:
-    """Yield what came of each span, in order; by the first of the sifters alone where there are few."""
-    if not _are_worth_help(parts):
-        sifters = sifters[:1]
+    """Yield what came of each span, in order."""
     pieces = (partial(_sifted, part) for part in parts)
     return in_order(pieces, sifters, lambda sifter: sifter.interrupt())
 
 
 def _sifted(span: Span, sifter: Sifter) -> Iterator[Sifted | None]:
     yield sifter.sift(span)
-
-
-def _are_worth_help(parts: Sequence[Span]) -> bool:
-    return len(parts) >= _WORTH_HELP
