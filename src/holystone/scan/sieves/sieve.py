@@ -29,8 +29,6 @@ _FEW = 1_000
 class Sifted:
     """What came of a part of a store: how much of it there is, and the ids of the instances in doubt, in order."""
 
-    proves: frozenset[str] = frozenset()
-    """The ids of the checks that find nothing in the other instances."""
     instances: int = 0
     executions: int = 0
     events: int = 0
@@ -102,7 +100,7 @@ class Sieve(ABC):
 
     def sift(self, reader: Reader, within: Conditions) -> Sifted:
         """Return what came of the executions that meet the conditions, which are on columns of `history`."""
-        sifted = Sifted(self.proves)
+        sifted = Sifted()
         last: Any = None
         with without_garbage():
             for instance_id, events, is_sound, has_keys in self.judged(reader, within):

@@ -62,7 +62,7 @@ class Sifting:
         view = reader.flavour.share_view(reader.connection) if self._others else None
         for other in self._others:
             other.begin(view)
-        sifted = Sifted(self._sieve.proves)
+        sifted = Sifted()
         sifters: list[Sifter] = [Here(self._sieve, reader)]
         if len(parts) * AT_ONCE >= _WORTH_HELP:
             sifters += self._others
