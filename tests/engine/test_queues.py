@@ -98,7 +98,7 @@ HARMS: dict[str, tuple[Callable[[EngineStore], None], list[str], dict[Flavour, d
     "orphaned-activity": (
         orphaned_activity,
         ["Q003"],
-        {"sqlite": {"after": "Running"}, "postgresql": {"after": "Completed"}},
+        {"sqlite": {"after": None}, "postgresql": {"after": "Completed"}},
     ),
 }
 """Damage -> what makes it, which checks find it, and what the engine makes of the instances then."""
@@ -111,6 +111,8 @@ def test_engine_is_harmed(engine_store: MakeStore, engine_version: str, flavour:
     make, checks, becomes = HARMS[harm]
     make(store)
     assert [check for check, _, _ in findings(store, race_window=0)] == checks
+    # First alone with the damage: beside new work, chance would say which of the two the engine takes up first.
+    store.run("run", "--seconds", "1")
     statuses = statuses_after_a_while(store)
     assert {name: statuses.get(name) for name in becomes[flavour]} == becomes[flavour]
     if make in (dead_letter, orphaned_activity) and flavour == "postgresql":

@@ -1,8 +1,13 @@
-"""What orchestrations leave in a store, less the moments at which it happened: the same, whoever takes the turns."""
+"""What orchestrations leave in a store, less what is chance in it: the same, whoever takes the turns.
+
+Chance are the moments at which something happened, and which of several things under way ended first: two children
+that were started together come back in either order, and the engine writes down the one that it met.
+"""
 
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import Any
 
 from conftest import EngineStore
@@ -31,7 +36,25 @@ def outcome(made: EngineStore) -> Outcome:
             if table in ("history", "orchestrator_queue", "worker_queue"):
                 row[-1] = _timeless(json.loads(row[-1]))
             found.setdefault(instance_id, {}).setdefault(table, []).append(row)
+    for tables in found.values():
+        if "history" in tables:
+            tables["history"] = _as_scheduled(tables["history"])
     return found
+
+
+def _as_scheduled(history: list[Any]) -> list[Any]:
+    """Return a history in which completions without another event between them come in the order of their causes."""
+    ordered: list[Any] = []
+    for (execution_id, completes), run in groupby(history, key=lambda row: (row[0], _source(row) is not None)):
+        rows = list(run)
+        causes = sorted(rows, key=_source) if completes else rows
+        for (_, event_id, _), (_, _, event) in zip(rows, causes, strict=True):
+            ordered.append([execution_id, event_id, {**event, "event_id": event_id}])
+    return ordered
+
+
+def _source(row: Any) -> Any:
+    return row[-1].get("source_event_id")
 
 
 def _timeless(record: Any) -> Any:
