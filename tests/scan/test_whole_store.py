@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -196,23 +201,35 @@ def test_other_checks_that_cannot_run_do_not_hide_it(made: EngineStore) -> None:
     assert scan.results["E001"].outcome is Outcome.failed
 
 
-@pytest.mark.parametrize("flavour", ["postgresql"])
-def test_a_role_that_may_not_read_our_revision_can_check(made: EngineStore) -> None:
-    """It was granted SELECT on the engine's tables before there were others."""
+@contextmanager
+def granted(made: EngineStore) -> Iterator[tuple[Callable[[str], None], str]]:
+    """What grants a role more or less than to read what is there now, and the URL by which the role sees the store."""
     role = f"role_{Path(made.target).name}"
-    with psycopg.connect(made.target, autocommit=True) as connection:
+    url = make_url(made.target).set(username=role).render_as_string(hide_password=False)
+    with psycopg.connect(made.target, autocommit=True) as owner:
+
+        def run(statement: str) -> None:
+            owner.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Identifier(SCHEMA)))
+
         for grant in (
             "CREATE ROLE {0} LOGIN",
             "GRANT USAGE ON SCHEMA {1} TO {0}",
             "GRANT SELECT ON ALL TABLES IN SCHEMA {1} TO {0}",
         ):
-            connection.execute(sql.SQL(grant).format(sql.Identifier(role), sql.Identifier(SCHEMA)))
-        upgrade(opened(made))
+            run(grant)
         try:
-            scan = Scan(Store.open(_seen_by(role, made.target), made.schema, read_only=True), WHOLE)
-            assert list(scan) == []
+            yield run, url
         finally:
-            connection.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(role)))
+            run("DROP OWNED BY {0}; DROP ROLE {0}")
+
+
+@pytest.mark.parametrize("flavour", ["postgresql"])
+def test_a_role_that_may_not_read_our_revision_can_check(made: EngineStore) -> None:
+    """It was granted SELECT on the engine's tables before there were others."""
+    with granted(made) as (_, url):
+        upgrade(opened(made))
+        scan = Scan(Store.open(url, made.schema, read_only=True), WHOLE)
+        assert list(scan) == []
     assert {id: result.outcome for id, result in scan.results.items()} == {
         "S001": Outcome.clean,
         "S002": Outcome.skipped,
@@ -221,5 +238,15 @@ def test_a_role_that_may_not_read_our_revision_can_check(made: EngineStore) -> N
     assert "permission denied for table holystone_migrations" in scan.results["S002"].reason
 
 
-def _seen_by(role: str, url: str) -> str:
-    return make_url(url).set(username=role).render_as_string(hide_password=False)
+@pytest.mark.parametrize("flavour", ["postgresql"])
+def test_a_role_that_may_not_read_a_table_checks_the_others(made: EngineStore) -> None:
+    with granted(made) as (run, url):
+        run("REVOKE SELECT ON {1}.worker_queue FROM {0}")
+        with Store.open(url, made.schema, read_only=True).snapshots(3) as connections:
+            assert len(connections) == 3
+        # In a process that may fork others, as this one may not.
+        command = [sys.executable, "-m", "holystone", "check", url, "--schema", str(made.schema), "--jobs", "3"]
+        ran = subprocess.run([*command, "--format", "json"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    outcomes = {check["id"]: check["outcome"] for check in json.loads(ran.stdout)["checks"]}
+    assert (outcomes["Q003"], outcomes["E001"], outcomes["H001"]) == ("failed", "clean", "clean")

@@ -12,6 +12,7 @@ from holystone.scan.check import Check
 from holystone.scan.parallel import Work
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
+from holystone.store.savepoint import savepoint
 
 Progress = Callable[[str, int, int], None]
 """Called with a relation's name, the rows done, and the rows in all."""
@@ -37,7 +38,7 @@ class Pass:
         yield Step(self, done)
         predicates = [check.violated for check in self.checks]
         try:
-            with connection.begin_nested():
+            with savepoint(connection):
                 for flags, facts in self.relation.suspects(reader(connection), predicates, span):
                     yield Step(self, done, flags, facts)
         except DBAPIError as error:

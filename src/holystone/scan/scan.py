@@ -24,6 +24,7 @@ from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
 from holystone.scan.sieves.sifting import Sifting, prepared
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
+from holystone.store.savepoint import savepoint
 
 _COUNTED = ("instances", "executions")
 """The relations whose rows are counted even where only some instances are looked at."""
@@ -195,7 +196,7 @@ class Scan:
         changed = None if self.coverage is None or not relation.follows_acks else self.coverage.instances
         spans: list[Conditions] = [[]]
         try:
-            with connection.begin_nested():
+            with savepoint(connection):
                 if changed is not None:
                     spans = list(relation.spans_of(changed))
                 of_all = left is None and changed is None

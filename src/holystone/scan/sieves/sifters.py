@@ -17,6 +17,7 @@ from holystone.scan.reader import Reader
 from holystone.scan.sieves.sieve import Sieve, Sifted
 from holystone.scan.spans import Span
 from holystone.store import Store
+from holystone.store.savepoint import savepoint
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection as Pipe
@@ -41,7 +42,7 @@ class Here:
     def sift(self, span: Span) -> Sifted | None:
         connection = self._reader.connection
         try:
-            with connection.begin_nested(), self._reader.flavour.utf8_only(connection):
+            with savepoint(connection), self._reader.flavour.utf8_only(connection):
                 return self._sieve.sift(self._reader, span.conditions(self._reader.flavour))
         except DBAPIError:
             return None

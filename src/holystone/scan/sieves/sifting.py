@@ -14,6 +14,7 @@ from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
 from holystone.scan.sieves.sifters import Helper, Here, Sifter, helpers
 from holystone.scan.spans import Span, spans_of_instances, spans_of_store
 from holystone.store import Store
+from holystone.store.savepoint import savepoint
 
 AT_ONCE = 5_000
 """Executions in a span."""
@@ -52,7 +53,7 @@ class Sifting:
         in doubt that all may be looked at as well.
         """
         try:
-            with reader.connection.begin_nested():
+            with savepoint(reader.connection):
                 spans = (
                     spans_of_store(reader, AT_ONCE, pattern) if self._only is None else spans_of_instances(self._only)
                 )
