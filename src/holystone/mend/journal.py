@@ -140,7 +140,7 @@ def read_runs(store: Store) -> list[Run]:
     """Return all runs, the latest first; none where the store has no journal."""
     if not is_installed(store):
         return []
-    with store.snapshot() as connection:
+    with store.look() as connection:
         rows = connection.execute(select(runs).order_by(runs.c.started_at_ms.desc(), runs.c.run_id.desc())).all()
         return [_run(connection, row) for row in rows]
 
@@ -148,7 +148,7 @@ def read_runs(store: Store) -> list[Run]:
 def read_run(store: Store, run_id: str) -> Run:
     """Return the run; JournalError where the journal has none of that id."""
     if is_installed(store):
-        with store.snapshot() as connection:
+        with store.look() as connection:
             row = connection.execute(select(runs).where(runs.c.run_id == run_id)).one_or_none()
             if row is not None:
                 return _run(connection, row)

@@ -50,7 +50,7 @@ def adopt(store: Store) -> Adopted:
     """
     from holystone.migrate.change import upgrade
 
-    with store.snapshot() as connection:
+    with store.look() as connection:
         require_known(store, recognise(store, connection))
     revisions = upgrade(store)
     try:

@@ -40,7 +40,7 @@ def _of_creation(place: Target, to: str | None) -> str:
 def _of_upgrade(store: Store, to: str) -> str:
     branches = {TOOLKIT, store.flavour.structure.branch}
     branch = runner.branch_of(store.flavour, to)
-    with store.snapshot() as connection:
+    with store.look() as connection:
         revisions = {one: revision_of(store, connection, one) for one in branches}
     path = runner.path_up(revisions[branch], to)
     if not path:

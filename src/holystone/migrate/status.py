@@ -29,13 +29,13 @@ class Status:
 
 def toolkit_revision(store: Store) -> str | None:
     """Return the revision of holystone's tables in the store, None where there are none."""
-    with store.snapshot() as connection:
+    with store.look() as connection:
         return revision_of(store, connection)
 
 
 def status(store: Store) -> Status:
     """Return where the store stands; reads only. MigrationError where a newer version of holystone upgraded it."""
-    with store.snapshot() as connection:
+    with store.look() as connection:
         toolkit = state(store, connection)
         if toolkit.is_newer:
             raise MigrationError(

@@ -11,10 +11,17 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from holystone.clock import now_ms
-from holystone.errors import HolystoneError, InvalidTurnError, NotAStoreError, ReadOnlyError, StoreChangedError
+from holystone.errors import (
+    HolystoneError,
+    InvalidTurnError,
+    NotAStoreError,
+    ReadOnlyError,
+    StoreChangedError,
+    StoreUnavailableError,
+)
 from holystone.store.flavours import Flavour, flavour_of
 from holystone.store.flavours.base import Columns
-from holystone.store.tables import CORE
+from holystone.store.tables import CORE, metadata
 from holystone.store.target import Target, parse_target
 
 if TYPE_CHECKING:
@@ -79,6 +86,18 @@ class Store:
         return store
 
     @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """Yield a connection in one read-only transaction that keeps nobody from changing tables, nor waits for him.
+
+        It is for how tables are made, and for what holystone wrote of itself: on PostgreSQL the rows of a table that
+        is rewritten meanwhile seem to be gone.
+        """
+        self.flavour.begin_reading()
+        with self._reading() as connection:
+            yield connection
+        self.flavour.end_reading()
+
+    @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Yield a connection in one read-only transaction, in which the store stands still."""
         with self.snapshots(1) as [connection]:
@@ -90,24 +109,39 @@ class Store:
 
         On PostgreSQL they all see the same moment, which is the one of the `view` where there is one, as shared by a
         connection of another process; on SQLite each sees one moment, so that nothing is seen half done, but not the
-        same one to the very commit.
+        same one to the very commit. There are fewer of them where more would keep somebody waiting who wants to change
+        a table, and wait for him themselves; StoreUnavailableError where that leaves none beside the one of the view.
         """
+        tables = metadata.tables.keys() & self.columns.keys()
         self.flavour.begin_reading()
         with ExitStack() as stack:
-            first = stack.enter_context(self._transaction(self._reader))
-            if view is not None:
-                self.flavour.adopt_view(first, view)
-            elif number > 1:
-                view = self.flavour.share_view(first)
-            others = [stack.enter_context(self._transaction(self._reader)) for _ in range(number - 1)]
-            for other in others:
+            connections: list[Connection] = []
+            if view is None:
+                first = stack.enter_context(self._reading())
+                self.flavour.hold(first, tables)
+                view = self.flavour.share_view(first) if number > 1 else None
+                connections.append(first)
+            while len(connections) < number:
+                other = stack.enter_context(self._reading())
                 self.flavour.adopt_view(other, view)
-            for connection in (first, *others):
+                if not self.flavour.hold_beside(other, tables):
+                    break
+                connections.append(other)
+            if not connections:
+                raise StoreUnavailableError(
+                    f"Somebody waits to change a table of {self.target}.", "Run it again later."
+                )
+            for connection in connections:
                 self.flavour.read_quickly(connection)
-                if self.statement_timeout is not None:
-                    self.flavour.limit_statements(connection, self.statement_timeout)
-            yield [first, *others]
+            yield connections
         self.flavour.end_reading()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._transaction(self._reader) as connection:
+            if self.statement_timeout is not None:
+                self.flavour.limit_statements(connection, self.statement_timeout)
+            yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -439,7 +473,7 @@ class Store:
         return engine
 
     def _recognise(self) -> None:
-        with self.snapshot() as connection:
+        with self.look() as connection:
             self.columns = self.flavour.columns(connection)
             present = CORE.keys() & self.columns.keys()
             if not present:

@@ -1,7 +1,7 @@
 """What a flavour has to answer for: everything that SQLite and PostgreSQL stores do differently."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -115,6 +115,19 @@ class Flavour(ABC):
     @abstractmethod
     def adopt_view(self, connection: Connection, view: str | None) -> None:
         """Make a connection, whose transaction has just begun, see the store as the one that shared its view."""
+
+    def hold(self, connection: Connection, tables: Collection[str]) -> None:  # noqa: B027
+        """Keep these tables as they are until the transaction ends, which is to begin with this.
+
+        Waits for whoever is changing one.
+        """
+
+    def hold_beside(self, connection: Connection, tables: Collection[str]) -> bool:
+        """Do the same beside a connection that holds them, once its view is adopted, and without waiting.
+
+        Return whether that was possible: not where somebody waits until he may change one.
+        """
+        return True
 
     def read_quickly(self, connection: Connection) -> None:  # noqa: B027
         """Have a snapshot's connection do what is quicker for a scan, up to the end of its transaction."""

@@ -4,7 +4,7 @@ import importlib.util
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -43,7 +43,7 @@ from sqlalchemy.pool import NullPool, Pool, QueuePool
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, FAILED
-from holystone.store.flavours import postgresql_changes
+from holystone.store.flavours import postgresql_changes, postgresql_locks
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.flavours.statements import Outcome, Step, failed
@@ -142,12 +142,18 @@ class PostgreSQL(Flavour):
         assert view.replace("-", "").isalnum()
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{view}'")
 
+    def hold(self, connection: Connection, tables: Collection[str]) -> None:
+        postgresql_locks.hold(connection, self.schema, tables)
+
+    def hold_beside(self, connection: Connection, tables: Collection[str]) -> bool:
+        return postgresql_locks.hold_beside(connection, self.schema, tables)
+
     def read_quickly(self, connection: Connection) -> None:
         connection.execute(select(*(func.set_config(name, value, True) for name, value in _FOR_READING.items())))
 
     def limit_statements(self, connection: Connection, seconds: float) -> None:
-        milliseconds = str(max(1, round(seconds * 1000)))
-        connection.execute(select(func.set_config("statement_timeout", milliseconds, True)))
+        # Takes no parameters; set_config does, and would take the snapshot.
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000)):d}")
 
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection

@@ -209,7 +209,7 @@ class PostgreSQLStructure(Structure):
     def lock_tables(self, connection: Connection, tables: Collection[str]) -> None:
         quote = connection.dialect.identifier_preparer.quote
         for table in tables:
-            connection.execute(text(f"LOCK TABLE {quote(self.schema)}.{quote(table)}"))
+            connection.exec_driver_sql(f"LOCK TABLE {quote(self.schema)}.{quote(table)}")
 
     def _kept_waiting(self, why: str, who: Row[Any] | None) -> StoreUnavailableError:
         if who is None:  # gone this moment

@@ -1,0 +1,66 @@
+"""PostgreSQL: locks that keep tables as they are while they are read.
+
+A snapshot is one of rows and not of tables. Who reads a table that was rewritten (ALTER TABLE, TRUNCATE) after the
+snapshot was taken sees it empty; so the locks come first, and the snapshot after them. And whoever wants to change a
+table waits for all who read it, while later readers queue up behind him: one of several connections that wait for each
+other would do so for ever, and the server cannot tell. So each of them has all of its locks before any begins to read.
+"""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, MetaData, Table, func, literal, select, text, union_all
+from sqlalchemy.exc import DBAPIError
+
+from holystone.store.savepoint import savepoint
+
+_REFUSED = "42501"
+_BESIDE = "100ms"
+
+
+def hold(connection: Connection, schema: str, tables: Collection[str]) -> None:
+    """Lock these tables and their indexes for reading until the transaction ends, which is to begin with this.
+
+    Waits for whoever is changing one. Tables that this role may not read are left out: what wants them will be told.
+    """
+    quote = connection.dialect.identifier_preparer.quote
+    names = [f"{quote(schema)}.{quote(table)}" for table in sorted(tables)]
+    if names and not _locked(connection, names):
+        for name in names:
+            _locked(connection, [name])
+    _open(connection, schema, tables)
+
+
+def hold_beside(connection: Connection, schema: str, tables: Collection[str]) -> bool:
+    """Do the same without waiting, where another connection holds them already; return whether that was possible."""
+    try:
+        with savepoint(connection):
+            connection.execute(select(func.set_config("lock_timeout", _BESIDE, True)))
+            _open(connection, schema, tables)
+    except DBAPIError:
+        return False
+    return True
+
+
+def _locked(connection: Connection, names: Sequence[str]) -> bool:
+    """Return whether the tables could be locked, which takes no snapshot yet; not where one may not be read."""
+    try:
+        with savepoint(connection):
+            connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN ACCESS SHARE MODE")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _REFUSED:
+            raise
+        return False
+    return True
+
+
+def _open(connection: Connection, schema: str, tables: Collection[str]) -> None:
+    """Have statements planned that read nothing: it locks the tables and, as LOCK TABLE does not, their indexes."""
+    readable = text(
+        "SELECT t.relname FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace"
+        " WHERE n.nspname = :schema AND t.relname = ANY(:tables) AND t.relkind IN ('r', 'p')"
+        " AND has_any_column_privilege(t.oid, 'SELECT')"
+    )
+    found = connection.execute(readable, {"schema": schema, "tables": list(tables)}).scalars().all()
+    if found:
+        some = [select(literal(1)).select_from(Table(name, MetaData())).limit(0) for name in sorted(found)]
+        connection.execute(union_all(*(one.subquery().select() for one in some)))
