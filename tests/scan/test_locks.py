@@ -103,6 +103,19 @@ def test_table_that_is_rewritten_is_read_as_it_is_then(
     assert checked.result(timeout=30) == []
 
 
+def test_migration_that_wants_another_table_meanwhile_is_not_ended(
+    made: EngineStore, store: Store, pool: ThreadPoolExecutor
+) -> None:
+    with psycopg.connect(made.target) as other:
+        # A check locks them by name: it has executions by then, and waits for history.
+        change(other, made, "rewritten")
+        checked = pool.submit(lambda: list(Scan(store, select_checks(Level.quick))))
+        until_somebody_waits(made)
+        other.execute("SET deadlock_timeout = '1s'")
+        other.execute(sql.SQL("LOCK TABLE {}.executions").format(sql.Identifier(str(made.schema))))
+    assert checked.result(timeout=30) == []
+
+
 def test_connection_that_would_have_to_wait_is_left_out(
     made: EngineStore, store: Store, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,10 +116,10 @@ class Flavour(ABC):
     def adopt_view(self, connection: Connection, view: str | None) -> None:
         """Make a connection, whose transaction has just begun, see the store as the one that shared its view."""
 
-    def hold(self, connection: Connection, tables: Collection[str]) -> None:  # noqa: B027
+    def hold(self, connection: Connection, tables: Collection[str], patience: float | None) -> None:  # noqa: B027
         """Keep these tables as they are until the transaction ends, which is to begin with this.
 
-        Waits for whoever is changing one.
+        Waits for whoever is changing one: for so many seconds, without end for None.
         """
 
     def hold_beside(self, connection: Connection, tables: Collection[str]) -> bool:

@@ -6,6 +6,7 @@ table waits for all who read it, while later readers queue up behind him: one of
 other would do so for ever, and the server cannot tell. So each of them has all of its locks before any begins to read.
 """
 
+import time
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, MetaData, Table, func, literal, select, text, union_all
@@ -13,20 +14,24 @@ from sqlalchemy.exc import DBAPIError
 
 from holystone.store.savepoint import savepoint
 
-_REFUSED = "42501"
+_REFUSED, _NO_LOCK = "42501", "55P03"
+_AT_A_TIME = "500ms"
+"""Less than PostgreSQL's `deadlock_timeout`: a migration that wants what is held already is not ended for it."""
 _BESIDE = "100ms"
 
 
-def hold(connection: Connection, schema: str, tables: Collection[str]) -> None:
+def hold(connection: Connection, schema: str, tables: Collection[str], patience: float | None = None) -> None:
     """Lock these tables and their indexes for reading until the transaction ends, which is to begin with this.
 
-    Waits for whoever is changing one. Tables that this role may not read are left out: what wants them will be told.
+    Waits for whoever is changing one, without a table in hand and for so many seconds: DBAPIError then. Tables that
+    this role may not read are left out, and what wants them will be told.
     """
     quote = connection.dialect.identifier_preparer.quote
     names = [f"{quote(schema)}.{quote(table)}" for table in sorted(tables)]
-    if names and not _locked(connection, names):
+    deadline = None if patience is None else time.monotonic() + patience
+    if names and not _locked(connection, names, deadline):
         for name in names:
-            _locked(connection, [name])
+            _locked(connection, [name], deadline)
     _open(connection, schema, tables)
 
 
@@ -41,16 +46,21 @@ def hold_beside(connection: Connection, schema: str, tables: Collection[str]) ->
     return True
 
 
-def _locked(connection: Connection, names: Sequence[str]) -> bool:
+def _locked(connection: Connection, names: Sequence[str], deadline: float | None) -> bool:
     """Return whether the tables could be locked, which takes no snapshot yet; not where one may not be read."""
-    try:
-        with savepoint(connection):
-            connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN ACCESS SHARE MODE")
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _REFUSED:
-            raise
-        return False
-    return True
+    while True:
+        try:
+            with savepoint(connection):
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_AT_A_TIME}'")
+                connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN ACCESS SHARE MODE")
+                connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+            return True
+        except DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None)
+            if state == _REFUSED:
+                return False
+            if state != _NO_LOCK or (deadline is not None and time.monotonic() > deadline):
+                raise
 
 
 def _open(connection: Connection, schema: str, tables: Collection[str]) -> None:
