@@ -118,7 +118,7 @@ class Store:
             connections: list[Connection] = []
             if view is None:
                 first = stack.enter_context(self._reading())
-                self.flavour.hold(first, tables, self.statement_timeout)
+                self.flavour.hold(first, tables, self.statement_timeout, alone=number == 1)
                 view = self.flavour.share_view(first) if number > 1 else None
                 connections.append(first)
             while len(connections) < number:

@@ -116,10 +116,13 @@ class Flavour(ABC):
     def adopt_view(self, connection: Connection, view: str | None) -> None:
         """Make a connection, whose transaction has just begun, see the store as the one that shared its view."""
 
-    def hold(self, connection: Connection, tables: Collection[str], patience: float | None) -> None:  # noqa: B027
+    def hold(  # noqa: B027
+        self, connection: Connection, tables: Collection[str], patience: float | None, *, alone: bool
+    ) -> None:
         """Keep these tables as they are until the transaction ends, which is to begin with this.
 
-        Waits for whoever is changing one: for so many seconds, without end for None.
+        Waits for whoever is changing one: for so many seconds, without end for None. Unless it is `alone`, other
+        connections are to hold them as well.
         """
 
     def hold_beside(self, connection: Connection, tables: Collection[str]) -> bool:

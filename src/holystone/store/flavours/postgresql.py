@@ -142,8 +142,8 @@ class PostgreSQL(Flavour):
         assert view.replace("-", "").isalnum()
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{view}'")
 
-    def hold(self, connection: Connection, tables: Collection[str], patience: float | None) -> None:
-        postgresql_locks.hold(connection, self.schema, tables, patience)
+    def hold(self, connection: Connection, tables: Collection[str], patience: float | None, *, alone: bool) -> None:
+        postgresql_locks.hold(connection, self.schema, tables, patience, indexes=not alone)
 
     def hold_beside(self, connection: Connection, tables: Collection[str]) -> bool:
         return postgresql_locks.hold_beside(connection, self.schema, tables)

@@ -9,7 +9,7 @@ other would do so for ever, and the server cannot tell. So each of them has all 
 import time
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, MetaData, Table, func, literal, select, text, union_all
+from sqlalchemy import Connection, MetaData, Table, literal, select, text, union_all
 from sqlalchemy.exc import DBAPIError
 
 from holystone.store.savepoint import savepoint
@@ -20,8 +20,10 @@ _AT_A_TIME = "500ms"
 _BESIDE = "100ms"
 
 
-def hold(connection: Connection, schema: str, tables: Collection[str], patience: float | None = None) -> None:
-    """Lock these tables and their indexes for reading until the transaction ends, which is to begin with this.
+def hold(
+    connection: Connection, schema: str, tables: Collection[str], patience: float | None, *, indexes: bool
+) -> None:
+    """Lock these tables for reading, and their indexes where asked, until the transaction ends; it begins with this.
 
     Waits for whoever is changing one, without a table in hand and for so many seconds: DBAPIError then. Tables that
     this role may not read are left out, and what wants them will be told.
@@ -32,15 +34,17 @@ def hold(connection: Connection, schema: str, tables: Collection[str], patience:
     if names and not _locked(connection, names, deadline):
         for name in names:
             _locked(connection, [name], deadline)
-    _open(connection, schema, tables)
+    if indexes:
+        _open(connection, schema, tables)
 
 
 def hold_beside(connection: Connection, schema: str, tables: Collection[str]) -> bool:
     """Do the same without waiting, where another connection holds them already; return whether that was possible."""
     try:
         with savepoint(connection):
-            connection.execute(select(func.set_config("lock_timeout", _BESIDE, True)))
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BESIDE}'")
             _open(connection, schema, tables)
+            connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
     except DBAPIError:
         return False
     return True
@@ -51,9 +55,12 @@ def _locked(connection: Connection, names: Sequence[str], deadline: float | None
     while True:
         try:
             with savepoint(connection):
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_AT_A_TIME}'")
-                connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN ACCESS SHARE MODE")
-                connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+                # In one journey to the server: whatever reads a store begins with it.
+                connection.exec_driver_sql(
+                    f"SET LOCAL lock_timeout = '{_AT_A_TIME}';"
+                    f"LOCK TABLE {', '.join(names)} IN ACCESS SHARE MODE;"
+                    "SET LOCAL lock_timeout TO DEFAULT"
+                )
             return True
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None)
