@@ -10,6 +10,8 @@ import pytest
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from engine.test_untouched import findings
 from holystone.cli.main import run
+from holystone.mend.journal import read_runs
+from holystone.store import Store
 
 pytestmark = pytest.mark.long
 
@@ -74,6 +76,8 @@ def test_repair_under_load_harms_nothing(engine_store: MakeStore, flavour: Flavo
         assert run(["repair", "apply", *store.arguments, "--yes"]) in (0, 1)
         rounds += 1
     load.communicate()
-    assert rounds > 2
+    # Nothing had ended in the first round yet; how many there are after it is a matter of the machine's speed.
+    assert rounds > 1
+    assert read_runs(Store.open(store.target, store.schema, read_only=True)) != []
     assert run(["repair", "apply", *store.arguments, "--yes"]) == 0
     assert found_amiss(store) == []
