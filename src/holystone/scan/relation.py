@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, select
 
+from holystone.scan.bounds import bounds
 from holystone.scan.reader import Reader
 from holystone.store.flavours import Flavour
 
@@ -117,17 +118,12 @@ class Relation(ABC, Generic[F]):
 
     def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
         """Yield conditions that cut the rows into spans of about `stride` rows, in order."""
-        column = self.span_column
-        span: list[ColumnElement[bool]] = []
-        while True:
-            bound = reader.connection.execute(
-                select(column).where(*within, *span).order_by(column).offset(stride).limit(1)
-            ).scalar_one_or_none()
-            if bound is None:
-                yield span
-                return
-            yield [*span, column <= bound]
-            span = [column > bound]
+        after: Any = None
+        for up_to in bounds(reader, self.span_column, stride, within):
+            yield reader.flavour.between(self.span_column, after, up_to)
+            after = up_to
+        if after is None:
+            yield []
 
     def spans_of(self, instances: Sequence[str]) -> Iterator[Conditions]:
         """Yield conditions for the rows of these instances, some instances at a time."""

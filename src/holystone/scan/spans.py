@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select
-
+from holystone.scan.bounds import bounds
 from holystone.scan.reader import Reader
 from holystone.scan.relation import AT_ONCE, Conditions
 from holystone.store.flavours import Flavour
@@ -23,11 +22,7 @@ class Span:
     def conditions(self, flavour: Flavour) -> Conditions:
         """Return the conditions on `history` that its events are of the span."""
         of = history.c.instance_id
-        conditions: list[ColumnElement[bool]] = []
-        if self.after is not None:
-            conditions.append(of > self.after)
-        if self.up_to is not None:
-            conditions.append(of <= self.up_to)
+        conditions = flavour.between(of, self.after, self.up_to)
         if self.pattern is not None:
             conditions.append(flavour.matches_glob(of, self.pattern))
         if self.among is not None:
@@ -38,19 +33,14 @@ class Span:
 def spans_of_store(reader: Reader, stride: int, pattern: str | None = None) -> Iterator[Span]:
     """Yield spans that cut a store, each of about so many executions, in order.
 
-    Executions are counted, of which there are far fewer than events.
+    Executions are counted, of which there are far fewer than events. Where there is more than one span, the last one is
+    of the histories that lie after all executions: there should be none.
     """
-    of = executions.c.instance_id
     after: str | None = None
-    while True:
-        walk = select(of).order_by(of).offset(stride).limit(1)
-        if after is not None:
-            walk = walk.where(of > after)
-        up_to = reader.connection.execute(walk).scalar_one_or_none()
+    for up_to in bounds(reader, executions.c.instance_id, stride):
         yield Span(after, up_to, pattern)
-        if up_to is None:
-            return
         after = up_to
+    yield Span(after, None, pattern)
 
 
 def spans_of_instances(instances: Sequence[str]) -> Iterator[Span]:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Executable, FromClause, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Executable, FromClause, Table, func, literal, select
 from sqlalchemy.exc import DBAPIError
 
 from holystone.errors import HolystoneError
@@ -269,6 +269,15 @@ class Flavour(ABC):
     @abstractmethod
     def matches_glob(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         """Return whether `text` matches a pattern in which * and ? are wild and all else is itself."""
+
+    def between(self, column: ColumnElement[Any], after: Any, up_to: Any) -> list[ColumnElement[bool]]:
+        """Return the conditions that a key lies after one value and up to another; None is no bound."""
+        conditions = []
+        if after is not None:
+            conditions.append(column > literal(after, column.type))
+        if up_to is not None:
+            conditions.append(column <= literal(up_to, column.type))
+        return conditions
 
     @abstractmethod
     def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
