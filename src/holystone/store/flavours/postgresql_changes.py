@@ -19,7 +19,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
-    union,
+    union_all,
 )
 
 from holystone.store.changes import Changes, Position
@@ -43,8 +43,9 @@ def changed_since(connection: Connection, schema: str, position: Position) -> Ch
     passed = connection.execute(select(newest)).scalar_one() - position["transaction"]
     if not 0 <= passed < _COMPARABLE:
         return Changes(why_all="too many transactions have passed, or the server is another one")
-    later = union(*(_written(table, passed) for table in (instances, executions)))
-    return Changes(sorted(connection.execute(later).scalars()))
+    # To tell ids apart itself PostgreSQL goes through both tables by their indexes, which takes ten times as long.
+    later = union_all(*(_written(table, passed) for table in (instances, executions)))
+    return Changes(sorted(set(connection.execute(later).scalars())))
 
 
 def _written(table: Table, passed: int) -> Select[Any]:
