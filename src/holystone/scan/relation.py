@@ -125,10 +125,10 @@ class Relation(ABC, Generic[F]):
         if after is None:
             yield []
 
-    def spans_of(self, instances: Sequence[str]) -> Iterator[Conditions]:
+    def spans_of(self, flavour: Flavour, instances: Sequence[str]) -> Iterator[Conditions]:
         """Yield conditions for the rows of these instances, some instances at a time."""
         for start in range(0, len(instances), AT_ONCE):
-            yield [self.table.c.instance_id.in_(instances[start : start + AT_ONCE])]
+            yield [flavour.among(self.table.c.instance_id, instances[start : start + AT_ONCE])]
 
     def suspects(self, reader: Reader, predicates: Sequence[Predicate], within: Conditions) -> Iterator[Suspect[F]]:
         """Yield the rows that violate any of the predicates.

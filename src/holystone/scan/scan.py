@@ -198,14 +198,14 @@ class Scan:
         try:
             with savepoint(connection):
                 if changed is not None:
-                    spans = list(relation.spans_of(changed))
+                    spans = list(relation.spans_of(self.store.flavour, changed))
                 of_all = left is None and changed is None
                 if rows is None and relation.counted and (of_all or relation.name in _COUNTED):
                     rows = sum(relation.total(reader, [*selected, *span]) for span in spans)
                 if rows is not None:
                     self._count(relation, rows)
                 if left is not None:
-                    spans, rows = list(relation.spans_of(left)), len(left)
+                    spans, rows = list(relation.spans_of(self.store.flavour, left)), len(left)
                 elif changed is None and rows is not None and rows > WORTH_CUTTING:
                     spans = list(relation.spans(reader, selected, stride(rows, self._jobs)))
         except DBAPIError as error:

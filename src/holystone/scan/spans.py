@@ -26,7 +26,7 @@ class Span:
         if self.pattern is not None:
             conditions.append(flavour.matches_glob(of, self.pattern))
         if self.among is not None:
-            conditions.append(of.in_(self.among))
+            conditions.append(flavour.among(of, self.among))
         return conditions
 
 

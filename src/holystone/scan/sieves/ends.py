@@ -54,7 +54,7 @@ def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[st
     is_end = reader.flavour.is_terminal(history.c.event_data)
     for start in range(0, len(running), AT_ONCE):
         some = running[start : start + AT_ONCE]
-        ended = select(of, history.c.execution_id).where(of.in_([key[0] for key in some]), is_end)
+        ended = select(of, history.c.execution_id).where(reader.flavour.among(of, [key[0] for key in some]), is_end)
         yield from (key[0] for key in {tuple(row) for row in reader.connection.execute(ended)}.intersection(some))
 
 

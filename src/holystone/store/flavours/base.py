@@ -279,6 +279,10 @@ class Flavour(ABC):
             conditions.append(column <= literal(up_to, column.type))
         return conditions
 
+    def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """Return the condition that a key is one of some, of which there may be thousands."""
+        return column.in_(values)
+
     @abstractmethod
     def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
         """Keep the engine from beginning a turn of the instance until the transaction ends.
