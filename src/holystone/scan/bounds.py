@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, func, select
 
 from holystone.scan.reader import Reader
+from holystone.store.flavours.base import is_utf8
 
 
 def bounds(
@@ -13,18 +14,23 @@ def bounds(
 ) -> Iterator[Any]:
     """Yield the last value of each span of about `stride` rows, in order; none where all rows fit into one span.
 
-    The value that is yielded last is the highest of all: a span without an end is one whose size no database can guess.
+    The value that is yielded last is the highest of all, so that little lies after it: ids that are not UTF-8, which
+    no database takes back.
     """
     after: Any = None
     while True:
         rest = [*within, *reader.flavour.between(column, after, None)]
         walk = select(column).where(*rest).order_by(column).offset(stride).limit(1)
         up_to = reader.connection.execute(walk).scalar_one_or_none()
-        if up_to is None:
+        if not _is_askable(up_to):
             break
         yield up_to
         after = up_to
     if after is not None:
         highest = reader.connection.execute(select(func.max(column)).where(*rest)).scalar_one()
-        if highest is not None:
+        if _is_askable(highest):
             yield highest
+
+
+def _is_askable(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str) and not is_utf8(value))

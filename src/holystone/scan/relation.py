@@ -122,8 +122,7 @@ class Relation(ABC, Generic[F]):
         for up_to in bounds(reader, self.span_column, stride, within):
             yield reader.flavour.between(self.span_column, after, up_to)
             after = up_to
-        if after is None:
-            yield []
+        yield reader.flavour.between(self.span_column, after, None)
 
     def spans_of(self, flavour: Flavour, instances: Sequence[str]) -> Iterator[Conditions]:
         """Yield conditions for the rows of these instances, some instances at a time."""

@@ -23,6 +23,15 @@ Columns = Mapping[str, frozenset[str]]
 """Table name -> names of its columns."""
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether a database takes the text as it gave it: bytes that are not UTF-8 come as halves of surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_fit_to_print(text: str) -> bool:
     """Return whether the text holds no control character but line ends."""
     return all(character.isprintable() or character == "\n" for character in text)

@@ -37,14 +37,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError
 from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours import sqlite_changes
-from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
+from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print, is_utf8
 from holystone.store.flavours.sqlite_connections import connect, identify, is_any_open
 from holystone.store.flavours.sqlite_file import is_changed, lies_closed, wal_size
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
@@ -69,6 +70,14 @@ _ENGINES_OWN_SETTINGS = (
 )
 # Milliseconds between 1973 and 5138: a count of seconds or of microseconds falls outside.
 _EARLIEST_MS, _LATEST_MS = 10**11, 10**14
+
+
+def _explain_stray_bytes(failure: ExceptionContext) -> DataError | None:
+    """Return the error of a key that is not UTF-8, and cannot be asked for: it fails one check, and not all."""
+    if not isinstance(failure.original_exception, UnicodeEncodeError):
+        return None
+    reason = sqlite3.DataError("it holds an id that is not UTF-8, which no engine writes")
+    return DataError(failure.statement, None, reason)
 
 
 class SQLite(Flavour):
@@ -100,6 +109,7 @@ class SQLite(Flavour):
         begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
         engine = create_engine("sqlite://", creator=partial(self._connect, read_only), poolclass=NullPool)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        event.listen(engine, "handle_error", _explain_stray_bytes)
         return engine
 
     def turn_engine(self) -> Engine:
@@ -383,7 +393,7 @@ class SQLite(Flavour):
     def to_json(self, value: Any) -> Any:
         if isinstance(value, bytes):
             return {"hex": value.hex()}
-        if isinstance(value, str) and not _is_utf8(value):
+        if isinstance(value, str) and not is_utf8(value):
             return {"text_hex": value.encode(errors=_STRAY_BYTES).hex()}
         return value
 
@@ -393,14 +403,6 @@ class SQLite(Flavour):
         if "hex" in value:
             return bytes.fromhex(value["hex"])
         return cast(literal(bytes.fromhex(value["text_hex"]), LargeBinary), Text)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _json_at(event_data: ColumnElement[str], path: str) -> ColumnElement[str]:
