@@ -1,0 +1,55 @@
+"""The driver still makes what is in `stores/`: run by `tox -e engines`, for it takes cargo and some minutes."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from conftest import missing
+from engines.conftest import Opened
+from engines.make import main
+from engines.published import PublishedStore
+from engines.test_published import found_in
+from holystone.store import Store
+from holystone.store.events import parse
+from holystone.store.tables import history
+
+OF_CHANCE = frozenset({"in-hand"})
+"""Instances whose histories depend on what comes first."""
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("cargo") is None:
+        missing("no cargo, which builds the driver of the engine's published versions")
+    directory = tmp_path_factory.mktemp("stores")
+    main(directory)
+    return directory
+
+
+@pytest.mark.timeout(3600)
+def test_what_is_made_anew_is_what_is_kept(published: PublishedStore, opened: Opened, made: Path) -> None:
+    anew = PublishedStore(published.core, published.flavour, made)
+    assert anew.states == published.states
+    kept, fresh = opened(published), opened(anew)
+    assert fresh.columns == kept.columns
+    assert _event_types(fresh) == _event_types(kept)
+    assert found_in(fresh) == found_in(kept)
+
+
+def _event_types(store: Store) -> dict[tuple[str, int], list[str]]:
+    """Execution -> the types of its events, in order."""
+    types: dict[tuple[str, int], list[str]] = defaultdict(list)
+    of = history.c
+    rows = select(of.instance_id, of.execution_id, of.event_data).order_by(of.instance_id, of.execution_id, of.event_id)
+    with store.snapshot() as connection:
+        for instance_id, execution_id, event_data in connection.execute(rows):
+            event = parse(event_data)
+            assert event is not None
+            if instance_id not in OF_CHANCE:
+                types[instance_id, execution_id].append(event["type"])
+    return types
