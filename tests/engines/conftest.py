@@ -16,7 +16,7 @@ from holystone.store import Store
 Opened = Callable[[PublishedStore], Store]
 
 
-@pytest.fixture(params=STORES, ids=lambda one: f"{one.core}-{one.flavour}")
+@pytest.fixture(params=STORES, ids=lambda one: f"{one.path}-{one.flavour}")
 def published(request: pytest.FixtureRequest) -> PublishedStore:
     """Each of the stores in turn."""
     one: PublishedStore = request.param
@@ -30,7 +30,7 @@ def opened(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
     with ExitStack() as stack:
 
         def open_copy(one: PublishedStore) -> Store:
-            name = f"holystone_published_{one.core.replace('.', '_')}_{next(numbers)}"
+            name = f"holystone_published_{next(numbers)}"
             if one.flavour == "sqlite":
                 file = tmp_path / f"{name}.db"
                 one.unpack(file)

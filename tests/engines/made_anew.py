@@ -33,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(3600)
 def test_what_is_made_anew_is_what_is_kept(published: PublishedStore, opened: Opened, made: Path) -> None:
-    anew = PublishedStore(published.core, published.flavour, made)
+    anew = PublishedStore(published.path, published.flavour, made)
     assert anew.states == published.states
     kept, fresh = opened(published), opened(anew)
     assert fresh.columns == kept.columns

@@ -12,10 +12,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from engines.published import HERE, SCHEMA, VERSIONS
+from engines.published import HERE, PATHS, SCHEMA
 from postgresql import Server, find_servers
 
 _BUILD_SECONDS = 1_800
@@ -47,20 +48,28 @@ def run(program: Path, *arguments: str) -> dict[str, str]:
     return states
 
 
-def make_sqlite(program: Path, file: Path) -> dict[str, str]:
+def run_in_turn(programs: Sequence[Path], *target: str) -> dict[str, str]:
+    """Let the first driver make a store and others go on with it, and return the states in which the last left it."""
+    states = run(programs[0], "make", *target)
+    for program in programs[1:]:
+        states = run(program, "continue", *target)
+    return states
+
+
+def make_sqlite(programs: Sequence[Path], file: Path) -> dict[str, str]:
     """Make a SQLite store in a file of its own, without the files that lie beside one in use."""
     file.touch()
-    states = run(program, f"sqlite:{file}?mode=rwc")
+    states = run_in_turn(programs, f"sqlite:{file}?mode=rwc")
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("VACUUM")
     return states
 
 
-def make_postgresql(program: Path, server: Server, database: str, file: Path) -> dict[str, str]:
+def make_postgresql(programs: Sequence[Path], server: Server, database: str, file: Path) -> dict[str, str]:
     """Make a PostgreSQL store, and write what `pg_dump` says of it to a file."""
     url = server.create_database(database)
-    states = run(program, url, SCHEMA)
+    states = run_in_turn(programs, url, SCHEMA)
     dump: list[str | Path] = [
         server.bin_dir / "pg_dump",
         "--schema",
@@ -79,16 +88,17 @@ def main(directory: Path) -> None:
     server.start()
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        for core in VERSIONS:
-            program = build(core)
-            files = {suffix: Path(scratch) / f"{core}.{suffix}" for suffix in ("db", "sql")}
-            states = make_sqlite(program, files["db"])
-            if make_postgresql(program, server, f"made_{core.replace('.', '_')}", files["sql"]) != states:
-                raise SystemExit(f"Core {core} left other states on PostgreSQL than on SQLite.")
+        for path in PATHS:
+            programs = [build(core) for core in path.split("-")]
+            files = {suffix: Path(scratch) / f"{path}.{suffix}" for suffix in ("db", "sql")}
+            states = make_sqlite(programs, files["db"])
+            database = f"made_{path.replace('.', '_').replace('-', '_')}"
+            if make_postgresql(programs, server, database, files["sql"]) != states:
+                raise SystemExit(f"{path} left other states on PostgreSQL than on SQLite.")
             for suffix, file in files.items():
-                (directory / f"{core}.{suffix}.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
-            (directory / f"{core}.json").write_text(json.dumps(states, indent=1, sort_keys=True) + "\n")
-            print(core, len(states), "instances")
+                (directory / f"{path}.{suffix}.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
+            (directory / f"{path}.json").write_text(json.dumps(states, indent=1, sort_keys=True) + "\n")
+            print(path, len(states), "instances")
     server.stop()
 
 

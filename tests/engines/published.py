@@ -15,27 +15,30 @@ import psycopg
 HERE = Path(__file__).parent
 VERSIONS: tuple[str, ...] = ("0.1.1", "0.1.8", "0.1.19", "0.1.24", "0.1.29")
 """Versions of the engine's core that wrote otherwise than the one before, oldest first."""
+NEWEST = "0.1.32"
+PATHS: tuple[str, ...] = (*VERSIONS, *(f"{core}-{NEWEST}" for core in VERSIONS))
+"""The versions that wrote a store, one after the other, joined by dashes."""
 FLAVOURS = ("sqlite", "postgresql")
 SCHEMA = "engine"
 
 
 @dataclass(frozen=True)
 class PublishedStore:
-    """The store that a version of the engine's core made on a flavour."""
+    """The store that versions of the engine's core made on a flavour, one after the other."""
 
-    core: str
+    path: str
     flavour: str
     directory: Path = HERE / "stores"
 
     @property
     def file(self) -> Path:
         """The store itself: a SQLite file, or what `pg_dump` wrote; compressed."""
-        return self.directory / f"{self.core}.{'db' if self.flavour == 'sqlite' else 'sql'}.gz"
+        return self.directory / f"{self.path}.{'db' if self.flavour == 'sqlite' else 'sql'}.gz"
 
     @property
     def states(self) -> dict[str, str]:
         """Instance -> the state in which the driver left it: Completed, Failed, Running or NotStarted."""
-        states: dict[str, str] = json.loads(self.file.with_name(f"{self.core}.json").read_text(encoding="utf-8"))
+        states: dict[str, str] = json.loads(self.file.with_name(f"{self.path}.json").read_text(encoding="utf-8"))
         return states
 
     def unpack(self, file: Path) -> None:
@@ -51,4 +54,4 @@ class PublishedStore:
             connection.execute(statements.encode())
 
 
-STORES = tuple(PublishedStore(core, flavour) for core in VERSIONS for flavour in FLAVOURS)
+STORES = tuple(PublishedStore(path, flavour) for path in PATHS for flavour in FLAVOURS)

@@ -9,27 +9,57 @@ from holystone.scan.scan import Outcome, Scan
 from holystone.store import Store
 from holystone.store.tables import executions
 
-Found = set[tuple[str, str | None, str | None]]
-"""Check, instance and cause of what a scan found."""
+Found = set[tuple[str, str | None]]
+"""Check and instance of what a scan found."""
 
-FAULTS_OF_THE_ENGINE: dict[str, Found] = {}
-"""Core -> what its stores are rightly told of: faults that the engine itself makes."""
+UNLINKED = frozenset({"parent", "parent-of-failed", "parent-waiting", "parent-cancelled"})
+"""Parents whose children were made before there was a column for the link, which no upgrade fills."""
+
+ENDED_BEFORE = frozenset(
+    {
+        "activity-failed",
+        "cancelled",
+        "chain",
+        "chain-waiting",
+        "completed",
+        "detaching",
+        "failed",
+        "parent",
+        "parent-cancelled",
+        "parent-of-failed",
+        "race-by-event",
+        "race-by-timer",
+        "timed",
+        "told",
+        "unregistered",
+        "values",
+    }
+)
+"""Instances with an execution that the version which made the store has ended."""
+
+
+def left_by_upgrades(published: PublishedStore) -> Found:
+    """What an upgrade of the engine leaves wrong: the newest engine reads it otherwise than it was meant, or not."""
+    made_by, *continued_by = published.path.split("-")
+    if made_by not in ("0.1.1", "0.1.8") or not continued_by:
+        return set()
+    # Text in completed_at, which the newer engine reads as none; PostgreSQL has had one type all along.
+    ended_before = {*ENDED_BEFORE, *(f"{parent}::sub::2" for parent in UNLINKED - {"parent-waiting"}), "detached"}
+    dated = {("E005", instance) for instance in ended_before} if published.flavour == "sqlite" else set()
+    unlinked = {("I005", f"{parent}::sub::2") for parent in UNLINKED}
+    return {*dated, *unlinked, ("H005", "values"), ("H005", "unregistered")}
 
 
 def found_in(store: Store) -> Found:
     """What a scan at the deepest level finds that is more than a remark; every check has to be able to run."""
     scan = Scan(store, select_checks(Level.deep), level=Level.deep)
-    found = {
-        (finding.check.id, finding.instance_id, finding.cause)
-        for finding in scan
-        if finding.check.severity > Severity.info
-    }
+    found = {(finding.check.id, finding.instance_id) for finding in scan if finding.check.severity > Severity.info}
     assert [result for result in scan.results.values() if result.outcome is Outcome.failed] == []
     return found
 
 
 def test_it_is_clean_at_every_level(published: PublishedStore, store: Store) -> None:
-    assert found_in(store) == FAULTS_OF_THE_ENGINE.get(published.core, set())
+    assert found_in(store) == left_by_upgrades(published)
 
 
 def test_it_holds_every_state(published: PublishedStore, store: Store) -> None:
