@@ -13,10 +13,28 @@ from pathlib import Path
 import psycopg
 
 HERE = Path(__file__).parent
-VERSIONS: tuple[str, ...] = ("0.1.1", "0.1.8", "0.1.19", "0.1.24", "0.1.29")
+VERSIONS: tuple[str, ...] = (
+    "0.1.1",
+    "0.1.4",
+    "0.1.8",
+    "0.1.9",
+    "0.1.14",
+    "0.1.16",
+    "0.1.17",
+    "0.1.18",
+    "0.1.19",
+    "0.1.23",
+    "0.1.24",
+    "0.1.25",
+    "0.1.26",
+    "0.1.29",
+    "0.1.32",
+)
 """Versions of the engine's core that wrote otherwise than the one before, oldest first."""
-NEWEST = "0.1.32"
-PATHS: tuple[str, ...] = (*VERSIONS, *(f"{core}-{NEWEST}" for core in VERSIONS))
+NEWEST = VERSIONS[-1]
+BEGUN = ("0.1.1", "0.1.8", "0.1.19", "0.1.24", "0.1.29")
+"""Those whose stores the newest one goes on with."""
+PATHS: tuple[str, ...] = (*VERSIONS, *(f"{core}-{NEWEST}" for core in BEGUN))
 """The versions that wrote a store, one after the other, joined by dashes."""
 FLAVOURS = ("sqlite", "postgresql")
 SCHEMA = "engine"
