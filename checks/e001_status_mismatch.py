@@ -1,6 +1,7 @@
 from sqlalchemy import and_, not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS, ExecutionFacts
 from holystone.store.events import RUNNING
 
@@ -60,4 +61,5 @@ CHECK = Check(
         "as ended (premature-terminal), and finished ones with another's status (wrong-terminal)."
     ),
     repair="restore-outcome",
+    questions=frozenset({Evidence.executions}),
 )

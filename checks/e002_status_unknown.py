@@ -1,6 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -27,4 +28,5 @@ CHECK = Check(
     false_alarms="None is known. A future engine that adds a status would need a newer holystone.",
     example="Someone set status to 'cancelled' or 'completed' by hand.",
     repair="restore-outcome",
+    questions=frozenset({Evidence.executions}),
 )

@@ -1,6 +1,7 @@
 from sqlalchemy import and_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -27,4 +28,5 @@ CHECK = Check(
     false_alarms="None is known. Executions whose status is itself in doubt are reported by E001 alone.",
     example="The published backfill of the status column set the status and left completed_at as it was.",
     repair="restore-completed-at",
+    questions=frozenset({Evidence.executions}),
 )

@@ -1,6 +1,7 @@
 from sqlalchemy import and_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 from holystone.store.events import RUNNING
 
@@ -27,4 +28,5 @@ CHECK = Check(
     false_alarms="None is known. Executions whose status is itself in doubt are reported by E001 alone.",
     example="A status was put back to Running by hand, and completed_at was forgotten.",
     repair="clear-completed-at",
+    questions=frozenset({Evidence.executions}),
 )

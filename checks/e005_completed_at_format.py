@@ -1,6 +1,7 @@
 from sqlalchemy import and_, not_
 
 from holystone.scan.check import Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -35,4 +36,5 @@ CHECK = Check(
     false_alarms="An engine whose clock stood before 1973 or after 5138.",
     example="An early fix of the engine wrote CURRENT_TIMESTAMP, which is a TEXT such as '2025-10-10 08:00:00'.",
     repair="restore-completed-at",
+    questions=frozenset({Evidence.executions}),
 )

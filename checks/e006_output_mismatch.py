@@ -1,6 +1,7 @@
 from sqlalchemy import and_, not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -33,4 +34,5 @@ CHECK = Check(
     ),
     example="The published backfill of the status column left output NULL; a text was shortened by hand to save room.",
     repair="restore-output",
+    questions=frozenset({Evidence.executions}),
 )

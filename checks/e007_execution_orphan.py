@@ -1,6 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -33,4 +34,5 @@ CHECK = Check(
         "the child's CancelInstance all the same."
     ),
     repair="remove-ghost",
+    questions=frozenset({Evidence.instance, Evidence.turn}),
 )

@@ -1,6 +1,7 @@
 from sqlalchemy import and_, not_
 
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
 CHECK = Check(
@@ -24,4 +25,5 @@ CHECK = Check(
     false_alarms="None is known. Executions without instance are reported by E007.",
     example="Rows of history were deleted by hand to save room, and the executions were kept.",
     repair=NoRepair("events that are gone can only come from a backup; without them nothing says how it ended"),
+    questions=frozenset({Evidence.history, Evidence.turn}),
 )

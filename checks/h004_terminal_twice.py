@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
 CHECK = Check(
@@ -42,4 +43,5 @@ CHECK = Check(
     ),
     example="Somebody inserted an OrchestrationFailed to get rid of an instance which then had just completed.",
     repair=NoRepair("an event is never thrown away, and only people can say which of the ends others have acted on"),
+    questions=frozenset({Evidence.history, Evidence.turn}),
 )

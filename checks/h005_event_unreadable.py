@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
 
@@ -52,4 +53,5 @@ CHECK = Check(
     ),
     example="A bad block cut a row short; a script edited an input inside event_data and left a quotation mark out.",
     repair=NoRepair("what an event said can only come from a backup, and the engine must never see half of one"),
+    questions=frozenset({Evidence.history, Evidence.turn}),
 )

@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
 CHECK = Check(
@@ -35,4 +36,5 @@ CHECK = Check(
     false_alarms="None is known.",
     example="History was copied from one instance to another by SQL, to replay it.",
     repair=NoRepair("the row or the event may be the wrong one, and each is somebody's history"),
+    questions=frozenset({Evidence.history, Evidence.turn}),
 )

@@ -28,4 +28,5 @@ CHECK = Check(
     false_alarms="None is known. Events that cannot be read, or are of a type that is not known here, are passed over.",
     example="An event was edited by hand, and its column was forgotten.",
     repair="retype-event",
+    questions=frozenset(),
 )

@@ -1,6 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.histories import HISTORIES
 
 CHECK = Check(
@@ -27,4 +28,5 @@ CHECK = Check(
     false_alarms="None is known.",
     example="A clean-up by hand deleted from executions and forgot history; executions came back from an older backup.",
     repair="restore-execution",
+    questions=frozenset({Evidence.history, Evidence.instance}),
 )

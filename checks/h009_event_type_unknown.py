@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 from holystone.store.events import EVENT_TYPES
 
@@ -35,4 +36,5 @@ CHECK = Check(
     false_alarms="A newer holystone may know the type.",
     example="Half of the workers were upgraded to a newer engine, and wrote to the store that all share.",
     repair=NoRepair("only a newer version knows what the event says"),
+    questions=frozenset({Evidence.history, Evidence.turn}),
 )

@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
 from holystone.store.references import REFERS_TO
@@ -56,4 +57,5 @@ CHECK = Check(
     false_alarms="None is known. Where the event that it refers to cannot be read, nothing is said.",
     example="Rows of history were renumbered by hand to close a gap; a completion was copied from another execution.",
     repair=NoRepair("what was asked for, and whether it was done, can only come from a backup"),
+    questions=frozenset({Evidence.history, Evidence.turn}),
 )

@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
 
@@ -38,4 +39,5 @@ CHECK = Check(
     false_alarms="None is known: the engine writes no such event, so something else did.",
     example="An event was damaged as in H005, and a message came before anybody saw it.",
     repair=NoRepair("what the event said can only come from a backup; delete_instance removes what is left"),
+    questions=frozenset({Evidence.turn}),
 )

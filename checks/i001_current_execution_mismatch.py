@@ -1,6 +1,7 @@
 from sqlalchemy import and_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.instances import INSTANCES
 
 CHECK = Check(
@@ -33,4 +34,5 @@ CHECK = Check(
     false_alarms="None is known.",
     example="A row of instances came back from an older backup than its executions.",
     repair="restore-current-execution",
+    questions=frozenset({Evidence.instance}),
 )

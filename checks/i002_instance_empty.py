@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.instances import INSTANCES
 
 CHECK = Check(
@@ -31,4 +32,5 @@ CHECK = Check(
         "the executions can only come from a backup; where nobody misses them, the engine's own delete with force "
         "takes the row away"
     ),
+    questions=frozenset({Evidence.history, Evidence.instance, Evidence.turn}),
 )

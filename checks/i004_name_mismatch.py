@@ -46,4 +46,5 @@ CHECK = Check(
     false_alarms="None is known. Where the current execution has no start event that can be read, nothing is said.",
     example="Orchestrations were renamed by an UPDATE of instances, when they were renamed in the program.",
     repair="restore-name",
+    questions=frozenset(),
 )

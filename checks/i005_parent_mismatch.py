@@ -53,4 +53,5 @@ CHECK = Check(
     ),
     example="Instances were copied to another store without the column, and all children became roots.",
     repair="restore-parent",
+    questions=frozenset(),
 )

@@ -1,6 +1,7 @@
 from sqlalchemy import and_, not_, or_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 from holystone.store.events import CONTINUED_AS_NEW
 
@@ -44,4 +45,5 @@ CHECK = Check(
         "it takes both in one turn, and drops them as duplicates of a start."
     ),
     repair="requeue-continue-as-new",
+    questions=frozenset({Evidence.history, Evidence.turn}),
 )

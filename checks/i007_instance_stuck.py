@@ -1,6 +1,7 @@
 from sqlalchemy import and_, not_
 
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.waits import WAITS, WaitFacts
 
 _CAUSES = {
@@ -65,4 +66,5 @@ CHECK = Check(
         "what is lost cannot be told from what has been done: to run an activity once more, or to fire a timer, is for "
         "those who know what it does. Cancel the instance with the engine's API, or start its work anew"
     ),
+    questions=frozenset({Evidence.history}),
 )

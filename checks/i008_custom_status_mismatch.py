@@ -43,4 +43,5 @@ CHECK = Check(
     ),
     example="A row of instances came back from an older backup than its history.",
     repair="restore-custom-status",
+    questions=frozenset(),
 )

@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.keyvalues import CHANGED_KEYS, KeyFacts
 
 
@@ -34,4 +35,5 @@ CHECK = Check(
     false_alarms="None is known. Where the status is itself in doubt, E001 says so; mend that first.",
     example="kv_delta came back from a backup that was older than the other tables.",
     repair="merge-kv",
+    questions=frozenset({Evidence.keys}),
 )

@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.keyvalues import CHANGED_KEYS, STORED_KEYS, KeyFacts
 
 
@@ -32,4 +33,5 @@ CHECK = Check(
     false_alarms="None is known.",
     example="Instances were deleted by hand, and the tables of keys were forgotten.",
     repair="remove-kv",
+    questions=frozenset({Evidence.keys}),
 )

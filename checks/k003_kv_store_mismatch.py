@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, left_to_facts, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.key_states import KEY_STATES
 
 # The last word of the history on each key, beside what is held of it; kv_delta goes before kv_store.
@@ -61,4 +62,5 @@ CHECK = Check(
     ),
     example="A value was changed in kv_store by hand, to correct it; kv_store was restored from an older backup.",
     repair="restore-kv",
+    questions=frozenset({Evidence.keys}),
 )

@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import MESSAGES, MessageFacts
 
 
@@ -48,4 +49,5 @@ CHECK = Check(
         "the turn's other messages, and the child's CancelInstance is sent all the same, to nobody."
     ),
     repair="park-message",
+    questions=frozenset({Evidence.instance, Evidence.turn}),
 )

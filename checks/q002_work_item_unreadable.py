@@ -1,6 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import MESSAGES, WORKER_ITEMS
 
 # Every message names an instance, and its ids are numbers; what is no JSON each database says in its own way.
@@ -44,4 +45,5 @@ CHECK = Check(
     ),
     example="A work_item was edited by hand and cut off; a row was copied into the wrong queue.",
     repair="park-message",
+    questions=frozenset({Evidence.queue, Evidence.turn}),
 )

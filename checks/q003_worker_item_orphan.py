@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import OUTSTANDING, WORKER_ITEMS, WorkerItemFacts
 
 
@@ -43,4 +44,5 @@ CHECK = Check(
     ),
     example="Instances were deleted by hand from instances, executions and history, and the queues were forgotten.",
     repair="park-message",
+    questions=frozenset({Evidence.turn}),
 )

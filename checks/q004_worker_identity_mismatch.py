@@ -1,6 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import IDENTITY, ROUTING, WORKER_ITEMS
 
 CHECK = Check(
@@ -54,4 +55,5 @@ CHECK = Check(
     false_alarms="None is known.",
     example="A tag was changed in the column by hand, to move activities to other workers, and not in the message.",
     repair="restore-identity",
+    questions=frozenset({Evidence.queue}),
 )

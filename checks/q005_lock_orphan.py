@@ -26,4 +26,5 @@ CHECK = Check(
     false_alarms="None is known. A lock that expired within --race-window is passed over.",
     example="The messages of an instance that was being started were deleted by hand.",
     repair="remove-lock",
+    questions=frozenset(),
 )

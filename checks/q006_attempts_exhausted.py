@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import MESSAGES, WORKER_ITEMS, QueueFacts
 
 # The engine gives a message up with the attempt after this one; RuntimeOptions.max_attempts sets it.
@@ -51,4 +52,5 @@ CHECK = Check(
         "the cause lies outside the store: register what is missing or stop what crashes, before the last attempt. "
         "Then UPDATE its attempt_count to 0"
     ),
+    questions=frozenset({Evidence.turn}),
 )

@@ -1,6 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import MESSAGES
 
 CHECK = Check(
@@ -38,4 +39,5 @@ CHECK = Check(
     false_alarms="None is known. A kind of message that this version does not know is passed over.",
     example="An instance was given another id in all its columns by hand, and its messages still named the old one.",
     repair="restore-identity",
+    questions=frozenset({Evidence.queue}),
 )

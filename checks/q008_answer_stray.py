@@ -1,6 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import MESSAGES, MessageFacts
 
 
@@ -57,4 +58,5 @@ CHECK = Check(
     ),
     example="History came back from an older backup than the queues; a message was copied to another instance.",
     repair="park-message",
+    questions=frozenset({Evidence.turn}),
 )

@@ -1,6 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import Check, Level, Severity, derived, no_cause
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import MESSAGES, WORKER_ITEMS
 
 CHECK = Check(
@@ -36,4 +37,5 @@ CHECK = Check(
         "'2025-10-10 08:00:00'."
     ),
     repair="restore-visible-at",
+    questions=frozenset({Evidence.queue}),
 )

@@ -1,4 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.schemas import SCHEMA, SchemaFacts
 
 
@@ -59,4 +60,5 @@ CHECK = Check(
         "what the engine's tables should be is for the engine's own migrations to say; `holystone migrate status "
         "TARGET` lists all that differs, which is undone by hand or by restoring the schema from a backup"
     ),
+    questions=frozenset({Evidence.store}),
 )

@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="clear-completed-at",
@@ -10,4 +11,5 @@ REPAIR = Repair(
     loses="The old value, which the journal keeps.",
     needs="A history without a terminal event, and that the engine is not in the middle of a turn of the instance.",
     undone="Puts the old value back where the row is still as the repair left it.",
+    rests_on=frozenset({Evidence.history, Evidence.store}),
 )

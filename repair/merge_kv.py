@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 from holystone.mend.repair import Remove, Repair, Safety, Step, making
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.keyvalues import KeyFacts
 
 
@@ -32,4 +33,5 @@ REPAIR = Repair(
         "there."
     ),
     undone="Puts the row of kv_delta back, and kv_store as it was, where both are still as the repair left them.",
+    rests_on=frozenset({Evidence.history, Evidence.instance, Evidence.store}),
 )

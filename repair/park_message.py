@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, removing
+from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="park-message",
@@ -16,4 +17,5 @@ REPAIR = Repair(
         "instance is locked: stop the engine for the moment, or plan and apply in one go."
     ),
     undone="Puts the row back under its own id, with its attempts, so that it is again where it was in the queue.",
+    rests_on=frozenset({Evidence.store}),
 )

@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, removing
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import ExecutionFacts
 
 
@@ -19,4 +20,5 @@ REPAIR = Repair(
         "instance that is just being started is none. It is unsafe because a backup may hold what is missing here."
     ),
     undone="Inserts the row again as it was, where there is none by that key.",
+    rests_on=frozenset({Evidence.store}),
 )

@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, removing
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.keyvalues import KeyFacts
 
 
@@ -19,4 +20,5 @@ REPAIR = Repair(
         "still be brought back, and its keys with it."
     ),
     undone="Inserts the row again as it was, where there is none by that key.",
+    rests_on=frozenset({Evidence.store}),
 )

@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, removing
+from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="remove-lock",
@@ -10,4 +11,5 @@ REPAIR = Repair(
     loses="The row, which the journal keeps whole.",
     needs="No row in instances, no message in orchestrator_queue, and a lock that has expired.",
     undone="Inserts the row again as it was, where there is none by that key.",
+    rests_on=frozenset({Evidence.store}),
 )

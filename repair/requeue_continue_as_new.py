@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 from holystone.mend.repair import Insert, Repair, Safety, Step
+from holystone.scan.evidence import EVERYTHING
 from holystone.scan.relations.executions import ExecutionFacts
 
 
@@ -41,4 +42,5 @@ REPAIR = Repair(
         "begins one or cannot be read. Make sure that nobody has parked the message, or begun the work anew elsewhere."
     ),
     undone="Takes the message away again, as long as the engine has not taken it.",
+    rests_on=EVERYTHING,
 )

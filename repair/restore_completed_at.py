@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="restore-completed-at",
@@ -10,4 +11,5 @@ REPAIR = Repair(
     loses="The old value, which the journal keeps. The engine's own time of the ack lay some milliseconds later.",
     needs="A terminal event that can be read, and a status that agrees with it.",
     undone="Puts the old value back where the row is still as the repair left it.",
+    rests_on=frozenset({Evidence.history, Evidence.store}),
 )

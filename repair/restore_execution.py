@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 from holystone.mend.repair import Insert, Repair, Safety, Step
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.histories import HistoryFacts
 
 
@@ -29,4 +30,5 @@ REPAIR = Repair(
         "in the middle of a turn of the instance."
     ),
     undone="Removes the row again where it is still as the repair made it.",
+    rests_on=frozenset({Evidence.history, Evidence.store}),
 )

@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import IDENTITY, ROUTING
 
 REPAIR = Repair(
@@ -11,4 +12,5 @@ REPAIR = Repair(
     loses="The old values, which the journal keeps. The message itself is what the engine goes by, and stays.",
     needs="A message that can be read, and that the engine is not in the middle of a turn of the instance.",
     undone="Puts the old values back where the row is still as the repair left it.",
+    rests_on=frozenset({Evidence.executions, Evidence.instance, Evidence.keys, Evidence.turn, Evidence.store}),
 )

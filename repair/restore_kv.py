@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 from holystone.mend.repair import Repair, Safety, Step, always, making
+from holystone.scan.evidence import Evidence
 from holystone.scan.relations.key_states import KeyStateFacts
 
 
@@ -28,4 +29,5 @@ REPAIR = Repair(
         "of a turn of the instance."
     ),
     undone="Puts the rows back as they were, where all of them are still as the repair left them.",
+    rests_on=frozenset({Evidence.history, Evidence.instance, Evidence.store}),
 )

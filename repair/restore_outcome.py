@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="restore-outcome",
@@ -13,4 +14,5 @@ REPAIR = Repair(
     loses="The three old values, which the journal keeps. No event and no message is touched.",
     needs="A history whose last event can be read, and that the engine is not in the middle of a turn of the instance.",
     undone="Puts the old values back where the row is still as the repair left it.",
+    rests_on=frozenset({Evidence.history, Evidence.instance, Evidence.store}),
 )

@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="restore-output",
@@ -10,4 +11,5 @@ REPAIR = Repair(
     loses="The old text, which the journal keeps.",
     needs="A history that can be read, and a status that agrees with it.",
     undone="Puts the old text back where the row is still as the repair left it.",
+    rests_on=frozenset({Evidence.history, Evidence.store}),
 )

@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="restore-parent",
@@ -16,4 +17,5 @@ REPAIR = Repair(
         "be pruned: then nothing is done."
     ),
     undone="Puts the old value back where the row is still as the repair left it.",
+    rests_on=frozenset({Evidence.history, Evidence.executions, Evidence.instance, Evidence.store}),
 )

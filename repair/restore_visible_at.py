@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.scan.evidence import EVERYTHING, Evidence
 
 REPAIR = Repair(
     id="restore-visible-at",
@@ -10,4 +11,5 @@ REPAIR = Repair(
     loses="The old value, which the journal keeps. Nothing has ever fetched the message by it.",
     needs="That the engine is not in the middle of a turn of the instance.",
     undone="Puts the old value back where nobody has fetched the message meanwhile.",
+    rests_on=EVERYTHING - {Evidence.history},
 )

@@ -1,4 +1,5 @@
 from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="retype-event",
@@ -10,4 +11,5 @@ REPAIR = Repair(
     loses="The old word, which the journal keeps.",
     needs="An event that can be read, of a type that is known here.",
     undone="Puts the old word back where the row is still as the repair left it.",
+    rests_on=frozenset({Evidence.store}),
 )

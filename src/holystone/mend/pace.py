@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, exists, or_, select
 
-from holystone.clock import now_ms
 from holystone.store import Store
 from holystone.store.tables import instance_locks, orchestrator_queue, worker_queue
 
@@ -49,15 +48,15 @@ class Pace:
         """Yield a connection in one writing transaction, and learn from it how to go on."""
         with self._store.transaction() as connection:
             begun = time.monotonic()
-            at_work = engine_at_work(connection)
+            at_work = engine_at_work(self._store, connection)
             yield connection
         self._size = GENTLE_CHUNK if at_work else CHUNK
         self._rest_seconds = REST * (time.monotonic() - begun) if at_work else 0.0
 
 
-def engine_at_work(connection: Connection) -> bool:
+def engine_at_work(store: Store, connection: Connection) -> bool:
     """Return whether the engine is in the middle of a turn or an activity, or has one to begin by now."""
-    now = now_ms()
+    now = store.flavour.now_ms(connection)
     turn = exists().where(instance_locks.c.locked_until > now)
     activity = exists().where(worker_queue.c.locked_until > now)
     message = exists().where(orchestrator_queue.c.locked_until > now)

@@ -1,12 +1,13 @@
 """What a repair is."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
 from holystone.registry import Catalogue
+from holystone.scan.evidence import EVERYTHING, Evidence
 from holystone.scan.relation import Facts
 
 Image = Mapping[str, Any]
@@ -53,10 +54,12 @@ Step = Set | Remove | Insert
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
-    """One way to mend a row, declared; no field has a default.
+    """One way to mend a row, declared; no field but the last two has a default.
 
     `steps` says for a finding's facts what to do to which rows: all of it is done in one transaction, or nothing.
-    `applies` says whether the repair may touch the row at all.
+    `applies` says whether the repair may touch the row at all. It `rests_on` what no other finding of the same
+    instances may call into question where it is to be safe. `unsafe_because` says for a finding's facts why the repair
+    is not safe, as half a sentence; None where they are no reason.
     """
 
     id: str
@@ -68,6 +71,14 @@ class Repair:
     loses: str
     needs: str
     undone: str
+    rests_on: frozenset[Evidence] = EVERYTHING
+    unsafe_because: Callable[[Any], str | None] = lambda facts: None
+
+    def for_facts(self, facts: Any) -> "Repair":
+        """Return the repair as it is for a row: unsafe where its facts say so."""
+        if self.safety is Safety.safe and self.unsafe_because(facts) is not None:
+            return replace(self, safety=Safety.unsafe)
+        return self
 
 
 def setting(*columns: str) -> Callable[[Facts], Sequence[Step]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, true
 
+from holystone.scan.evidence import EVERYTHING, Evidence
 from holystone.scan.relation import Facts, Relation
 
 
@@ -36,7 +37,7 @@ class NoRepair:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One invariant, declared. No field has a default, so a check cannot forget one.
+    """One invariant, declared. No field but the last has a default, so a check cannot forget one.
 
     `violated` is a predicate over a relation's source, in SQLAlchemy Core: the scan joins those of all
     checks of a relation into one pass, one for each relation where a check names several. It may suspect too
@@ -46,6 +47,7 @@ class Check:
     raise a false alarm.
 
     `how_to_look` is SQL that finds the bad rows, for people to paste: one text, or one for each flavour.
+    `questions` is what a finding calls into question: no repair that rests on it is safe in the same instance.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Check:
     false_alarms: str
     example: str
     repair: str | NoRepair
+    questions: frozenset[Evidence] = EVERYTHING
 
     @property
     def diagnosis(self) -> Mapping[str, str]:

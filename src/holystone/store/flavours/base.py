@@ -256,6 +256,10 @@ class Flavour(ABC):
         """Return whether a queue's visible_at has a form in which its time ever comes."""
 
     @abstractmethod
+    def now_ms(self, connection: Connection) -> int:
+        """Return the time by the database's clock, which is the one that the engine's times are of, in ms."""
+
+    @abstractmethod
     def to_ms(self, moment: Any) -> int | None:
         """Return a moment of any column as ms since the epoch, None where there is none or it is in no known form."""
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
     cast,
     create_engine,
     event,
+    extract,
     func,
     literal,
     literal_column,
@@ -291,6 +292,11 @@ class PostgreSQL(Flavour):
 
     def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
         return true()
+
+    def now_ms(self, connection: Connection) -> int:
+        # The time of this statement, where now() is that of the transaction's begin.
+        seconds = extract("epoch", func.clock_timestamp())
+        return int(connection.execute(select(func.floor(seconds * 1000))).scalar_one())
 
     def to_ms(self, moment: Any) -> int | None:
         return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -60,6 +60,8 @@ _STRAY_BYTES = "surrogateescape"
 _LOCK_WAIT_SECONDS = 5.0
 _STEPS_BETWEEN_LOOKS = 100_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
+_EPOCH = 2_440_587.5
+"""The beginning of 1970 as a Julian day."""
 _MOMENT = "%Y-%m-%d %H:%M:%S"
 # It asks for `synchronous = WAL`, which SQLite takes for NORMAL.
 _ENGINES_OWN_SETTINGS = (
@@ -331,6 +333,10 @@ class SQLite(Flavour):
     def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
         # A text, as the column's own default is, sorts after every number.
         return func.typeof(visible_at).in_(["integer", "real"])
+
+    def now_ms(self, connection: Connection) -> int:
+        days = func.julianday("now") - _EPOCH
+        return int(connection.execute(select(func.round(days * 86_400_000))).scalar_one())
 
     def to_ms(self, moment: Any) -> int | None:
         if isinstance(moment, int) or moment is None:
