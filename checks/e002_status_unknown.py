@@ -25,7 +25,7 @@ CHECK = Check(
         "SELECT instance_id, execution_id, status FROM executions "
         "WHERE status NOT IN ('Running', 'Completed', 'Failed', 'ContinuedAsNew');"
     ),
-    false_alarms="None is known. A future engine that adds a status would need a newer holystone.",
+    false_alarms="None is known. An execution to whose history a newer engine has written is passed over.",
     example="Someone set status to 'cancelled' or 'completed' by hand.",
     repair="restore-outcome",
     questions=frozenset({Evidence.executions}),

@@ -39,7 +39,8 @@ CHECK = Check(
     },
     false_alarms=(
         "None is known. An execution that the engine failed before it began shows the status of the one before it. "
-        "Where the events that would tell are pruned or cannot be read, the instance is passed over."
+        "Where the events that would tell are pruned or cannot be read, the instance is passed over; so is one whose "
+        "status the engine 0.1.19 may have set last, which wrote no event for it."
     ),
     example="A row of instances came back from an older backup than its history.",
     repair="restore-custom-status",

@@ -36,7 +36,7 @@ CASE = Case(
     findings=[
         # On PostgreSQL the cast of this history to JSONB fails every fetch of the whole store.
         found("torn", NOT_JSON, {"sqlite": "fails-instance", "postgresql": "halts-dispatch"}),
-        found("incomplete", "'source_event_id' is missing", "fails-instance"),
+        found("incomplete", "'instance_id' is missing", "fails-instance"),
         found("over", NOT_JSON, None),
     ],
     repaired=[Row(table="history", key={"instance_id": "torn", "event_id": 2}, columns={"event_data": TORN})],

@@ -31,11 +31,10 @@ ENDED_BEFORE = frozenset(
         "race-by-timer",
         "timed",
         "told",
-        "unregistered",
         "values",
     }
 )
-"""Instances with an execution that the version which made the store has ended."""
+"""Instances with an execution that the version which made the store has ended, and newer ones can read."""
 
 
 def left_by_upgrades(published: PublishedStore) -> Found:

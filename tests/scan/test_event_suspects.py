@@ -14,9 +14,10 @@ from holystone.scan.reader import Reader
 from holystone.scan.relations.event_facts import event_facts
 from holystone.scan.relations.events import EVENTS
 from holystone.store import Event, Store
+from holystone.store.error_details import DETAILS
 from holystone.store.event import EVENT_SHAPES
 from holystone.store.events import EVENT_TYPES
-from holystone.store.fields import DETAILS, NUMBER, PAIRS, TEXT
+from holystone.store.fields import NUMBER, PAIRS, TEXT
 from holystone.store.references import REFERS_TO
 from holystone.store.tables import history
 

@@ -23,7 +23,8 @@ from sqlalchemy import (
 from conftest import FLAVOURS, Flavour, MakePlace
 from holystone.errors import RecordError
 from holystone.store import WorkItem
-from holystone.store.fields import DETAILS, NUMBER, PAIRS, TEXT
+from holystone.store.error_details import DETAILS
+from holystone.store.fields import NUMBER, PAIRS, TEXT
 from holystone.store.flavours.messages import Messages
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.flavours.sqlite_messages import SQLiteMessages

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from holystone.errors import RecordError
 from holystone.store import WorkItem
-from holystone.store.fields import DETAILS, NUMBER, PAIRS, TEXT
+from holystone.store.error_details import DETAILS
+from holystone.store.fields import NUMBER, PAIRS, TEXT
 from holystone.store.work_item import WORK_ITEM_SHAPES
 
 ENGINE_TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from holystone.clock import now_ms
 from holystone.store import Store
-from holystone.store.events import parse
+from holystone.store.events import known_type, parse
 from holystone.store.flavours import Flavour
 from holystone.store.tables import history
 
@@ -27,7 +27,7 @@ def settled_before(moment_ms: int, race_window: int = RACE_WINDOW_SECONDS) -> in
 
 @dataclass(frozen=True)
 class EventRow:
-    """A row of history as it stands; `event` is None where event_data is not an event that can be read."""
+    """A row of history as it stands; `event` is None where event_data is not an event that the engine can read."""
 
     execution_id: int
     event_id: int
@@ -40,8 +40,11 @@ class EventRow:
 
     @property
     def type(self) -> str | None:
-        """The type inside event_data, which is the truth about an event; None where it cannot be read."""
-        return None if self.event is None else self.event["type"]
+        """The type inside event_data, which is the truth about an event; None where it cannot be read.
+
+        It is none that is known here where anything in the event may be a newer engine's.
+        """
+        return None if self.event is None else known_type(self.event)
 
 
 @dataclass

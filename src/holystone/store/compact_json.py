@@ -2,12 +2,13 @@
 
 That is serde_json's compact form: no spaces, fields in the order of their declaration, text as it is but for
 quotation marks, backslashes and the characters below 0x20. What serde_json would not read is no JSON here
-either: NaN, a field twice, half of a surrogate pair.
+either: NaN, a number beyond its range, a field twice, half of a surrogate pair, more than 127 values inside each other.
 """
 
 import json
 from collections.abc import Mapping
 from json.encoder import encode_basestring
+from math import isinf
 from typing import Any, NoReturn, Self
 
 
@@ -25,12 +26,24 @@ class _Decimal(float):
 def read(text: str) -> Any:
     """Return the value that `text` holds; ValueError, in a few words, where it is not JSON."""
     try:
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         reason = error.msg[0].lower() + error.msg[1:]
         raise ValueError(f"{reason} at character {error.pos}") from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
+    if text.count("[") + text.count("{") > DEEPEST and depth(value) > DEEPEST:
+        raise ValueError(_TOO_DEEP)
+    return value
+
+
+def depth(value: Any) -> int:
+    """Return how many lists and objects are inside each other at most."""
+    deepest, level = 0, [value]
+    while level := [one for one in level if isinstance(one, list | dict)]:
+        deepest += 1
+        level = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]
+    return deepest
 
 
 def write(value: Any) -> str:
@@ -47,6 +60,8 @@ def write(value: Any) -> str:
     return text
 
 
+DEEPEST = 127
+"""Lists and objects inside each other that serde_json reads at most."""
 _TOO_DEEP = "it is nested too deep"
 
 
@@ -71,10 +86,28 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
+def _fraction(text: str) -> _Decimal:
+    number = _Decimal(text)
+    if isinf(number):
+        raise ValueError("it has a number beyond every range")
+    return number
+
+
+def _integer(text: str) -> int | _Decimal:
+    """Return the number; serde_json takes what no 64 bits hold, and a negative zero, for a number with a fraction."""
+    if text == "-0" or len(text) > _LONGEST:
+        return _fraction(text)
+    return int(text)
+
+
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_doubles, parse_float=_Decimal, parse_constant=_no_number)
+_LONGEST = 40
+"""Digits of a number that surely is beyond 64 bits."""
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_without_doubles, parse_float=_fraction, parse_int=_integer, parse_constant=_no_number
+)
 # Escapes exactly what serde_json does, and in the same way.
 _SCALARS = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from holystone.errors import RecordError
 from holystone.store.compact_json import write
-from holystone.store.fields import DETAILS, NUMBER, PAIRS, TEXT, Shape, completed, fault, read_object
+from holystone.store.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
+from holystone.store.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, read_object
 
 COMMON: Shape = {
     "event_id": NUMBER,
@@ -62,6 +63,10 @@ EVENT_SHAPES: Mapping[str, Shape] = {
     "KeyValuesCleared": {},
 }
 """Type of an event -> its payload, for every type of the newest engine known here; a newer one may write others."""
+
+
+REMOVED_TYPES = frozenset({"SystemCall"})
+"""Types that engines before 0.1.14 wrote, and later ones cannot read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +125,23 @@ class Event:
             fields = read_object(text)
         except ValueError as error:
             raise RecordError(f"The event {error}.", f"it {error}") from None
-        if lacking := [name for name in COMMON if name not in fields]:
-            raise _error(fields, f"{lacking[0]!r} is missing")
+        if (wrong := fault(COMMON, fields)) is not None:
+            raise _error(fields, wrong)
         payload = {name: value for name, value in fields.items() if name not in COMMON}
-        return cls(**{name: fields[name] for name in COMMON}, payload=payload, _order=tuple(fields))
+        common: dict[str, Any] = {name: fields.get(name) for name in COMMON}
+        return cls(**common, payload=payload, _order=tuple(fields))
+
+    @property
+    def unknown(self) -> str | None:
+        """The type, or else the kind of failure, that the newest engine known here cannot read; None where it can."""
+        if self.type not in EVENT_SHAPES:
+            return self.type
+        return ERROR_DETAILS.unknown(self.payload["details"]) if "details" in EVENT_SHAPES[self.type] else None
+
+    @property
+    def was_removed(self) -> bool:
+        """Whether older engines wrote what is unknown: newer ones cannot read it any more."""
+        return self.unknown in (REMOVED_TYPES | REMOVED_KINDS)
 
     def to_json(self) -> str:
         """Return the event as the engine writes it into event_data."""

@@ -12,8 +12,8 @@ from holystone.store.compact_json import read
 class Field:
     """A field of a record: what it holds, and what the engine does where there is nothing to hold.
 
-    `means` says in an error message what `accepts` lets pass. A field that is not `required` has a `default`,
-    which is written, or `left_out` where it is None.
+    `means` says in an error message what `accepts` lets pass, and `why` what is wrong with what it does not. A field
+    that is not `required` has a `default`, which is written, or `left_out` where it is None.
     """
 
     means: str
@@ -21,6 +21,7 @@ class Field:
     required: bool = True
     default: Any = None
     left_out: bool = False
+    why: Callable[[Any], str | None] = lambda value: None
 
     def or_else(self, default: Any) -> "Field":
         """Return the field with a default."""
@@ -58,8 +59,6 @@ def _is_pairs(value: Any) -> bool:
 TEXT = Field("text", lambda value: isinstance(value, str))
 NUMBER = Field("a whole number from 0 to 2^64 - 1", _is_number)
 PAIRS = Field("a list of pairs of text", _is_pairs)
-DETAILS = Field("the details of a failure", lambda value: isinstance(value, str | Mapping))
-"""An `ErrorDetails` of the engine's; newer engines may have other kinds, so nothing more is asked of it."""
 
 
 def fault(shape: Shape, values: Mapping[str, Any]) -> str | None:
@@ -72,7 +71,8 @@ def fault(shape: Shape, values: Mapping[str, Any]) -> str | None:
             if field.required:
                 return f"{name!r} is missing"
         elif not field.accepts(values[name]):
-            return f"{name!r} should be {field.means}, and is {in_words(values[name])}"
+            why = field.why(values[name])
+            return f"{name!r} should be {field.means}, and is {in_words(values[name])}" + (f": {why}" if why else "")
     return None
 
 

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from holystone.errors import RecordError
 from holystone.store.compact_json import write
-from holystone.store.fields import DETAILS, NUMBER, PAIRS, TEXT, Shape, completed, fault, in_words, read_object
+from holystone.store.error_details import DETAILS
+from holystone.store.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, in_words, read_object
 
 WORK_ITEM_SHAPES: Mapping[str, Shape] = {
     "StartOrchestration": {

@@ -10,11 +10,11 @@ from sqlalchemy import select
 from holystone.errors import RecordError
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key
+from holystone.store.engine_version import REAL_IDS_IN_FAILURES, engine_version
 from holystone.store.event import Event
-from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, TERMINAL, parse
-from holystone.store.flavours import Flavour
+from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, TERMINAL, known_type
 from holystone.store.references import CANCELLING, REFERS_TO
-from holystone.store.tables import instances
+from holystone.store.tables import executions, instances
 
 KNOWN = "one that this version knows"
 _KEY = ("instance_id", "execution_id", "event_id")
@@ -39,8 +39,9 @@ class EventFacts:
 
     `fault` says why the engine cannot read it, None where it can or where the type is unknown here; `harms` says whom
     that harms, and `given_up` whether the engine has failed the execution for it. `said` is what event_data holds,
-    nothing where it cannot be read. Of an event that ends the execution, `strays` are the events after it that do
-    not belong there, and `ended_again` is the one that ends it once more.
+    nothing where no engine can read it, and `type` the type, or words that say what of it is unknown here. Of an event
+    that ends the execution, `strays` are the events after it that do not belong there, and `ended_again` is the one
+    that ends it once more.
     """
 
     instance_id: str
@@ -66,7 +67,7 @@ class EventFacts:
 
     @property
     def type(self) -> str | None:
-        return self.said.get("type")
+        return known_type(self.said) if self.said else None
 
     @property
     def source_event_id(self) -> int | None:
@@ -92,8 +93,27 @@ class EventFacts:
                 return self.type is not None
             case "source_event_id" | "source_type":
                 return self.refers
+            case "instance_id" | "execution_id":
+                return bool(self.said) and not self._is_named_otherwise
+            case "event_id":
+                return bool(self.said)
             case _:
-                return column not in _KEY or self.said.keys() >= set(_KEY)
+                return True
+
+    @property
+    def _is_named_otherwise(self) -> bool:
+        """The engine itself wrote other ids into the event than into its row.
+
+        Sources in microsoft/duroxide: `append_failed` in src/runtime/state_helpers.rs before 0.1.30, which names
+        nobody; and in `process_orchestration_item` of src/runtime/dispatchers/orchestration.rs the failure of a first
+        turn after continue-as-new that could not be stored, which names the execution before.
+        """
+        if self.said.get("type") != "OrchestrationFailed":
+            return False
+        named = (self.said["instance_id"], self.said["execution_id"])
+        if named == ("", 0):
+            return (engine_version(self.said["duroxide_version"]) or REAL_IDS_IN_FAILURES) < REAL_IDS_IN_FAILURES
+        return "Infrastructure" in self.said["details"] and named == (self.instance_id, self.execution_id - 1)
 
     def expected(self, column: str) -> Any:
         match column:
@@ -112,8 +132,8 @@ class EventFacts:
 def event_facts(reader: Reader, row: Any) -> EventFacts:
     """Return the facts of a row of history."""
     events = reader.history(row.instance_id, row.execution_id)
-    fault = _fault(reader.flavour, row.event_data)
-    said = {} if fault is not None else parse(row.event_data) or {}
+    event, fault = _read(reader, row.event_data)
+    said = {} if event is None else event.fields
     place = next(place for place, event in enumerate(events) if event.event_id == row.event_id)
     later = events[place + 1 :] if said.get("type") in TERMINAL else ()
     return EventFacts(
@@ -123,7 +143,7 @@ def event_facts(reader: Reader, row: Any) -> EventFacts:
         event_type=row.event_type,
         digest=hashlib.sha256(str(row.event_data).encode(errors="surrogateescape")).hexdigest()[:16],
         fault=fault,
-        harms=None if fault is None else _harms(reader, row, events[-1]),
+        harms=None if fault is None else _harms(reader, row, events[-1], event),
         given_up=any(event.event_id == POISON_EVENT_ID and event.type in TERMINAL for event in events),
         said=said,
         source=_source(events[:place], said.get("source_event_id")),
@@ -132,24 +152,37 @@ def event_facts(reader: Reader, row: Any) -> EventFacts:
     )
 
 
-def _fault(flavour: Flavour, event_data: Any) -> str | None:
-    """Return why the engine cannot read the event, in a few words; None where a newer one may be able to."""
+def _read(reader: Reader, event_data: Any) -> tuple[Event | None, str | None]:
+    """Return the event, and why the engine cannot read it, in a few words; None where a newer one may be able to.
+
+    What newer engines cannot read any more is a fault only once one of those has upgraded the store.
+    """
     if not isinstance(event_data, str):
-        return "it is no text"
+        return None, "it is no text"
     try:
-        event_data.encode()
-        Event.from_json(event_data)
-    except UnicodeEncodeError:
-        return "it is not in UTF-8"
+        event = Event.from_json(event_data)
     except RecordError as error:
-        said = parse(event_data)
-        if said is None or said["type"] in EVENT_TYPES:
-            return error.why
-    return None if flavour.survives(event_data) else "it holds a character that no JSONB can"
+        return None, error.why
+    if event.was_removed and _is_upgraded(reader):
+        return event, f"newer engines do not know {event.unknown!r} any more"
+    return event, None if reader.flavour.survives(event_data) else "it holds a character that no JSONB can"
 
 
-def _harms(reader: Reader, row: Any, last: EventRow) -> str | None:
-    """Return whom it harms that the event cannot be read: only the current execution is fetched for a turn."""
+def _is_upgraded(reader: Reader) -> bool:
+    """Return whether an engine from 0.1.17 on has migrated the store: each kind that was removed had gone by then."""
+    return "duroxide_version_major" in reader.store.columns[executions.name]
+
+
+def _harms(reader: Reader, row: Any, last: EventRow, event: Event | None) -> str | None:
+    """Return whom it harms that the event cannot be read: only the current execution is fetched for a turn.
+
+    Whoever asks for the status of an execution that an upgrade of the engine left so hears of an error for ever.
+    """
+    harms = _stops(reader, row, last)
+    return f"upgrade-{harms or 'hides-status'}" if event is not None and event.was_removed else harms
+
+
+def _stops(reader: Reader, row: Any, last: EventRow) -> str | None:
     current = reader.once(
         ("current_execution_id", row.instance_id),
         lambda: reader.connection.execute(
@@ -160,7 +193,7 @@ def _harms(reader: Reader, row: Any, last: EventRow) -> str | None:
         return None
     if isinstance(row.event_data, str) and not reader.flavour.survives(row.event_data):
         return "halts-dispatch"
-    return None if last.type in TERMINAL else "fails-instance"
+    return None if (last.event or {}).get("type") in TERMINAL else "fails-instance"
 
 
 def _source(earlier: Sequence[EventRow], event_id: Any) -> Source:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, or_, select
 
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
-from holystone.scan.reader import Reader
+from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.chains import ChainEnd, chain_end
 from holystone.store import events
+from holystone.store.engine_version import is_newer
 from holystone.store.events import CONTINUED_AS_NEW, STILL_RUNNING, Outcome
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history, instances, orchestrator_queue
@@ -120,7 +121,6 @@ class ExecutionSource:
         return there_is(orchestrator_queue.c.instance_id == self._execution.instance_id, begins_next)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        unreadable = there_is(*_of(self._execution), not_(self.flavour.event_readable(history.c.event_data)))
         messages = there_is(orchestrator_queue.c.instance_id == self._execution.instance_id)
         later = executions.alias("later").c
         followed = there_is(
@@ -134,7 +134,6 @@ class ExecutionSource:
             self._last.event_id.label("last_event_id"),
             self.last_data.label("last_data"),
             self.terminal_event(history.c.event_data).label("terminal_data"),
-            unreadable.label("unreadable"),
             self.instance_exists.label("instance_exists"),
             messages.label("awaited"),
             self.is_current.label("is_current"),
@@ -202,7 +201,7 @@ class ExecutionFacts:
             return self.chain_end is not None
         if column == "ending":
             return self.followed and self.outcome is not None
-        return self.outcome is not None and (column != "output" or self.outcome.output_known)
+        return self.outcome is not None
 
     def expected(self, column: str) -> Any:
         if column in ("history", "instance", "continuation"):
@@ -229,7 +228,7 @@ class Executions(Relation[ExecutionFacts]):
         return ExecutionSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> ExecutionFacts:
-        outcome = _outcome(row)
+        outcome = _outcome(reader, row)
         end = None
         if outcome is not None and outcome.status == CONTINUED_AS_NEW and row.is_current and not row.followed:
             assert outcome.ended_at_ms is not None
@@ -241,7 +240,7 @@ class Executions(Relation[ExecutionFacts]):
             status=row.status,
             output=row.output,
             completed_at=row.completed_at,
-            completed_at_well_formed=bool(row.well_formed),
+            completed_at_well_formed=bool(row.well_formed) or not _counts_ms(reader),
             outcome=outcome,
             last_event_id=row.last_event_id,
             last_event_digest=None
@@ -254,20 +253,37 @@ class Executions(Relation[ExecutionFacts]):
         )
 
 
-def _outcome(row: Any) -> Outcome | None:
+def _counts_ms(reader: Reader) -> bool:
+    """Return whether the engine that uses the store takes completed_at for ms: before 0.1.9 it wrote, and left, text.
+
+    That version added parent_instance_id.
+    """
+    return "parent_instance_id" in reader.store.columns[instances.name]
+
+
+def _outcome(reader: Reader, row: Any) -> Outcome | None:
     """Return what the history says, None where it says nothing that can be relied on.
 
     A history with an event that cannot be read decides only where its last event is terminal: older
-    engines failed such an execution without any event, and the unreadable one may have been the end.
+    engines failed such an execution without any event, and the unreadable one may have been the end. A status that is
+    unknown here, in a history that a newer engine wrote to, may be right.
     """
     if row.last_data is None:
         return None
-    if row.unreadable and row.terminal_data != row.last_data:
-        return None
+    if row.terminal_data != row.last_data or row.status not in events.STATUSES:
+        rows = reader.history(row.instance_id, row.execution_id)
+        if row.status not in events.STATUSES and not all(map(_is_of_known_engine, rows)):
+            return None
+        if row.terminal_data != row.last_data and not all(one.type in events.EVENT_TYPES for one in rows):
+            return None
     if row.terminal_data is None:
         return STILL_RUNNING
     event = events.parse(row.terminal_data)
     return None if event is None else events.terminal_outcome(event)
+
+
+def _is_of_known_engine(row: EventRow) -> bool:
+    return row.type in events.EVENT_TYPES and row.event is not None and not is_newer(row.event["duroxide_version"])
 
 
 def _events(execution: Any) -> Select[Any]:

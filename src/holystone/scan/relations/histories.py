@@ -197,7 +197,7 @@ def _row(reader: Reader, events: Sequence[EventRow]) -> Mapping[str, Any] | None
     except (RecordError, TypeError):
         return None
     outcome = _outcome(events)
-    if start.type != START or outcome is None or not outcome.output_known:
+    if start.type != START or outcome is None:
         return None
     flavour = reader.flavour
     timed = outcome.ended_at_ms is not None and outcome.status in flavour.statuses_with_completed_at

@@ -3,7 +3,7 @@
 The rules of the engine are in `holystone.store.keys`.
 """
 
-import re
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -31,13 +31,11 @@ from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation, Suspect
 from holystone.scan.relations.key_entries import NEEDS, Columns, Mismatch, leftover, mismatches, rows_of
 from holystone.scan.relations.readable import read_events
-from holystone.store.events import POISON_EVENT_ID, RUNNING, TERMINAL, parse
+from holystone.store.engine_version import KEYS_IN_DELTA, engine_version
+from holystone.store.events import POISON_EVENT_ID, RUNNING, TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.keys import KEY_EVENTS, Entries, Entry, merged, written
 from holystone.store.tables import executions, history, instances, kv_delta, kv_store
-
-_SPLIT_SINCE = (0, 1, 26)
-"""The engine's version that began to keep in kv_delta what a running execution wrote; older ones wrote to kv_store."""
 
 # What a row of the source is about, in the order in which they come.
 _INSTANCE, _STORED, _CHANGED, _EVENT = range(4)
@@ -183,8 +181,8 @@ def _is_borne_out(known: Sequence[Any]) -> bool:
     delta: Entries = {}
     for execution_id, rows in groupby((row for row in known if row.what == _EVENT), key=lambda row: row.number):
         try:
-            delta = written(parse(row.text) or {} for row in rows).delta(store)
-        except (KeyError, TypeError):
+            delta = written(json.loads(row.text) for row in rows if "KeyValue" in row.text).delta(store)
+        except (KeyError, TypeError, ValueError, AttributeError):
             return False
         if ended or execution_id < instance.number:
             store, delta = merged(store, delta), {}
@@ -253,5 +251,4 @@ def _whole(rows: Sequence[EventRow]) -> Sequence[Mapping[str, Any]] | None:
 
 def _is_split(event: Mapping[str, Any]) -> bool:
     """Return whether the engine that wrote the event kept in kv_delta what a running execution wrote."""
-    version = re.findall(r"\d+", event["duroxide_version"])[:3]
-    return event["type"] not in KEY_EVENTS or tuple(map(int, version)) >= _SPLIT_SINCE
+    return event["type"] not in KEY_EVENTS or (engine_version(event["duroxide_version"]) or ()) >= KEYS_IN_DELTA

@@ -41,8 +41,7 @@ def _named_by(start: Mapping[str, Any] | None) -> tuple[bool, str | None]:
     """Return whether a start event tells of a parent or of none, and the parent."""
     if start is None or start["type"] != "OrchestrationStarted":
         return False, None
-    named = start.get("parent_instance")
-    return named is None or isinstance(named, str), named
+    return True, start.get("parent_instance")
 
 
 def _first_start(reader: Reader, instance_id: str) -> Mapping[str, Any] | None:

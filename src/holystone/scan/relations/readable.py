@@ -6,8 +6,7 @@ from typing import Any
 from holystone.errors import RecordError
 from holystone.scan.reader import EventRow
 from holystone.store import WorkItem
-from holystone.store.event import COMMON, EVENT_SHAPES
-from holystone.store.fields import fault
+from holystone.store.events import EVENT_TYPES
 
 
 def read_events(rows: Sequence[EventRow]) -> list[Mapping[str, Any]] | None:
@@ -15,15 +14,9 @@ def read_events(rows: Sequence[EventRow]) -> list[Mapping[str, Any]] | None:
 
     The engine takes no turn on such a history, and nothing can be said of what comes of it.
     """
-    events = [row.event for row in rows]
-    whole: list[Mapping[str, Any]] = [event for event in events if event is not None and _is_whole(event)]
+    whole: list[Mapping[str, Any]] = [row.event for row in rows if row.event is not None and row.type in EVENT_TYPES]
     begins = bool(whole) and whole[0]["type"] == "OrchestrationStarted"
     return whole if begins and len(whole) == len(rows) else None
-
-
-def _is_whole(event: Mapping[str, Any]) -> bool:
-    shape = EVENT_SHAPES.get(event["type"])
-    return shape is not None and fault(COMMON, event) is None and fault(shape, event) is None
 
 
 def read_message(work_item: Any) -> WorkItem | None:

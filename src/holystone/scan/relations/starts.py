@@ -118,9 +118,7 @@ class Starts(Relation[StartFacts]):
         start = events.parse(row.start_data)
         if start is None or start["type"] != "OrchestrationStarted":
             return StartFacts(row._mapping, {}, parent_deleted=False, start_digest=digest)
-        told = {column: start.get(field) for column, field in _COPIED.items()}
-        if not all(isinstance(value, str) for value in told.values()):
-            return StartFacts(row._mapping, {}, parent_deleted=False, start_digest=digest)
+        told = {column: start[field] for column, field in _COPIED.items()}
         parent = parent_of(reader, row.instance_id, row.current_execution_id, start)
         if parent.decided:
             told["parent_instance_id"] = parent.to_name

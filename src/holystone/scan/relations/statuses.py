@@ -10,6 +10,7 @@ from holystone.scan.event_text import event_text
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
+from holystone.store.engine_version import STATUS_WITHOUT_EVENT, engine_version
 from holystone.store.events import EVENT_TYPES
 from holystone.store.flavours import Flavour
 from holystone.store.tables import history, instances
@@ -119,18 +120,22 @@ def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, st
     """Return whether events tell the status at the end of an execution, and the status.
 
     The row keeps it from one execution to the next. The engine writes it into the next start event too, but not
-    where it fails an execution that it could not begin: where it is not there, the execution before is asked.
+    where it fails an execution that it could not begin: where it is not there, the execution before is asked. One
+    version of the engine wrote no event at all: what comes after its events tells, and they do not.
     """
     for execution in range(execution_id, 0, -1):
-        events = [row.event for row in reader.history(instance_id, execution)]
-        if not events or any(event is None or event["type"] not in EVENT_TYPES for event in events):
+        rows = reader.history(instance_id, execution)
+        events = [row.event for row in rows if row.event is not None and row.type in EVENT_TYPES]
+        if not events or len(events) < len(rows):
             return False, None
         for event in reversed(events):
-            if event is not None and event["type"] == _UPDATED:
+            if event["type"] == _UPDATED:
                 return True, event.get("status")
-            if event is not None and event.get("initial_custom_status") is not None:
+            if event.get("initial_custom_status") is not None:
                 return True, event["initial_custom_status"]
-        if execution == 1 and events[0] is not None and events[0]["type"] == "OrchestrationStarted":
+            if engine_version(event["duroxide_version"]) == STATUS_WITHOUT_EVENT:
+                return False, None
+        if execution == 1 and events[0]["type"] == "OrchestrationStarted":
             return True, None
     return False, None
 

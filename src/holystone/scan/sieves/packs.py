@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Select, func, select
 
 from holystone.scan.relation import Conditions
+from holystone.store.error_details import is_known
+from holystone.store.event import EVENT_SHAPES
 from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.references import REFERS_TO
@@ -32,6 +34,8 @@ class _Form(NamedTuple):
     event_ids: str
     sources: Sequence[tuple[int, "type[Struct]"]]
     """Places of events that refer to an earlier one, and what that has to be."""
+    failures: Sequence[int]
+    """Places of events with the details of a failure."""
 
 
 class Packs:
@@ -73,6 +77,8 @@ class Packs:
             source_id = events[place].source_event_id
             if source_id is None or not 0 < source_id <= place or kinds[source_id - 1] is not wanted:
                 return None
+        if not all(is_known(events[place].details) for place in form.failures):
+            return None
         return events
 
     def _form_of(self, kinds: Kinds) -> _Form | None:
@@ -83,7 +89,8 @@ class Packs:
         if not names or names[0] != _START or any(name in TERMINAL for name in names[:-1]):
             return None
         sources = [(place, EVENT_STRUCTS[REFERS_TO[name]]) for place, name in enumerate(names) if name in REFERS_TO]
-        return _Form("\n".join(map(self._flavour.event_type_column, names)), _numbered(len(names)), sources)
+        failures = [place for place, name in enumerate(names) if "details" in EVENT_SHAPES[name]]
+        return _Form("\n".join(map(self._flavour.event_type_column, names)), _numbered(len(names)), sources, failures)
 
 
 @lru_cache(_REMEMBERED)

@@ -10,7 +10,8 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.sieves.sieve import streamed
-from holystone.store.events import CONTINUED_AS_NEW, FAILED, RUNNING, TERMINAL, display_message
+from holystone.store.error_details import display_message
+from holystone.store.events import CONTINUED_AS_NEW, FAILED, RUNNING, TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history, instances
 
