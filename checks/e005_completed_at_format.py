@@ -34,8 +34,8 @@ CHECK = Check(
         "OR completed_at NOT BETWEEN 100000000000 AND 100000000000000);"
     ),
     false_alarms=(
-        "An engine whose clock stood before 1973 or after 5138. A store of an engine before 0.1.9, which wrote text and "
-        "compared it with nothing, is passed over until a newer engine has migrated it."
+        "An engine whose clock stood before 1973 or after 5138. A store of an engine before 0.1.9, which wrote text "
+        "and compared it with nothing, is passed over until a newer engine has migrated it."
     ),
     example="Engines before 0.1.9 wrote CURRENT_TIMESTAMP, a TEXT such as '2025-10-10 08:00:00', and were upgraded.",
     repair="restore-completed-at",

@@ -24,9 +24,9 @@ CHECK = Check(
     cause=lambda facts: facts.harms,
     message="it cannot be read: {observed[fault]}",
     asserts=(
-        "event_data is one JSON object with the fields of every event, a type, and the fields of that type, each as the "
-        "engine reads it: no field twice, no number beyond 64 bits, no half of a surrogate pair. The engine reads the "
-        "whole history of an execution before each turn, and refuses it for a single event. No other check relies on "
+        "event_data is one JSON object with the fields of every event, a type, and the fields of that type, each as "
+        "the engine reads it: no field twice, no number beyond 64 bits, no half of a surrogate pair. The engine reads "
+        "the whole history of an execution before each turn, and refuses it for a single event. No other check relies on "
         "such an event: what it ends is not ended for the engine."
     ),
     harm=(
@@ -36,8 +36,8 @@ CHECK = Check(
         "at its next message (fails-instance). An execution that is not current is only unreadable to whoever asks "
         "for its history or status. An upgrade of the engine leaves such events, too: 0.1.10 and later cannot read the "
         "failure of code that was not registered, 0.1.14 and later no SystemCall, which new_guid and utcnow wrote "
-        "(upgrade-fails-instance for an execution that runs, upgrade-hides-status for one that has ended). End or drain "
-        "those that run with the older version, and delete those that have ended once nobody asks for them."
+        "(upgrade-fails-instance for an execution that runs, upgrade-hides-status for one that has ended). End or "
+        "drain those that run with the older version, and delete those that have ended once nobody asks for them."
     ),
     how_to_look={
         "sqlite": (

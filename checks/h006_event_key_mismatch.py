@@ -35,8 +35,8 @@ CHECK = Check(
     },
     false_alarms=(
         "None is known; the SQL above shows two more, which the engine itself writes. Before 0.1.30 the "
-        "OrchestrationFailed that ends an execution names no instance and execution 0. The failure of a first turn that "
-        "could not be stored, after continue-as-new, names the execution before."
+        "OrchestrationFailed that ends an execution names no instance and execution 0. The failure of a first turn "
+        "that could not be stored, after continue-as-new, names the execution before."
     ),
     example="History was copied from one instance to another by SQL, to replay it.",
     repair=NoRepair("the row or the event may be the wrong one, and each is somebody's history"),

@@ -1,11 +1,21 @@
+from dataclasses import replace
+
 from cases.case import Case, Found, Row, execution
-from holystone.demo.scribe import Scribe, completed, failed, scheduled, started
-from holystone.store.tables import executions
+from cases.payloads import subscribed
+from holystone.demo.scribe import BEGUN_MS, Scribe, completed, failed, scheduled, started
+from holystone.store.tables import executions, history
 
 
 def healthy(scribe: Scribe) -> None:
     scribe.execution("done", started(), completed())
     scribe.execution("failed", started(), failed())
+    # A newer engine may have more of them.
+    scribe.execution("newer", started(), subscribed())
+    event = scribe.event("newer", 1, 3, scheduled(), BEGUN_MS)
+    scribe.activity(event)
+    newer = replace(event, duroxide_version="9.0.0")
+    scribe.change(history, {**execution("newer"), "event_id": 3}, event_data=newer.to_json())
+    scribe.change(executions, execution("newer"), status="Suspended")
 
 
 def broken(scribe: Scribe) -> None:
