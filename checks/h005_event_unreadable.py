@@ -26,8 +26,8 @@ CHECK = Check(
     asserts=(
         "event_data is one JSON object with the fields of every event, a type, and the fields of that type, each as "
         "the engine reads it: no field twice, no number beyond 64 bits, no half of a surrogate pair. The engine reads "
-        "the whole history of an execution before each turn, and refuses it for a single event. No other check relies on "
-        "such an event: what it ends is not ended for the engine."
+        "the whole history of an execution before each turn, and refuses it for a single event. No other check relies "
+        "on such an event: what it ends is not ended for the engine."
     ),
     harm=(
         "On PostgreSQL, where the engine casts histories to JSONB, an event that is no JSON (or that escapes a NUL or "
