@@ -9,8 +9,15 @@ from holystone.errors import HolystoneError
 def fingerprints(file: str) -> frozenset[str]:
     """Return the fingerprints in a report of `check --format json`."""
     try:
-        return frozenset(finding["fingerprint"] for finding in json.loads(read_file(file))["findings"])
+        findings = json.loads(read_file(file))["findings"]
+        return frozenset(_text(finding["fingerprint"]) for finding in findings)
     except (ValueError, TypeError, KeyError, RecursionError):
         raise HolystoneError(
             f"{file} is no report of holystone.", f"Make one: holystone check TARGET --format json --output {file}"
         ) from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

@@ -32,8 +32,10 @@ def read_policy(file: str) -> Policy:
     """Return the policy in a file; HolystoneError, which names the entry, for anything that is not as it should be."""
     try:
         document = tomllib.loads(read_file(file))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # of TOML, or of a number with thousands of digits
         _refuse(file, f"it is no TOML: {error}")
+    except RecursionError:
+        _refuse(file, "it is nested too deep")
     reader = _Reader(file)
     reader.known("it", document, {"checks", "suppress"})
     overrides = document.get("checks", {})

@@ -165,7 +165,7 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     runs = read_runs(store)
     with output_to(None) as out:
         if format_ == "json":
-            log_json(runs, out)
+            log_json(store, runs, out)
         else:
             log_text(store, runs, out, rows=rows)
     return Exit.OK

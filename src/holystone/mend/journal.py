@@ -21,7 +21,9 @@ from sqlalchemy import (
 
 from holystone.errors import JournalError
 from holystone.mend.change import Change
+from holystone.mend.document import change_from
 from holystone.store import Store
+from holystone.store.flavours.base import is_utf8
 
 metadata = MetaData()
 
@@ -59,7 +61,10 @@ changes = Table(
 
 @dataclass(frozen=True)
 class Run:
-    """One run of apply or undo, with its changes in the order in which they were made."""
+    """One run of apply or undo, with its changes in the order in which they were made.
+
+    `unreadable` says what is wrong with each row of the journal that was altered since, and is no change any more.
+    """
 
     run_id: str
     kind: str
@@ -70,6 +75,7 @@ class Run:
     started_at_ms: int
     finished_at_ms: int | None
     changes: Sequence["Entry"]
+    unreadable: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -142,39 +148,73 @@ def read_runs(store: Store) -> list[Run]:
         return []
     with store.look() as connection:
         rows = connection.execute(select(runs).order_by(runs.c.started_at_ms.desc(), runs.c.run_id.desc())).all()
-        return [_run(connection, row) for row in rows]
+        return [_run(store, connection, row) for row in rows]
 
 
 def read_run(store: Store, run_id: str) -> Run:
-    """Return the run; JournalError where the journal has none of that id."""
+    """Return the run; JournalError where the journal has none of that id, or where a row of it cannot be read."""
     if is_installed(store):
         with store.look() as connection:
             row = connection.execute(select(runs).where(runs.c.run_id == run_id)).one_or_none()
-            if row is not None:
-                return _run(connection, row)
+            run = None if row is None else _run(store, connection, row)
+        if run is not None and run.unreadable:
+            raise JournalError(
+                f"Run {run_id!r} of the journal was altered: {run.unreadable[0]}.",
+                "Restore holystone_changes from a backup; `holystone repair log TARGET --rows` shows what can be read.",
+            )
+        if run is not None:
+            return run
     raise JournalError(
         f"The journal of {store.target} has no run {run_id!r}.", "`holystone repair log TARGET` lists the runs."
     )
 
 
-def _run(connection: Connection, row: Any) -> Run:
-    entries = connection.execute(select(changes).where(changes.c.run_id == row.run_id).order_by(changes.c.number))
-    return Run(**row._mapping, changes=[_entry(entry) for entry in entries])
+def _run(store: Store, connection: Connection, row: Any) -> Run:
+    rows = connection.execute(select(changes).where(changes.c.run_id == row.run_id).order_by(changes.c.number))
+    entries: list[Entry] = []
+    unreadable: list[str] = []
+    for entry in rows:
+        try:
+            entries.append(_entry(store, entry))
+        except ValueError as error:
+            unreadable.append(f"of its change {entry.number}, {error}")
+    return Run(**_run_columns(row), changes=entries, unreadable=unreadable)
 
 
-def _entry(row: Any) -> Entry:
-    change = Change(
-        check=row.check_id,
-        repair=row.repair_id,
-        safety=row.safety,
-        table=row.table_name,
-        key=json.loads(row.row_key),
-        before=None if row.before_image is None else json.loads(row.before_image),
-        after=None if row.after_image is None else json.loads(row.after_image),
-        why=row.why,
-        evidence=json.loads(row.evidence),
-    )
-    return Entry(row.number, change, row.made_at_ms, row.undone_by)
+def _run_columns(row: Any) -> dict[str, Any]:
+    """Return the columns of a run as text, but for its times: SQLite keeps in any column what it is given."""
+    return {
+        name: value if value is None or _is_text(value) or name.endswith("_ms") else repr(value)
+        for name, value in row._mapping.items()
+    }
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and is_utf8(value)
+
+
+def _entry(store: Store, row: Any) -> Entry:
+    document = {
+        "check": row.check_id,
+        "repair": row.repair_id,
+        "safety": row.safety,
+        "table": row.table_name,
+        "key": _load(row.row_key),
+        "before": None if row.before_image is None else _load(row.before_image),
+        "after": None if row.after_image is None else _load(row.after_image),
+        "why": row.why,
+        "evidence": _load(row.evidence),
+    }
+    if not isinstance(row.number, int) or not (row.undone_by is None or _is_text(row.undone_by)):
+        raise ValueError("its number or its undone_by is of another kind")
+    return Entry(row.number, change_from(document, store), row.made_at_ms, row.undone_by)
+
+
+def _load(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        raise ValueError("it holds no JSON") from None
 
 
 def _dump(value: Any) -> str:

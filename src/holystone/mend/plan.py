@@ -5,11 +5,13 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from holystone.errors import PlanError
 from holystone.mend.change import Change, changes_for, repair_of
+from holystone.mend.document import change_from
 from holystone.mend.repair import repairs
+from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
 from holystone.scan.passes import Progress
 from holystone.scan.policy import AS_DECLARED, Policy
@@ -86,15 +88,44 @@ def _changes(store: Store, scan: Scan, unmended: Counter[str]) -> Iterator[Chang
 def read_plan(text: str, store: Store) -> Plan:
     """Return the plan that `text` holds; PlanError where it is malformed, altered, or of another store."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_refuse)
         version, identity = document["schema"], document["store"]
-        if version != 1:
-            raise PlanError(f"The plan has the form {version!r}, and this holystone reads form 1.", _MAKE_ANEW)
-        plan = Plan(identity, [Change(**row) for row in document["changes"]])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise PlanError("The file is no plan of holystone.", _MAKE_ANEW) from None
-    if plan.hash != document.get("plan"):
+        if type(version) is not int or version != 1:
+            raise PlanError(f"The plan has the form {repr(version)[:40]}, and this holystone reads form 1.", _MAKE_ANEW)
+        changes = [_numbered(number, row, store) for number, row in enumerate(document["changes"], 1)]
+        plan = Plan(identity, changes)
+        is_altered = plan.hash != document.get("plan")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        why = f": {error}" if isinstance(error, _Unfit) else ""
+        raise PlanError(f"The file is no plan of holystone{why}.", _MAKE_ANEW) from None
+    if is_altered:
         raise PlanError("The plan was altered after it was made: its hash does not match.", _MAKE_ANEW)
     if identity != store.identity:
         raise PlanError(f"The plan was made for another store than {store.target}.", _MAKE_ANEW)
     return plan
+
+
+class _Unfit(ValueError):
+    """Says what is the matter with one of the changes."""
+
+
+def _numbered(number: int, row: Any, store: Store) -> Change:
+    try:
+        change = change_from(row, store)
+        _require_known(change)
+    except ValueError as error:
+        raise _Unfit(f"in change {number}, {error}") from None
+    return change
+
+
+def _require_known(change: Change) -> None:
+    """Raise ValueError where no check of the catalogue finds such rows, or it has no such repair."""
+    check = checks().by_id.get(change.check)
+    if check is None or change.repair not in repairs().by_id:
+        raise ValueError("its check or its repair is none that is installed")
+    if all(relation.table.name != change.found_in[0] for relation in check.relations):
+        raise ValueError("its check finds nothing in that table")
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")

@@ -18,10 +18,7 @@ Facts = Mapping[tuple[str, int], ExecutionFacts]
 def list_text(store: Store, rows: Sequence[ExecutionRow], facts: Facts, out: TextIO, *, more: bool) -> None:
     """Write a line an execution; `more` says that the list was cut."""
     for row in rows:
-        click.echo(
-            f"{shown(row.instance_id)} execution {row.execution_id}  {_status(row, facts)}  {_times(store, row)}",
-            file=out,
-        )
+        click.echo(f"{_name(row)}  {_status(row, facts)}  {_times(store, row)}", file=out)
     click.echo(f"{counted(len(rows), 'execution')}{', and more: --limit N' if more else ''}.", file=out)
     if any(_differs(row, facts) for row in rows):
         click.echo(f"Some statuses are not what their histories say. Next: {command(store, 'check')}", file=out)
@@ -36,7 +33,7 @@ def list_json(store: Store, rows: Sequence[ExecutionRow], facts: Facts, out: Tex
 def show_text(store: Store, rows: Sequence[ExecutionRow], facts: Facts, out: TextIO) -> None:
     """Write each execution of an instance with its history, an event a line."""
     for row in rows:
-        click.echo(click.style(f"{shown(row.instance_id)} execution {row.execution_id}", bold=True), file=out)
+        click.echo(click.style(_name(row), bold=True), file=out)
         click.echo(f"  status        {_status(row, facts)}", file=out)
         click.echo(f"  orchestration {value(row.name)}", file=out)
         click.echo(f"  times         {_times(store, row)}", file=out)
@@ -57,6 +54,10 @@ def show_json(store: Store, rows: Sequence[ExecutionRow], facts: Facts, out: Tex
         found.append(one)
     json.dump({"schema": 1, "executions": found}, out, indent=1)
     out.write("\n")
+
+
+def _name(row: ExecutionRow) -> str:
+    return f"{value(row.instance_id)} execution {value(row.execution_id)}"
 
 
 def _history(store: Store, row: ExecutionRow) -> list[str]:
@@ -89,4 +90,4 @@ def _status(row: ExecutionRow, facts: Facts) -> str:
 
 def _times(store: Store, row: ExecutionRow) -> str:
     started, ended = store.flavour.to_json(row.started_at), store.flavour.to_json(row.completed_at)
-    return f"began {started}" if ended is None else f"began {started}, ended {ended}"
+    return f"began {value(started)}" if ended is None else f"began {value(started)}, ended {value(ended)}"

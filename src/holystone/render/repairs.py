@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TextIO
 
 import click
@@ -14,6 +13,7 @@ from holystone.mend.journal import Run
 from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
 from holystone.mend.undo import UNDO
+from holystone.render.moments import moment_or_value
 from holystone.render.words import command, counted, key_of, one_line, value, wrapped
 from holystone.store import Store
 
@@ -71,7 +71,7 @@ def effect(change: Change) -> str:
         return "the row is put back" if change.why == UNDO else "the row is added"
     before_image = change.before or {}
     both = [(column, before_image.get(column), after) for column, after in change.after.items()]
-    return ", ".join(f"{column} {value(before)} → {value(after)}" for column, before, after in both)
+    return ", ".join(f"{one_line(column)} {value(before)} → {value(after)}" for column, before, after in both)
 
 
 def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None:
@@ -100,16 +100,18 @@ def log_text(store: Store, runs: list[Run], out: TextIO, *, rows: bool) -> None:
         undone = Counter(entry.undone_by for entry in run.changes if entry.undone_by is not None)
         by = "".join(f", {counted(number, 'row')} undone by {by}" for by, number in undone.items())
         what = f"undo of {run.undoes}" if run.undoes else f"apply of plan {run.plan}"
-        moment = datetime.fromtimestamp(run.started_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-        click.echo(
-            f"{run.run_id}  {moment}  {what} by {run.actor}: {counted(len(run.changes), 'row')}{by}{ended}", file=out
-        )
+        begun = moment_or_value(run.started_at_ms)
+        said = f"{run.run_id}  {begun}  {what} by {run.actor}: {counted(len(run.changes), 'row')}{by}{ended}"
+        click.echo(one_line(said), file=out)
+        for wrong in run.unreadable:
+            click.echo(f"    altered since: {one_line(wrong)}", file=out)
         for entry in run.changes if rows else ():
             click.echo(f"    {entry.change.check} {key_of(entry.change.key)}: {effect(entry.change)}", file=out)
 
 
-def log_json(runs: list[Run], out: TextIO) -> None:
+def log_json(store: Store, runs: list[Run], out: TextIO) -> None:
     """Write the runs with all their changes."""
+    to_json = store.flavour.to_json
     document = [
         {
             "run": run.run_id,
@@ -118,10 +120,15 @@ def log_json(runs: list[Run], out: TextIO) -> None:
             "undoes": run.undoes,
             "actor": run.actor,
             "version": run.version,
-            "started_at_ms": run.started_at_ms,
-            "finished_at_ms": run.finished_at_ms,
+            "started_at_ms": to_json(run.started_at_ms),
+            "finished_at_ms": to_json(run.finished_at_ms),
+            "unreadable": list(run.unreadable),
             "changes": [
-                {**entry.change.as_json(), "made_at_ms": entry.made_at_ms, "undone_by": entry.undone_by}
+                {
+                    **entry.change.as_json(),
+                    "made_at_ms": to_json(entry.made_at_ms),
+                    "undone_by": entry.undone_by,
+                }
                 for entry in run.changes
             ],
         }

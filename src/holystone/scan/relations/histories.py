@@ -19,6 +19,8 @@ from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history, instances
 
 START = "OrchestrationStarted"
+Range = tuple[Any, Any]
+"""The first and the last of some ids that follow each other without a gap."""
 _VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
 
 
@@ -99,7 +101,7 @@ class HistoryFacts:
     def observed(self, column: str) -> Any:
         match column:
             case "event_ids":
-                return _in_words(self.event_ids)
+                return ", ".join(map(_in_words, _ranges(self.event_ids)))
             case "execution":
                 return "present" if self.execution_exists else "absent"
             case _:
@@ -111,34 +113,45 @@ class HistoryFacts:
     def expected(self, column: str) -> Any:
         match column:
             case "event_ids":
-                return _in_words(self._numbered_through())
+                return ", ".join(map(_in_words, self._numbered_through()))
             case "execution":
                 return "present"
             case _:
                 return START
 
-    def _numbered_through(self) -> Sequence[int]:
+    def _numbered_through(self) -> Sequence[Range]:
+        """Return the ids without their gaps, as ranges: how wide a gap is, costs nothing."""
         # SQLite keeps what is no number, too.
         numbers = [event_id for event_id in self.event_ids if isinstance(event_id, int)]
-        first = numbers[0] if self.was_never_stored else 1
+        first = numbers[0] if self.was_never_stored and numbers else 1
         # The engine fails a history that it cannot read at a fixed id, far behind its last event.
         at_once = [number for number in numbers if number < POISON_EVENT_ID]
         behind = [number for number in numbers if number >= POISON_EVENT_ID]
         last = max([first, *at_once])
-        if behind and POISON_EVENT_ID not in behind:
-            return range(first, behind[-1] + 1)
-        return [*range(first, last + 1), *range(POISON_EVENT_ID, behind[-1] + 1 if behind else 0)]
+        if not behind:
+            return [(first, last)]
+        if POISON_EVENT_ID not in behind or last == POISON_EVENT_ID - 1:
+            return [(first, behind[-1])]
+        return [(first, last), (POISON_EVENT_ID, behind[-1])]
 
 
-def _in_words(ids: Iterable[Any]) -> str:
-    """Return ids as ranges without gaps, in their order."""
-    ranges: list[list[Any]] = []
+def _ranges(ids: Iterable[Any]) -> Iterator[Range]:
+    """Yield ids as ranges without gaps, in their order."""
+    first = last = None
     for one in ids:
-        if ranges and isinstance(one, int) and ranges[-1][-1] == one - 1:
-            ranges[-1][1:] = [one]
+        if last is not None and isinstance(one, int) and isinstance(last, int) and one == last + 1:
+            last = one
         else:
-            ranges.append([one])
-    return ", ".join("-".join(map(str, one)) for one in ranges)
+            if last is not None:
+                yield first, last
+            first = last = one
+    if last is not None:
+        yield first, last
+
+
+def _in_words(ids: Range) -> str:
+    first, last = ids
+    return f"{first}" if first == last else f"{first}-{last}"
 
 
 class Histories(Relation[HistoryFacts]):

@@ -123,6 +123,8 @@ def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, st
     where it fails an execution that it could not begin: where it is not there, the execution before is asked. One
     version of the engine wrote no event at all: what comes after its events tells, and they do not.
     """
+    if not isinstance(execution_id, int):  # SQLite keeps anything in any column
+        return False, None
     for execution in range(execution_id, 0, -1):
         rows = reader.history(instance_id, execution)
         events = [row.event for row in rows if row.event is not None and row.type in EVENT_TYPES]

@@ -32,6 +32,11 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+def fits_bigint(number: int) -> bool:
+    """Return whether a database can hold the number at all: in 64 bits, with a sign."""
+    return -(2**63) <= number < 2**63
+
+
 def is_fit_to_print(text: str) -> bool:
     """Return whether the text holds no control character but line ends."""
     return all(character.isprintable() or character == "\n" for character in text)
@@ -334,6 +339,10 @@ class Flavour(ABC):
     @abstractmethod
     def from_json(self, column: str, value: Any) -> Any:
         """Return what to compare with or to write for JSON that `to_json` made: a value or an expression."""
+
+    @abstractmethod
+    def is_json_of_value(self, document: Any) -> bool:
+        """Return whether JSON that anybody may have written is what `to_json` makes of some value."""
 
     @abstractmethod
     def position(self, connection: Connection) -> Position:

@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,8 +29,6 @@ from sqlalchemy import (
     extract,
     func,
     literal,
-    literal_column,
-    null,
     or_,
     select,
     text,
@@ -45,8 +43,8 @@ from sqlalchemy.pool import NullPool, Pool, QueuePool
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, FAILED
-from holystone.store.flavours import postgresql_changes, postgresql_locks
-from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print
+from holystone.store.flavours import postgresql_changes, postgresql_locks, postgresql_values
+from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.flavours.statements import Outcome, Step, failed
 from holystone.store.tables import CORE, executions, history, metadata
@@ -55,7 +53,6 @@ if TYPE_CHECKING:
     from holystone.store.flavours.postgresql_structure import PostgreSQLStructure
 
 _CONNECT_SECONDS = 10
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _TYPE_PATTERN = r'"type"\s*:\s*"(\w+)"'
 _OBJECT_PATTERN = r"^\s*\{.*\}\s*$"
 
@@ -127,6 +124,7 @@ class PostgreSQL(Flavour):
             **settings,
             connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "holystone"},
         )
+        event.listen(engine, "connect", lambda driver, _: postgresql_values.register_loaders(driver))
         return engine.execution_options(schema_translate_map={None: self.schema})
 
     @cached_property
@@ -282,7 +280,7 @@ class PostgreSQL(Flavour):
         return true()
 
     def completed_at(self, ms: int) -> Any:
-        return _EPOCH + timedelta(milliseconds=ms)
+        return postgresql_values.moment_at(ms)
 
     def created_at(self, ms: int) -> Any:
         return self.completed_at(ms)
@@ -299,7 +297,7 @@ class PostgreSQL(Flavour):
         return int(connection.execute(select(func.floor(seconds * 1000))).scalar_one())
 
     def to_ms(self, moment: Any) -> int | None:
-        return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)
+        return postgresql_values.to_ms(moment)
 
     def is_waiting(self, queue: Table, now_ms: int) -> ColumnElement[bool]:
         free = or_(queue.c.lock_token.is_(None), queue.c.locked_until <= now_ms)
@@ -388,16 +386,16 @@ class PostgreSQL(Flavour):
             connection.execute(select(*order).where(rows).order_by(*order).with_for_update())
 
     def sql_literal(self, value: Any) -> ColumnElement[Any]:
-        if isinstance(value, str) and not is_fit_to_print(value):
-            return literal_column(f"convert_from('\\x{value.encode().hex()}', 'UTF8')")
-        return null() if value is None else literal(value)
+        return postgresql_values.sql_literal(value)
 
     def to_json(self, value: Any) -> Any:
-        return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        return postgresql_values.to_json(value)
 
     def from_json(self, column: str, value: Any) -> Any:
-        is_moment = column.endswith("_at") and isinstance(value, str)
-        return datetime.fromisoformat(value) if is_moment else value
+        return postgresql_values.from_json(column, value)
+
+    def is_json_of_value(self, document: Any) -> bool:
+        return postgresql_values.is_json_of_value(document)
 
 
 def _refuse(word: str) -> NoReturn:

@@ -18,19 +18,15 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    LargeBinary,
     MetaData,
     Table,
-    Text,
     and_,
     case,
-    cast,
     create_engine,
     event,
     func,
     literal,
     literal_column,
-    null,
     select,
     text,
     true,
@@ -44,19 +40,18 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError
 from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
-from holystone.store.flavours import sqlite_changes
-from holystone.store.flavours.base import Columns, Flavour, WithLastEvent, is_fit_to_print, is_utf8
+from holystone.store.flavours import sqlite_changes, sqlite_values
+from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
 from holystone.store.flavours.sqlite_connections import connect, identify, is_any_open
 from holystone.store.flavours.sqlite_file import is_changed, lies_closed, wal_size
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
+from holystone.store.flavours.sqlite_values import STRAY_BYTES
 from holystone.store.tables import executions, history
 
 if TYPE_CHECKING:
     from holystone.store.flavours.sqlite_structure import SQLiteStructure
 
 _MORE_TIME = "Allow more time, or read less with --level quick."
-_STRAY_BYTES = "surrogateescape"
-"""How bytes that are no UTF-8 come through text, as Python's own file names do: one bad row blinds no check."""
 _LOCK_WAIT_SECONDS = 5.0
 _STEPS_BETWEEN_LOOKS = 100_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
@@ -139,7 +134,7 @@ class SQLite(Flavour):
 
     def _connect(self, read_only: bool) -> sqlite3.Connection:
         connection = connect(self.path, partial(self._uri, read_only), _LOCK_WAIT_SECONDS)
-        connection.text_factory = partial(str, encoding="utf-8", errors=_STRAY_BYTES)
+        connection.text_factory = partial(str, encoding="utf-8", errors=STRAY_BYTES)
         if read_only:
             # Twice what SQLite takes: room for the inner pages of indexes, which each look-up goes through. With more,
             # look-ups of what lies far apart take longer, for memory that is new has to be cleared for them.
@@ -387,28 +382,16 @@ class SQLite(Flavour):
         """BEGIN IMMEDIATE has already shut out every other writer of the file."""
 
     def sql_literal(self, value: Any) -> ColumnElement[Any]:
-        if isinstance(value, dict):
-            digits = value.get("hex") or value["text_hex"]
-            return literal_column(f"CAST(X'{digits}' AS TEXT)" if "text_hex" in value else f"X'{digits}'")
-        if isinstance(value, str) and not is_fit_to_print(value):
-            return literal_column(f"CAST(X'{value.encode().hex()}' AS TEXT)")
-        return null() if value is None else literal(value)
-
-    # SQLite keeps in any column what it is given: bytes, and text that is no UTF-8, need a form in JSON.
+        return sqlite_values.sql_literal(value)
 
     def to_json(self, value: Any) -> Any:
-        if isinstance(value, bytes):
-            return {"hex": value.hex()}
-        if isinstance(value, str) and not is_utf8(value):
-            return {"text_hex": value.encode(errors=_STRAY_BYTES).hex()}
-        return value
+        return sqlite_values.to_json(value)
 
     def from_json(self, column: str, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        if "hex" in value:
-            return bytes.fromhex(value["hex"])
-        return cast(literal(bytes.fromhex(value["text_hex"]), LargeBinary), Text)
+        return sqlite_values.from_json(value)
+
+    def is_json_of_value(self, document: Any) -> bool:
+        return sqlite_values.is_json_of_value(document)
 
 
 def _json_at(event_data: ColumnElement[str], path: str) -> ColumnElement[str]:
