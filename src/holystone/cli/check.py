@@ -80,11 +80,6 @@ def check(
     if since is not None and selection.instances is not None:
         raise click.UsageError("--since looks at all instances; leave --instance out.")
     store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
-    coverage = None
-    if since is not None:
-        from holystone.scan.watermark import cover
-
-        coverage = cover(store, selection.level, chosen, afresh=since == "beginning")
     with progress_bar(streamed=format_ != "text") as progress, output_to(output) as out:
         scan = Scan(
             store,
@@ -93,16 +88,20 @@ def check(
             instances=selection.instances,
             known=known,
             selected_by=selection.words(),
+            left_out=selection.left_out(),
             policy=policy,
-            coverage=coverage,
             race_window=selection.race_window,
             jobs=jobs,
             progress=progress,
         )
+        if since is not None:
+            from holystone.scan.watermark import cover
+
+            scan.coverage = cover(store, selection.level, scan.to_run(), policy=policy, afresh=since == "beginning")
         check_renderer(format_)(scan, out, max_findings)
-    if coverage is not None:
-        _record(scan, coverage, target, schema)
-        if coverage.full_is_due(full_every):
+    if scan.coverage is not None:
+        _record(scan, scan.coverage, target, schema)
+        if scan.coverage.full_is_due(full_every):
             again = command(store, "check", "--since", "beginning", *selection.words())
             click.echo(f"A look at all instances is due: the last is over {full_every} days old.", err=True)
             click.echo(f"Next: {again}", err=True)
@@ -111,11 +110,12 @@ def check(
 
 def _record(scan: "Scan", coverage: "Coverage", target: str, schema: str | None) -> None:
     """Keep how far the store is verified, where all that was looked at is clean."""
-    from holystone.scan.scan import Verdict
     from holystone.scan.watermark import record
 
-    if scan.verdict is Verdict.clean and not scan.baseline:
-        record(open_store(target, schema, read_only=False), coverage)
+    if scan.verifies:
+        store = open_store(target, schema, read_only=False)
+        if store.identity == scan.store.identity:
+            record(store, coverage)
 
 
 def _exit(scan: "Scan", fail_on: str) -> int:

@@ -10,7 +10,7 @@ from holystone.mend.repair import repairs
 from holystone.migrate import toolkit_revision
 from holystone.render.moments import moment, moment_of
 from holystone.scan.finding import Finding
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.scan import Scan
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
@@ -60,6 +60,7 @@ def header(scan: Scan, revision: str | None) -> dict[str, Any]:
         "scanned": scan.scanned,
         "baseline": scan.baseline,
         "suppressed": scan.suppressed,
+        "left_out": list(scan.left_out),
         "coverage": None if scan.coverage is None else _coverage(scan, scan.coverage),
         "checks": [
             {
@@ -76,10 +77,10 @@ def header(scan: Scan, revision: str | None) -> dict[str, Any]:
 
 
 def _coverage(scan: Scan, coverage: Coverage) -> dict[str, Any]:
-    """Return what was looked at, and up to when the store is verified: null where it is not clean."""
+    """Return what was looked at, and up to when the store is verified: null where it is not."""
     return {
         "since": None if coverage.since_ms is None else moment_of(coverage.since_ms),
-        "verified_up_to": moment_of(coverage.begun_ms) if scan.verdict is Verdict.clean else None,
+        "verified_up_to": moment_of(coverage.begun_ms) if scan.verifies else None,
         "all_looked_at": moment_of(coverage.full_at_ms),
         "instances": None if coverage.instances is None else len(coverage.instances),
         "why_all": coverage.why_all,

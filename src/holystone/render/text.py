@@ -54,14 +54,14 @@ def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
     click.echo(f"  More: holystone explain {check.id}\n", file=out)
 
 
-def _write_coverage(coverage: Coverage, verdict: Verdict, out: TextIO) -> None:
+def _write_coverage(coverage: Coverage, verified: bool, out: TextIO) -> None:
     if coverage.instances is None:
         click.echo(f"Looked at all instances: {coverage.why_all}.", file=out)
     else:
         assert coverage.since_ms is not None
         since = moment_of(coverage.since_ms)
         click.echo(f"Looked at {counted(len(coverage.instances), 'instance')} that changed since {since}.", file=out)
-    if verdict is Verdict.clean:
+    if verified:
         full = (
             ""
             if coverage.instances is None
@@ -88,8 +88,10 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
     for result in skipped:
         if scan.store.flavour.name in result.check.flavours:
             click.echo(f"{result.check.id} {result.check.name}: skipped, {one_line(str(result.reason))}.", file=out)
+    if scan.left_out:
+        click.echo(f"Left out by --ignore: {', '.join(scan.left_out)}.", file=out)
     if scan.coverage is not None:
-        _write_coverage(scan.coverage, scan.verdict, out)
+        _write_coverage(scan.coverage, scan.verifies, out)
     if scan.suppressed:
         click.echo(f"{counted(scan.suppressed, 'finding')} suppressed by the configuration.", file=out)
     if scan.baseline:

@@ -38,6 +38,10 @@ class Selection:
         """Return the checks to run, and those that are left out with a reason; CatalogueError as `select_checks`."""
         return select_checks(self.level, self.select, self.ignore, self.policy)
 
+    def left_out(self) -> list[str]:
+        """Return the ids of the checks that are left out without a reason; CatalogueError where one is unknown."""
+        return sorted({checks().get(id).id for id in self.ignore})
+
     def house(self) -> Policy:
         """Return the policy, with the reasons of this run; CatalogueError where an id is unknown."""
         return self.policy.ignoring({checks().get(id).id: reason for id, reason in self.reasons.items()})

@@ -61,9 +61,10 @@ class Scan:
     a snapshot that cannot be relied on are raised. Findings whose fingerprints are `known` count as neither
     found nor new: only `baseline` says how many there were, and `suppressed` those that the `policy` puts up
     with. A `coverage` narrows the scan to the instances that it names. `selected_by` are the words of a command
-    line that chose the checks; `race_window` is the age in seconds from which a row that lacks another is no race;
-    `jobs` is the number of connections that read at the same time, on Linux some of them in processes that are forked
-    for it. Without `sieves` every relation looks at all of its rows.
+    line that chose the checks, and `left_out` the ids that these leave out; `race_window` is the age in
+    seconds from which a row that lacks another is no race; `jobs` is the number of connections that read at the same
+    time, on Linux some of them in processes that are forked for it. Without `sieves` every
+    relation looks at all of its rows.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Scan:
         instances: str | None = None,
         known: Collection[str] = (),
         selected_by: Sequence[str] = (),
+        left_out: Sequence[str] = (),
         policy: Policy = AS_DECLARED,
         coverage: Coverage | None = None,
         race_window: int = RACE_WINDOW_SECONDS,
@@ -85,6 +87,7 @@ class Scan:
         self.store = store
         self.level = level
         self.selected_by = selected_by
+        self.left_out = left_out
         self.baseline = 0
         self.suppressed = 0
         self.coverage = coverage
@@ -108,6 +111,11 @@ class Scan:
         if Outcome.failed in outcomes:
             return Verdict.incomplete
         return Verdict.drift if Outcome.found in outcomes else Verdict.clean
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the rows need not be looked at again until they change: not where a known finding was left out."""
+        return self.verdict is Verdict.clean and not self.baseline
 
     @property
     def worst(self) -> Severity | None:
@@ -146,6 +154,10 @@ class Scan:
             sift(connections[0], self._progress)
             yield from self._found(connections, looks)
         yield from self._found(connections, self._looks(connections[0], proven, sifted))
+
+    def to_run(self) -> list[Check]:
+        """Return those of the checks that apply to the store."""
+        return [result.check for result in self.results.values() if self._why_not(result.check) is None]
 
     def _passes(self) -> Passes:
         """Return each relation with those of its checks that apply to this store."""

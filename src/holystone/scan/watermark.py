@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert, select
 
@@ -11,6 +12,7 @@ import holystone
 from holystone.clock import now_ms
 from holystone.errors import JournalError
 from holystone.scan.check import Check, Level
+from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.store import Store
 from holystone.store.changes import Position
 
@@ -49,30 +51,41 @@ class Coverage:
         return self.begun_ms - self.full_at_ms > days * DAY_MS
 
 
-def cover(store: Store, level: Level, checks: Sequence[Check], *, afresh: bool = False) -> Coverage:
+def cover(
+    store: Store, level: Level, checks: Sequence[Check], *, policy: Policy = AS_DECLARED, afresh: bool = False
+) -> Coverage:
     """Return what to look at so that the whole store is verified up to now; reads only.
 
-    The position is taken before the check reads, so what the engine writes meanwhile is looked at twice, never not
-    at all. With `afresh` all is looked at. JournalError where the store has no table for watermarks.
+    `checks` are those that run: not the ones that are left out or skipped, whose turn may come later. The position is
+    taken before the check reads, so what the engine writes meanwhile is looked at twice, never not at all. With
+    `afresh` all is looked at. JournalError where the store has no table for watermarks.
     """
     if watermarks.name not in store.columns:
         raise JournalError(
             f"{store.target} has no table for watermarks yet.",
             "Let holystone make its own tables first: holystone migrate upgrade TARGET",
         )
-    names = hashlib.sha256(" ".join(check.id for check in checks).encode()).hexdigest()[:16]
-    scope = f"{level.name} {names}"
+    scope = _scope(level, checks, policy)
     with store.snapshot() as connection:
         now = now_ms()
         coverage = Coverage(scope, store.flavour.position(connection), begun_ms=now, full_at_ms=now)
         last = connection.execute(select(watermarks).where(watermarks.c.scope == scope)).one_or_none()
         if afresh or last is None:
             return replace(coverage, why_all="as asked" if afresh else "these checks have no watermark yet")
+        if last.version != holystone.__version__:
+            return replace(coverage, why_all=f"the last look was that of holystone {last.version}")
         changes = store.flavour.changed_since(connection, json.loads(last.position))
     coverage = replace(coverage, since_ms=last.verified_at_ms, why_all=changes.why_all)
     if changes.why_all is None:
         return replace(coverage, instances=changes.instances, full_at_ms=last.full_at_ms)
     return coverage
+
+
+def _scope(level: Level, checks: Sequence[Check], policy: Policy) -> str:
+    """Return what tells a watermark from those of other checks, and of others that put up with other findings."""
+    suppressed = sorted(map(str, policy.in_force(date.today())))
+    digest = hashlib.sha256("\n".join([*(check.id for check in checks), *suppressed]).encode()).hexdigest()[:16]
+    return f"{level.name} {digest}"
 
 
 def record(store: Store, coverage: Coverage) -> None:
