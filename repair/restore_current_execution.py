@@ -1,5 +1,11 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
+from holystone.scan.relations.instances import InstanceFacts
+
+
+def _doubt(facts: InstanceFacts) -> str | None:
+    return facts.doubt
+
 
 REPAIR = Repair(
     id="restore-current-execution",
@@ -12,4 +18,5 @@ REPAIR = Repair(
     needs="That the engine is not in the middle of a turn of the instance.",
     undone="Puts the old number back where the row is still as the repair left it.",
     rests_on=frozenset({Evidence.history, Evidence.executions, Evidence.store}),
+    unsafe_because=_doubt,
 )

@@ -14,6 +14,12 @@ def _steps(facts: HistoryFacts) -> Sequence[Step]:
     return [Insert("executions", facts.key, facts.row)]
 
 
+def _beyond_the_current(facts: HistoryFacts) -> str | None:
+    if not facts.beyond:
+        return None
+    return "the row of instances is at an earlier execution: this history may be what an earlier instance left behind"
+
+
 REPAIR = Repair(
     id="restore-execution",
     title="Make the row of an execution anew from its events",
@@ -31,4 +37,5 @@ REPAIR = Repair(
     ),
     undone="Removes the row again where it is still as the repair made it.",
     rests_on=frozenset({Evidence.history, Evidence.store}),
+    unsafe_because=_beyond_the_current,
 )

@@ -1,5 +1,13 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
+from holystone.scan.relations.starts import StartFacts
+
+
+def _answers_to_nobody(facts: StartFacts) -> str | None:
+    if not facts.parent_deleted or facts.ended:
+        return None
+    return "its parent is deleted and it still runs: when it ends it answers to nobody, which halts a store on SQLite"
+
 
 REPAIR = Repair(
     id="restore-parent",
@@ -18,4 +26,5 @@ REPAIR = Repair(
     ),
     undone="Puts the old value back where the row is still as the repair left it.",
     rests_on=frozenset({Evidence.history, Evidence.executions, Evidence.instance, Evidence.store}),
+    unsafe_because=_answers_to_nobody,
 )

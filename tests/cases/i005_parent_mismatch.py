@@ -47,10 +47,13 @@ def broken(scribe: Scribe) -> None:
     scribe.change(instances, {"instance_id": "old-chain::sub::2"}, parent_instance_id=None)
     family(scribe, "gone", child_of("gone"), subscribed())
     without_trace(scribe, "gone")
+    family(scribe, "left")
+    without_trace(scribe, "left")
 
 
-def found(name: str, observed: str | None, expected: str | None, cause: str) -> Found:
+def found(name: str, observed: str | None, expected: str | None, cause: str, repair: str = "safe") -> Found:
     return Found(
+        repair=repair,
         instance_id=name,
         execution_id=None,
         observed={"parent_instance_id": observed},
@@ -67,7 +70,8 @@ CASE = Case(
         found("robbed::sub::2", "stranger", "robbed", "linked-wrongly"),
         found("adopted", "stranger", None, "linked-wrongly"),
         found("old-chain::sub::2", None, "old-chain", "not-linked"),
-        found("gone::sub::2", "gone", None, "parent-deleted"),
+        found("gone::sub::2", "gone", None, "parent-deleted", "unsafe"),
+        found("left::sub::2", "left", None, "parent-deleted"),
     ],
     repaired=[
         Row(table="instances", key={"instance_id": name}, columns={"parent_instance_id": parent})
@@ -77,6 +81,7 @@ CASE = Case(
             ("adopted", None),
             ("old-chain::sub::2", "old-chain"),
             ("gone::sub::2", None),
+            ("left::sub::2", None),
         )
     ],
 )

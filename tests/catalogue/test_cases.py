@@ -98,6 +98,21 @@ def test_repair_mends_and_undo_restores(check: Check, flavour: str, prepare: Pre
     assert contents(made) == before
 
 
+@pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+def test_plan_is_as_safe_as_the_finding_says(check: Check, flavour: str, prepare: Prepare) -> None:
+    """A plan, which sees all that is wrong, has no doubt about what is damaged in one way only."""
+    case = case_of(check)
+    plan = make_plan(prepare(flavour, case.broken, own=case.alters_schema).store, EVERY_CHECK)
+    assert not plan.waiting
+    planned = {
+        (change.found_in[1].get("instance_id"), change.found_in[1].get("execution_id"), change.safety): change
+        for change in plan.changes
+        if change.check == check.id
+    }
+    wanted = {(one.instance_id, one.execution_id, one.repair) for one in case.findings if one.repair != "none"}
+    assert planned.keys() == wanted, [change.unsafe_because for change in planned.values()]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
 def test_second_apply_changes_nothing(check: Check, flavour: str, prepare: Prepare) -> None:

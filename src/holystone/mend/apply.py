@@ -4,41 +4,29 @@ import getpass
 import platform
 import secrets
 import time
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
-
 import holystone
 from holystone.clock import now_ms
-from holystone.errors import HolystoneError
 from holystone.mend import journal
-from holystone.mend.change import Change, by_finding, changes_for, is_row, repair_of, row_table, values
+from holystone.mend.attempt import Attempt, Cluster, Skipped
+from holystone.mend.change import Change, by_finding, instances_of
 from holystone.mend.locks import busy_instances
 from holystone.mend.pace import Pace
+from holystone.mend.passes import clusters, first_pass
 from holystone.mend.plan import Plan
-from holystone.mend.repair import Image, Safety, repairs
-from holystone.scan.catalogue import checks
-from holystone.scan.finding import judge
+from holystone.mend.repair import Safety
+from holystone.mend.surroundings import faults_of_store
 from holystone.scan.passes import Progress
-from holystone.scan.reader import Reader
 from holystone.store import Store
 
 PATIENCE_SECONDS = 5.0
 """How long instances that the engine is working on are waited for, over the whole run."""
 
-MOVED_ON = "the row or its history is no longer as planned"
-ALREADY = "the row already is as planned"
 BUSY = "the engine is working on the instance"
-UNMENDED = "the check still finds the row after the change"
-
-
-Group = tuple[Change, ...]
-"""The changes that mend one finding: made together or not at all."""
-Skipped = tuple[Change, str]
-"""A change that was not made, and why."""
+WAITS = "another repair of the same instance comes first: make a plan again after it"
 
 
 @dataclass
@@ -76,144 +64,93 @@ def apply_plan(store: Store, plan: Plan, *, unsafe: Collection[str] = (), progre
     The journal must be installed. An interrupted run leaves each row either as it was or changed and
     journaled; applying the same plan again goes on with the rest.
     """
-    report, chosen = Report(), []
-    named = {name.lower() for name in unsafe}
-    for change in plan.changes:
-        if change.safety == Safety.safe or {change.check.lower(), change.repair.lower()} & named:
-            chosen.append(change)
-        else:
-            report.unsafe[change.repair] = report.unsafe.get(change.repair, 0) + 1
-    run = _Run(store, plan.hash, report)
-    done = 0
-    for chunk in run.pace.chunks(by_finding(chosen)):
-        run.apply(chunk)
-        done += sum(map(len, chunk))
-        if progress is not None:
-            progress("changes", done, len(chosen))
-    run.apply_waiting()
-    run.finish()
-    return report
+    application = Application(store, plan.hash, unsafe=unsafe, progress=progress)
+    application.apply(plan)
+    return application.finish()
 
 
-class _Run:
-    """A run in progress."""
+class Application:
+    """A run that applies a plan, and plans that were made after it."""
 
-    def __init__(self, store: Store, plan_hash: str, report: Report) -> None:
-        self.store = store
-        self.pace = Pace(store)
-        self.report = report
-        self.written = 0
-        self.waiting: list[Group] = []
-        self.run = new_run("apply", plan=plan_hash)
+    def __init__(
+        self, store: Store, plan_hash: str, *, unsafe: Collection[str] = (), progress: Progress | None = None
+    ) -> None:
+        self._store = store
+        self._named = {name.lower() for name in unsafe}
+        self._progress = progress
+        self._pace = Pace(store)
+        self._written = 0
+        self._waiting: list[Cluster] = []
+        self._run = new_run("apply", plan=plan_hash)
+        self._faults: Sequence[str] = ()
+        self.report = Report()
 
-    def apply(self, chunk: Sequence[Group], *, last_try: bool = False) -> None:
+    def apply(self, plan: Plan) -> int:
+        """Carry out a plan as `apply_plan` does; return how many rows were changed."""
+        before, done = self.report.applied, 0
+        # What a later plan has, an earlier one was not able to do yet.
+        self.report.unsafe = {}
+        chosen = [group for group in by_finding(plan.changes) if self._is_chosen(group[0])]
+        now, later = first_pass(chosen)
+        self.report.skipped += [(change, WAITS) for group in later for change in group]
+        with self._store.snapshot() as connection:
+            self._faults = faults_of_store(self._store, connection, set().union(*map(instances_of, now)))
+        total = sum(map(len, now))
+        for chunk in self._pace.chunks(clusters(now)):
+            self._apply(chunk)
+            done += sum(len(group) for cluster in chunk for group in cluster)
+            if self._progress is not None:
+                self._progress("changes", done, total)
+        self._apply_waiting()
+        return self.report.applied - before
+
+    def finish(self) -> Report:
+        """Write that the run has come to its end, and return what became of it."""
+        if self.report.run is not None:
+            with self._store.transaction() as connection:
+                journal.finish(connection, self._run.run_id, now_ms())
+        return self.report
+
+    def _is_chosen(self, change: Change) -> bool:
+        if change.safety == Safety.safe or self._is_named(change):
+            return True
+        self.report.unsafe[change.repair] = self.report.unsafe.get(change.repair, 0) + 1
+        return False
+
+    def _is_named(self, change: Change) -> bool:
+        return bool({change.check.lower(), change.repair.lower()} & self._named)
+
+    def _apply(self, chunk: Sequence[Cluster], *, last_try: bool = False) -> None:
         """Apply a chunk in one transaction; what the engine is busy with is put off, or skipped at last."""
-        with self.pace.transaction() as connection:
-            busy = busy_instances(self.store, connection, [group[0].instance_id for group in chunk])
-            waiting = [group for group in chunk if group[0].instance_id in busy]
-            made, skipped, already = self._make(connection, [group for group in chunk if group not in waiting])
+        with self._pace.transaction() as connection:
+            busy = busy_instances(self._store, connection, _touched(chunk))
+            waiting = [cluster for cluster in chunk if busy & _touched([cluster])]
+            attempt = Attempt(self._store, connection, self._faults, self._is_named)
+            attempt.make([cluster for cluster in chunk if not busy & _touched([cluster])])
+            made = attempt.made
             if made and self.report.run is None:
-                journal.begin(connection, self.run)
-            journal.record(connection, self.run.run_id, self.written, made, now_ms())
+                journal.begin(connection, self._run)
+            journal.record(connection, self._run.run_id, self._written, made, now_ms())
         # Counted only now: the transaction has been committed.
         if made:
-            self.report.run = self.run.run_id
-        self.written += len(made)
+            self.report.run = self._run.run_id
+        self._written += len(made)
         self.report.applied += len(made)
-        self.report.already += already
+        self.report.already += attempt.already
+        self.report.skipped += attempt.skipped
         if last_try:
-            skipped += [(change, BUSY) for group in waiting for change in group]
+            self.report.skipped += [(change, BUSY) for one in waiting for group in one for change in group]
         else:
-            self.waiting += waiting
-        self.report.skipped += skipped
+            self._waiting += waiting
 
-    def apply_waiting(self) -> None:
+    def _apply_waiting(self) -> None:
         """Try the instances again that the engine was busy with, for a while."""
         until = time.monotonic() + PATIENCE_SECONDS
-        while self.waiting:
+        while self._waiting:
             time.sleep(min(0.2, PATIENCE_SECONDS))
-            again, self.waiting = self.waiting, []
-            for chunk in self.pace.chunks(again):
-                self.apply(chunk, last_try=time.monotonic() >= until)
-
-    def finish(self) -> None:
-        if self.report.run is not None:
-            with self.store.transaction() as connection:
-                journal.finish(connection, self.run.run_id, now_ms())
-
-    def _make(self, connection: Connection, chunk: Sequence[Group]) -> tuple[list[Change], list[Skipped], int]:
-        """Make the changes that are still right; return those, the stale ones, and how many were so already."""
-        skipped: list[Skipped] = []
-        already = 0
-        self.store.flavour.lock_rows(connection, _keys_by_table(self.store, chunk))
-        current = plan_again(self.store, connection, chunk)
-        right: list[Group] = []
-        for group in chunk:
-            finding = group[0].finding
-            if current.get(finding) == group:
-                right.append(group)
-            elif finding not in current and all(_is_done(self.store, connection, change) for change in group):
-                already += len(group)
-            else:
-                skipped += [(change, MOVED_ON) for change in group]
-        return self._write(connection, right, skipped), skipped, already
-
-    def _write(self, connection: Connection, right: Sequence[Group], skipped: list[Skipped]) -> list[Change]:
-        """Write the changes, and take those back that do not satisfy their check."""
-        point = connection.begin_nested()
-        for group in right:
-            for change in group:
-                write(self.store, connection, change)
-        unmended = plan_again(self.store, connection, right).keys()
-        if not unmended:
-            point.commit()
-            return [change for group in right for change in group]
-        point.rollback()
-        skipped += [(change, UNMENDED) for group in right if group[0].finding in unmended for change in group]
-        return self._write(connection, [group for group in right if group[0].finding not in unmended], skipped)
-
-
-def plan_again(store: Store, connection: Connection, planned: Iterable[Group]) -> Mapping[str, Group]:
-    """Return what would be planned for the same findings now: the comparison of compare-and-set."""
-    again: dict[str, Group] = {}
-    # The plan knows which rows were old enough to be no race, and these are the same rows.
-    reader, catalogue = Reader(store, connection, now_ms()), repairs().by_id
-    by_relation: dict[tuple[str, str], list[Image]] = defaultdict(list)
-    for group in planned:
-        table, key = group[0].found_in
-        by_relation[group[0].check, table].append(key)
-    for (id, table), keys in by_relation.items():
-        check = checks().get(id)
-        relation = next(relation for relation in check.relations if relation.table.name == table)
-        columns = relation.table.c
-        rows = [values(store, key) for key in keys]
-        within = [or_(*(and_(*(columns[name] == value for name, value in row.items())) for row in rows))]
-        for _, facts in list(relation.suspects(reader, [check.violated], within)):
-            finding = judge(check, relation, facts)
-            repair = None if finding is None else repair_of(finding, catalogue)
-            if finding is not None and repair is not None:
-                changes = tuple(changes_for(store, connection, finding, repair))
-                again[changes[0].finding] = changes
-    return again
-
-
-def write(store: Store, connection: Connection, change: Change) -> None:
-    """Change one row, provided that it is as before; the caller has compared it under lock already."""
-    rows = row_table(store, change.table)
-    as_before = is_row(rows, values(store, {**change.key, **(change.before or {})}))
-    statement: Any
-    if change.before is None:
-        row = values(store, {**change.key, **(change.after or {})})
-        statement = insert(rows).values(row).execution_options(preserve_rowcount=True)
-    elif change.after is None:
-        statement = delete(rows).where(as_before)
-    else:
-        statement = update(rows).where(as_before).values(values(store, change.after))
-    if connection.execute(statement).rowcount != 1:
-        raise HolystoneError(
-            f"A row of {change.table} was changed under our lock; nothing of this chunk was written.",
-            "Run the same command again.",
-        )
+            again, self._waiting = self._waiting, []
+            for chunk in self._pace.chunks(again):
+                self._apply(chunk, last_try=time.monotonic() >= until)
 
 
 def new_run(kind: str, *, plan: str | None = None, undoes: str | None = None) -> journal.Run:
@@ -240,19 +177,5 @@ def _actor() -> str:
     return f"{user}@{platform.node()}"
 
 
-def _is_done(store: Store, connection: Connection, change: Change) -> bool:
-    """Return whether the row is already what the change would make of it."""
-    rows = row_table(store, change.table)
-    wanted = is_row(rows, values(store, {**change.key, **(change.after or {})}))
-    found = connection.execute(select(*(rows.c[name] for name in change.key)).where(wanted)).first() is not None
-    return found == (change.after is not None)
-
-
-def _keys_by_table(store: Store, chunk: Sequence[Group]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the keys of the chunk's rows, those that change and those that the findings are about."""
-    keys: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for group in chunk:
-        for table, key in [group[0].found_in, *((change.table, change.key) for change in group)]:
-            if (row := values(store, key)) not in keys[table]:
-                keys[table].append(row)
-    return keys
+def _touched(chunk: Iterable[Cluster]) -> set[str]:
+    return set().union(*(instances_of(group) for cluster in chunk for group in cluster))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +13,9 @@ from holystone.scan.check import NoRepair
 from holystone.scan.finding import Finding
 from holystone.store import Store
 
+_NAMING = ("instance_id", "parent_instance_id")
+"""The columns that name an instance."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -21,6 +24,7 @@ class Change:
     `before` is None where there was no row, `after` where there is none any more. `evidence` is what the change
     rests on beside the row itself: it is made only while the evidence is the same. Where a repair takes more than
     this one row, `evidence` names the finding's, as table and key: the changes of one finding are made together.
+    `unsafe_because` says why a change is not safe, None where it is or where the journal tells of it.
     """
 
     check: str
@@ -32,15 +36,33 @@ class Change:
     after: Image | None
     why: str
     evidence: Image
+    unsafe_because: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return dict(vars(self))
 
     @property
-    def instance_id(self) -> str | None:
-        """The instance that the finding is about, None where the row names none that the engine could work on."""
-        instance_id = self.found_in[1].get("instance_id")
-        return instance_id if isinstance(instance_id, str) else None
+    def row(self) -> str:
+        """The row that changes, for use as a key of mappings; a new row of a queue has no number yet."""
+        return json.dumps([self.table, self.key], sort_keys=True)
+
+    @property
+    def instances(self) -> set[str]:
+        """The instances that it touches: those of the finding and of the row, before and after, and their parents."""
+        images = (self.found_in[1], self.key, self.before or {}, self.after or {})
+        named = (image.get(column) for image in images for column in _NAMING)
+        return {instance_id for instance_id in named if isinstance(instance_id, str)}
+
+    @property
+    def needed(self) -> set[str]:
+        """The instances that have to be there for it: the one that the row is of after it, and its parent then."""
+        after = self.after or {}
+        named = [{**self.key, **after}.get("instance_id"), after.get("parent_instance_id")]
+        return {instance_id for instance_id in named if isinstance(instance_id, str)}
+
+    def does_as(self, other: "Change") -> bool:
+        """Return whether it does the very same for the same reason, whatever is said of its safety."""
+        return replace(self, safety=other.safety, unsafe_because=other.unsafe_because) == other
 
     @property
     def found_in(self) -> tuple[str, Image]:
@@ -51,20 +73,40 @@ class Change:
     @property
     def finding(self) -> str:
         """The check and the row that its finding is about, for use as a key of mappings."""
-        return json.dumps([self.check, *self.found_in], sort_keys=True)
+        return name_of(self.check, *self.found_in)
 
 
-def by_finding(changes: Iterable[Change]) -> list[tuple[Change, ...]]:
+Group = tuple[Change, ...]
+"""The changes that mend one finding: made together or not at all."""
+
+
+def instances_of(group: Group) -> set[str]:
+    """Return the instances that any of the changes touches."""
+    return set().union(*(change.instances for change in group))
+
+
+def name_of(check: str, table: str, key: Image) -> str:
+    """Return the name of a finding by its check and its row; the key's values are JSON."""
+    return json.dumps([check, table, key], sort_keys=True)
+
+
+def by_finding(changes: Iterable[Change]) -> list[Group]:
     """Return the changes in their order, those of each finding together."""
     return [tuple(group) for _, group in groupby(changes, key=lambda change: change.finding)]
 
 
 def repair_of(finding: Finding, catalogue: Mapping[str, Repair]) -> Repair | None:
-    """Return the repair that may mend the finding, None where no program may."""
+    """Return the repair that may mend the finding, as safe as its facts let it be; None where no program may."""
     if isinstance(finding.check.repair, NoRepair):
         return None
     repair = catalogue[finding.check.repair]
-    return repair if repair.applies(finding.facts) else None
+    return repair.for_facts(finding.facts) if repair.applies(finding.facts) else None
+
+
+def found(store: Store, finding: Finding) -> str:
+    """Return the name of the finding, as its changes have it."""
+    key = {column: store.flavour.to_json(value) for column, value in finding.facts.key.items()}
+    return name_of(finding.check.id, finding.relation.table.name, key)
 
 
 def changes_for(store: Store, connection: Connection, finding: Finding, repair: Repair) -> list[Change]:

@@ -3,20 +3,26 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from sqlalchemy import Connection
+
 from holystone.errors import PlanError
-from holystone.mend.change import Change, changes_for, repair_of
+from holystone.mend.change import Change, instances_of, repair_of
 from holystone.mend.document import change_from
-from holystone.mend.repair import repairs
+from holystone.mend.passes import first_pass, waiting_for
+from holystone.mend.repair import Safety, repairs
+from holystone.mend.safety import groups_for, judged
+from holystone.mend.surroundings import faults_of_store, look_around
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
+from holystone.scan.finding import Finding
 from holystone.scan.passes import Progress
 from holystone.scan.policy import AS_DECLARED, Policy
-from holystone.scan.reader import RACE_WINDOW_SECONDS
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.reader import RACE_WINDOW_SECONDS, settled_before
+from holystone.scan.scan import Outcome, Scan, Verdict
 from holystone.store import Store
 
 _MAKE_ANEW = "Make a plan anew with `holystone repair plan`."
@@ -24,11 +30,17 @@ _MAKE_ANEW = "Make a plan anew with `holystone repair plan`."
 
 @dataclass(frozen=True)
 class Plan:
-    """The changes that would mend a store, and how many findings no repair mends, by check id."""
+    """The changes that would mend a store, and how many findings no repair mends, by check id.
+
+    Of each instance it has what may be done first. `waiting` are the findings that are left for a plan after this one,
+    by check id, and `waiting_instances` those that they are of.
+    """
 
     store: str
     changes: Sequence[Change]
     unmended: Counter[str] = field(default_factory=Counter)
+    waiting: Counter[str] = field(default_factory=Counter)
+    waiting_instances: frozenset[str] = frozenset()
 
     @property
     def hash(self) -> str:
@@ -42,6 +54,7 @@ class Plan:
             "plan": self.hash,
             "store": self.store,
             "changes": [change.as_json() for change in self.changes],
+            "waiting": dict(sorted(self.waiting.items())),
         }
 
 
@@ -54,35 +67,46 @@ def make_plan(
     race_window: int = RACE_WINDOW_SECONDS,
     jobs: int = 1,
     progress: Progress | None = None,
+    only: Collection[str] | None = None,
 ) -> Plan:
     """Return the plan for all findings of `checks` that the `policy` does not put up with; writes nothing.
 
-    PlanError where a check could not run: half a plan would pass for a whole one.
+    With `only`, of these instances. Whether a change is safe is decided by all that is wrong in the instances that it
+    touches, whatever the checks are. PlanError where a check could not run: half a plan would pass for a whole one.
     """
-    unmended: Counter[str] = Counter()
     scan = Scan(
         store, checks, instances=instances, policy=policy, race_window=race_window, jobs=jobs, progress=progress
     )
-    changes = list(_changes(store, scan, unmended))
-    if scan.verdict is Verdict.incomplete:
-        reasons = {result.reason for result in scan.results.values() if result.reason and result.outcome == "failed"}
-        raise PlanError(f"The store could not be checked: {' '.join(sorted(reasons))}", "Mend the cause first.")
-    return Plan(store.identity, changes, unmended)
-
-
-def _changes(store: Store, scan: Scan, unmended: Counter[str]) -> Iterator[Change]:
-    catalogue = repairs().by_id
-    findings = []
-    for finding in scan:
-        if repair_of(finding, catalogue) is None:
-            unmended[finding.check.id] += 1
-        else:
-            findings.append(finding)
+    found = list(scan) if only is None else None
     with store.snapshot() as connection:
-        for finding in findings:
-            repair = repair_of(finding, catalogue)
-            assert repair is not None
-            yield from changes_for(store, connection, finding, repair)
+        settled = settled_before(store.flavour.now_ms(connection), race_window)
+        if found is None:
+            found = scan.of_instances(connection, sorted(only or ()), settled)
+        if scan.verdict is Verdict.incomplete:
+            reasons = {result.reason for result in scan.results.values() if result.outcome is Outcome.failed}
+            why = " ".join(sorted(str(reason) for reason in reasons))
+            raise PlanError(f"The store could not be checked: {why}", "Mend the cause first.")
+        return _plan(store, connection, found, settled)
+
+
+def _plan(store: Store, connection: Connection, findings: Sequence[Finding], settled_before_ms: int) -> Plan:
+    catalogue = repairs().by_id
+    unmended = Counter(finding.check.id for finding in findings if repair_of(finding, catalogue) is None)
+    groups = groups_for(store, connection, findings)
+    touched = set().union(*map(instances_of, groups))
+    around = look_around(store, connection, touched, settled_before_ms)
+    groups = judged(store, groups, around, faults_of_store(store, connection, touched) if groups else ())
+    safe = [group for group in groups if group[0].safety == Safety.safe]
+    _, later = first_pass(safe)
+    later += waiting_for(safe, [group for group in groups if group[0].safety != Safety.safe])
+    waiting = {group[0].finding for group in later}
+    return Plan(
+        store.identity,
+        [change for group in groups if group[0].finding not in waiting for change in group],
+        unmended,
+        Counter(group[0].check for group in later),
+        frozenset().union(*map(instances_of, later)),
+    )
 
 
 def read_plan(text: str, store: Store) -> Plan:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from holystone.clock import now_ms
 from holystone.mend import journal
 from holystone.mend.apply import BUSY, Report, new_run
-from holystone.mend.change import Change, is_row, row_table, values
+from holystone.mend.change import Change, instances_of, is_row, row_table, values
 from holystone.mend.journal import Entry, Run
 from holystone.mend.locks import busy_instances
 from holystone.mend.pace import Pace
@@ -46,10 +46,10 @@ def _undo_chunk(
     made: list[Change] = []
     skipped: list[tuple[Change, str]] = []
     with pace.transaction() as connection:
-        busy = busy_instances(store, connection, [group[0].change.instance_id for group in chunk])
+        busy = busy_instances(store, connection, [one for group in chunk for e in group for one in e.change.instances])
         for group in chunk:
             changes = [entry.change for entry in group]
-            if changes[0].instance_id in busy:
+            if busy & instances_of(tuple(changes)):
                 skipped += [(change, BUSY) for change in changes]
             elif _restore_all(store, connection, changes):
                 for entry in group:

@@ -134,6 +134,22 @@ class Scan:
         finally:
             self.duration_ms = round((time.monotonic() - begun) * 1000)
 
+    def of_instances(self, connection: Connection, instances: Sequence[str], settled_before_ms: int) -> list[Finding]:
+        """Return the findings of these instances alone, as a transaction sees them that has begun already.
+
+        What happened since `settled_before_ms`, in ms since the epoch, may be a race.
+        """
+        self._settled_before_ms = settled_before_ms
+        flavour = self.store.flavour
+        passes = [(relation, checks) for relation, checks in self._passes() if not relation.of_store]
+        looks = [Pass(relation, checks, list(relation.spans_of(flavour, instances)), 0) for relation, checks in passes]
+        return list(self._found([connection], looks))
+
+    def of_store(self, connection: Connection) -> list[Finding]:
+        """Return the findings of the store as a whole, as a transaction sees it that has begun already."""
+        passes = [(relation, checks) for relation, checks in self._passes() if relation.of_store]
+        return list(self._found([connection], [Pass(relation, checks, [[]], 1) for relation, checks in passes]))
+
     def _all_found(self, connections: list[Connection], passes: Passes, sifting: Sifting | None) -> Iterator[Finding]:
         """Yield the findings of all passes: first of those that look at all rows, then of what a sieve has left."""
         if sifting is None:

@@ -64,10 +64,15 @@ class HistorySource:
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         instance_exists = there_is(instances.c.instance_id == self._of.instance_id)
+        beyond = there_is(
+            instances.c.instance_id == self._of.instance_id,
+            instances.c.current_execution_id < self._of.execution_id,
+        )
         return [
             *self.key,
             self.execution_exists.label("execution_exists"),
             instance_exists.label("instance_exists"),
+            beyond.label("beyond"),
         ]
 
 
@@ -88,6 +93,7 @@ class HistoryFacts:
     last_event_digest: str
     execution_exists: bool
     instance_exists: bool
+    beyond: bool
     row: Mapping[str, Any] | None
 
     @property
@@ -181,6 +187,7 @@ class Histories(Relation[HistoryFacts]):
             last_event_digest=_digest(events[-1].event_data),
             execution_exists=bool(row.execution_exists),
             instance_exists=bool(row.instance_exists),
+            beyond=bool(row.beyond),
             row=_row(reader, events),
         )
 

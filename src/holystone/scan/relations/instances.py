@@ -34,11 +34,15 @@ class InstanceSource:
 
 @dataclass(frozen=True)
 class InstanceFacts:
-    """One instance; `highest_execution_id` is None where it has no execution."""
+    """One instance; `highest_execution_id` is None where it has no execution.
+
+    `doubt` says why the highest one may not be the one that the engine was at, None where the histories bear it out.
+    """
 
     instance_id: str
     current_execution_id: int
     highest_execution_id: int | None
+    doubt: str | None = None
 
     @property
     def key(self) -> Key:
@@ -73,7 +77,32 @@ class Instances(Relation[InstanceFacts]):
             # An execution whose row is gone is one all the same; H008 reports it.
             newest = select(func.max(history.c.execution_id)).where(history.c.instance_id == row.instance_id)
             highest = max(highest, reader.connection.execute(newest).scalar_one() or highest)
-        return InstanceFacts(row.instance_id, row.current_execution_id, highest)
+        doubt = None
+        if highest is not None and highest != row.current_execution_id:
+            doubt = _doubt(reader, row.instance_id, row.current_execution_id, highest)
+        return InstanceFacts(row.instance_id, row.current_execution_id, highest, doubt)
+
+
+def _doubt(reader: Reader, instance_id: str, current: int, highest: int) -> str | None:
+    """Return why the histories do not bear out that the engine was at the highest execution, None where they do.
+
+    It begins each execution from the one before, which has continued as new; prune takes the oldest ones away.
+    """
+    of_instance = history.c.instance_id == instance_id
+    numbers = reader.connection.execute(select(history.c.execution_id).distinct().where(of_instance)).scalars().all()
+    ends = reader.flavour.event_says_type(history.c.event_data, "OrchestrationContinuedAsNew")
+    continued = set(
+        reader.connection.execute(select(history.c.execution_id).distinct().where(of_instance, ends)).scalars()
+    )
+    if not all(isinstance(number, int) for number in [*numbers, current]):
+        return "its executions are not numbered"
+    if highest not in numbers:
+        return f"execution {highest} has no history"
+    if len(numbers) != highest - min(numbers) + 1 or not continued.issuperset(set(numbers) - {highest}):
+        return f"the executions before {highest} do not lead to it, each by continuing as new"
+    if current > highest and highest in continued:
+        return f"execution {highest} has continued as new, so a later one may be lost"
+    return None
 
 
 INSTANCES = Instances()

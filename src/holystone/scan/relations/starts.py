@@ -80,12 +80,16 @@ def _start(instance_id: ColumnElement[str], execution_id: ColumnElement[int]) ->
 
 @dataclass(frozen=True)
 class StartFacts:
-    """One instance: its row, and what the row should hold as far as events tell."""
+    """One instance: its row, and what the row should hold as far as events tell.
+
+    Where its parent is deleted, `ended` is whether it has come to its own end, so that it answers to nobody any more.
+    """
 
     row: Mapping[str, Any]
     told: Mapping[str, Any]
     parent_deleted: bool
     start_digest: str
+    ended: bool = False
 
     @property
     def key(self) -> Key:
@@ -122,7 +126,15 @@ class Starts(Relation[StartFacts]):
         parent = parent_of(reader, row.instance_id, row.current_execution_id, start)
         if parent.decided:
             told["parent_instance_id"] = parent.to_name
-        return StartFacts(row._mapping, told, parent_deleted=parent.deleted, start_digest=digest)
+        ended = parent.deleted and _has_ended(reader, row)
+        return StartFacts(row._mapping, told, parent_deleted=parent.deleted, start_digest=digest, ended=ended)
+
+
+def _has_ended(reader: Reader, row: Any) -> bool:
+    """Return whether the current execution has ended, and not continued as new."""
+    ends = [event.type for event in reader.history(row.instance_id, row.current_execution_id)]
+    last = next((type for type in reversed(ends) if type in events.TERMINAL), None)
+    return last is not None and events.TERMINAL[last] != events.CONTINUED_AS_NEW
 
 
 STARTS = Starts()

@@ -261,6 +261,10 @@ class Flavour(ABC):
         """Return whether a queue's visible_at has a form in which its time ever comes."""
 
     @abstractmethod
+    def lying_indexes(self, connection: Connection, columns: Columns, instance_ids: Sequence[str]) -> list[str]:
+        """Return a sentence for each index that does not show the rows of these instances as its table has them."""
+
+    @abstractmethod
     def now_ms(self, connection: Connection) -> int:
         """Return the time by the database's clock, which is the one that the engine's times are of, in ms."""
 

@@ -43,7 +43,7 @@ from sqlalchemy.pool import NullPool, Pool, QueuePool
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, FAILED
-from holystone.store.flavours import postgresql_changes, postgresql_locks, postgresql_values
+from holystone.store.flavours import postgresql_changes, postgresql_locks, postgresql_soundness, postgresql_values
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.flavours.statements import Outcome, Step, failed
@@ -154,6 +154,9 @@ class PostgreSQL(Flavour):
     def limit_statements(self, connection: Connection, seconds: float) -> None:
         # Takes no parameters; set_config does, and would take the snapshot.
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000)):d}")
+
+    def lying_indexes(self, connection: Connection, columns: Columns, instance_ids: Sequence[str]) -> list[str]:
+        return list(postgresql_soundness.lying_indexes(connection, self.schema, columns, instance_ids))
 
     def interrupt(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection

@@ -40,7 +40,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError
 from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
-from holystone.store.flavours import sqlite_changes, sqlite_values
+from holystone.store.flavours import sqlite_changes, sqlite_soundness, sqlite_values
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
 from holystone.store.flavours.sqlite_connections import connect, identify, is_any_open
 from holystone.store.flavours.sqlite_file import is_changed, lies_closed, wal_size
@@ -206,6 +206,9 @@ class SQLite(Flavour):
 
         event.listen(connection, "before_cursor_execute", begin)
         driver.set_progress_handler(lambda: time.monotonic() - begun > seconds, _STEPS_BETWEEN_LOOKS)
+
+    def lying_indexes(self, connection: Connection, columns: Columns, instance_ids: Sequence[str]) -> list[str]:
+        return list(sqlite_soundness.lying_indexes(connection, columns, instance_ids))
 
     def interrupt(self, connection: Connection) -> None:
         driver = connection.connection.driver_connection

@@ -1,0 +1,215 @@
+"""The changes of one transaction: each instance judged anew before they are written, and once more after that."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from holystone.mend.change import Change, Group, found, instances_of, is_row, row_table, values
+from holystone.mend.repair import Image, Safety
+from holystone.mend.safety import groups_for, judged, same
+from holystone.mend.surroundings import Surroundings, look_around
+from holystone.scan.catalogue import checks
+from holystone.scan.finding import Finding, judge
+from holystone.scan.reader import Reader
+from holystone.store import Store
+
+MOVED_ON = "the row or its history is no longer as planned"
+UNMENDED = "the check still finds the row after the change"
+BESIDE = "another change of the same instance could not be made, and they go together or not at all"
+REFUSED = "the database refuses the change: {}"
+APPEARED = "after the change {} finds something new: {}"
+CHANGED = "something else of ours has changed the row already: make a plan again"
+
+Cluster = Sequence[Group]
+"""The changes of instances that hang together: made together or not at all."""
+Skipped = tuple[Change, str]
+"""A change that was not made, and why."""
+
+
+class RowChangedError(Exception):
+    """A row is not as it was a moment ago, though we hold the lock."""
+
+
+class Attempt:
+    """What becomes of a chunk of changes: those `made`, those `skipped`, and how many rows were so `already`."""
+
+    def __init__(
+        self, store: Store, connection: Connection, faults: Sequence[str], is_named: Callable[[Change], bool]
+    ) -> None:
+        self.made: list[Change] = []
+        self.skipped: list[Skipped] = []
+        self.already = 0
+        self._store = store
+        self._connection = connection
+        self._faults = faults
+        self._is_named = is_named
+        self._now_ms = store.flavour.now_ms(connection)
+
+    def make(self, clusters: Sequence[Cluster]) -> None:
+        """Make the changes that are still right and still safe; no instance keeps the others from theirs."""
+        groups = [group for cluster in clusters for group in cluster]
+        if not groups:
+            return
+        self._store.flavour.lock_rows(self._connection, _keys_by_table(self._store, groups))
+        around = self._look_around(groups)
+        current = self._current(groups, around)
+        right = [[group for group in cluster if self._is_right(group, current)] for cluster in clusters]
+        self._write([cluster for cluster in right if cluster], around)
+
+    def _look_around(self, groups: Sequence[Group]) -> Surroundings:
+        # The plan knows which rows were old enough to be no race, and these are the same rows.
+        touched = set().union(*map(instances_of, groups))
+        return look_around(self._store, self._connection, touched, self._now_ms)
+
+    def _current(self, groups: Sequence[Group], around: Surroundings) -> Mapping[str, Group]:
+        """Return what would be planned now for the same findings, by their names."""
+        findings = {found(self._store, finding): finding for some in around.findings.values() for finding in some}
+        findings |= self._found_by_key([group for group in groups if not instances_of(group)])
+        wanted = {group[0].finding for group in groups}
+        again = groups_for(self._store, self._connection, [findings[name] for name in wanted & findings.keys()])
+        by_name = {group[0].finding: group for group in again}
+        still = [by_name[group[0].finding] for group in groups if same(group, by_name.get(group[0].finding))]
+        by_name |= {group[0].finding: group for group in judged(self._store, still, around, self._faults)}
+        return by_name
+
+    def _is_right(self, group: Group, current: Mapping[str, Group]) -> bool:
+        """Return whether a planned group is still the one to make; where it is not, say what becomes of it."""
+        now = current.get(group[0].finding)
+        if now is None and all(_is_done(self._store, self._connection, change) for change in group):
+            self.already += len(group)
+            return False
+        if now is None or not same(group, now):
+            self._skip(group, MOVED_ON)
+            return False
+        if now[0].safety != Safety.safe and not self._is_named(group[0]):
+            self._skip(group, str(now[0].unsafe_because))
+            return False
+        return True
+
+    def _skip(self, group: Group, why: str) -> None:
+        self.skipped += [(change, why) for change in group]
+
+    def _write(self, clusters: Sequence[Cluster], before: Surroundings) -> None:
+        """Write the changes; take those back that leave anything wrong, and those that cannot be written."""
+        if not clusters:
+            return
+        point = self._connection.begin_nested()
+        try:
+            for cluster in clusters:
+                for group in cluster:
+                    for change in group:
+                        write(self._store, self._connection, change)
+            wrong = self._wrong(clusters, before)
+        except (RowChangedError, DBAPIError) as error:
+            point.rollback()
+            self._write_apart(clusters, before, error)
+            return
+        if not wrong:
+            point.commit()
+            self.made += [change for cluster in clusters for group in cluster for change in group]
+            return
+        point.rollback()
+        for number, reasons in wrong.items():
+            for group in clusters[number]:
+                self._skip(group, reasons.get(group[0].finding, BESIDE))
+        self._write([cluster for number, cluster in enumerate(clusters) if number not in wrong], before)
+
+    def _write_apart(self, clusters: Sequence[Cluster], before: Surroundings, error: Exception) -> None:
+        """Write the halves of what could not be written together, down to the one that is to blame."""
+        if isinstance(error, OperationalError):
+            raise error
+        if len(clusters) > 1:
+            half = len(clusters) // 2
+            self._write(clusters[:half], before)
+            self._write(clusters[half:], before)
+            return
+        why = CHANGED
+        if isinstance(error, DBAPIError):
+            why = REFUSED.format(self._store.flavour.explain(error).message)
+        for group in clusters[0]:
+            self._skip(group, why)
+
+    def _wrong(self, clusters: Sequence[Cluster], before: Surroundings) -> dict[int, dict[str, str]]:
+        """Return the clusters, by number, that are not as they should be now: by the names of findings, why."""
+        groups = [group for cluster in clusters for group in cluster]
+        after = self._look_around(groups)
+        names = {found(self._store, finding) for some in after.findings.values() for finding in some}
+        names |= self._found_by_key([group for group in groups if not instances_of(group)]).keys()
+        wrong: dict[int, dict[str, str]] = {}
+        for number, cluster in enumerate(clusters):
+            reasons = {group[0].finding: UNMENDED for group in cluster if group[0].finding in names}
+            if not reasons and (new := self._appeared(cluster, before, after)) is not None:
+                why = APPEARED.format(new.check.id, new.message)
+                reasons = {group[0].finding: why for group in cluster}
+            if reasons:
+                wrong[number] = reasons
+        return wrong
+
+    def _appeared(self, cluster: Cluster, before: Surroundings, after: Surroundings) -> Finding | None:
+        """Return a finding that was not there before, in the instances of changes that nobody has asked for by name."""
+        if any(group[0].safety != Safety.safe for group in cluster):
+            return None
+        for instance in set().union(*map(instances_of, cluster)):
+            known = {finding.fingerprint for finding in before.findings.get(instance, ())}
+            for finding in after.findings.get(instance, ()):
+                if finding.fingerprint not in known:
+                    return finding
+        return None
+
+    def _found_by_key(self, groups: Iterable[Group]) -> dict[str, Finding]:
+        """Return the findings of these groups that are still there, by their names: of rows that name no instance."""
+        return {
+            found(self._store, finding): finding
+            for finding in _found_again(self._store, Reader(self._store, self._connection, self._now_ms), groups)
+        }
+
+
+def _found_again(store: Store, reader: Reader, groups: Iterable[Group]) -> Iterable[Finding]:
+    by_relation: dict[tuple[str, str], list[Image]] = defaultdict(list)
+    for group in groups:
+        table, key = group[0].found_in
+        by_relation[group[0].check, table].append(key)
+    for (id, table), keys in by_relation.items():
+        check = checks().get(id)
+        relation = next(relation for relation in check.relations if relation.table.name == table)
+        columns = relation.table.c
+        rows = [and_(*(columns[name] == value for name, value in values(store, key).items())) for key in keys]
+        for _, facts in list(relation.suspects(reader, [check.violated], [or_(*rows)])):
+            if (finding := judge(check, relation, facts)) is not None:
+                yield finding
+
+
+def write(store: Store, connection: Connection, change: Change) -> None:
+    """Change one row, provided that it is as before; the caller has compared it under lock already."""
+    rows = row_table(store, change.table)
+    as_before = is_row(rows, values(store, {**change.key, **(change.before or {})}))
+    statement: Any
+    if change.before is None:
+        row = values(store, {**change.key, **(change.after or {})})
+        statement = insert(rows).values(row).execution_options(preserve_rowcount=True)
+    elif change.after is None:
+        statement = delete(rows).where(as_before)
+    else:
+        statement = update(rows).where(as_before).values(values(store, change.after))
+    if connection.execute(statement).rowcount != 1:
+        raise RowChangedError
+
+
+def _is_done(store: Store, connection: Connection, change: Change) -> bool:
+    """Return whether the row is already what the change would make of it."""
+    rows = row_table(store, change.table)
+    wanted = is_row(rows, values(store, {**change.key, **(change.after or {})}))
+    found = connection.execute(select(*(rows.c[name] for name in change.key)).where(wanted)).first() is not None
+    return found == (change.after is not None)
+
+
+def _keys_by_table(store: Store, groups: Sequence[Group]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the keys of the groups' rows, those that change and those that the findings are about."""
+    keys: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for group in groups:
+        for table, key in [group[0].found_in, *((change.table, change.key) for change in group)]:
+            keys[table].setdefault(repr(sorted(key.items())), values(store, key))
+    return {table: list(rows.values()) for table, rows in keys.items()}

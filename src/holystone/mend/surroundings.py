@@ -1,0 +1,79 @@
+"""All that is wrong with some instances, and with their store: what decides whether a repair there is safe."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from sqlalchemy import Connection, or_, select
+
+from holystone.scan.catalogue import checks
+from holystone.scan.evidence import Evidence
+from holystone.scan.finding import Finding
+from holystone.scan.relations.queues import STARTING, MessageFacts
+from holystone.scan.scan import Outcome, Scan
+from holystone.scan.soundness import unsound
+from holystone.store import Store
+from holystone.store.tables import instances, orchestrator_queue
+
+_AT_A_TIME = 2_000
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The findings of the whole catalogue by the instance that each is about, and those that the engine has a row of.
+
+    `unseen` says why not all could be looked at, one sentence a cause.
+    """
+
+    findings: Mapping[str, Sequence[Finding]]
+    there: Collection[str]
+    unseen: Sequence[str]
+
+
+def look_around(
+    store: Store, connection: Connection, instance_ids: Collection[str], settled_before_ms: int
+) -> Surroundings:
+    """Return what is around these instances, whatever a user has selected or put up with."""
+    wanted = sorted(instance_ids)
+    scan = Scan(store, list(checks()))
+    findings: dict[str, list[Finding]] = defaultdict(list)
+    for finding in scan.of_instances(connection, wanted, settled_before_ms):
+        findings[finding.instance_id].append(finding)
+    there = _there(store, connection, wanted) | {*_begun_by(findings)}
+    return Surroundings(findings, there, _unseen(scan))
+
+
+def faults_of_store(store: Store, connection: Connection, instance_ids: Collection[str]) -> list[str]:
+    """Return what calls the store as a whole into question, or what it shows of these instances; in words."""
+    scan = Scan(store, list(checks()))
+    findings = [finding for finding in scan.of_store(connection) if Evidence.store in finding.check.questions]
+    told = [f"{finding.check.id} says of the store: {finding.message}" for finding in findings]
+    return [*told, *_unseen(scan), *unsound(store, connection, sorted(instance_ids))]
+
+
+def _unseen(scan: Scan) -> list[str]:
+    failed = [result for result in scan.results.values() if result.outcome is Outcome.failed]
+    return [f"{result.check.id} could not look: {result.reason}" for result in failed]
+
+
+def _there(store: Store, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
+    """Return those that have a row, or a message that is due and makes one."""
+    flavour, queue = store.flavour, orchestrator_queue.c
+    starts = or_(*(flavour.messages.is_kind(queue.work_item, kind) for kind in STARTING))
+    due = queue.visible_at <= flavour.queue_time(flavour.now_ms(connection))
+    there: set[str] = set()
+    for start in range(0, len(instance_ids), _AT_A_TIME):
+        some = instance_ids[start : start + _AT_A_TIME]
+        rows = select(instances.c.instance_id).where(flavour.among(instances.c.instance_id, some))
+        queued = select(queue.instance_id).where(flavour.among(queue.instance_id, some), starts, due)
+        there |= {*connection.execute(rows).scalars(), *connection.execute(queued).scalars()}
+    return there
+
+
+def _begun_by(findings: Mapping[str, Sequence[Finding]]) -> Iterator[str]:
+    """Yield the instances that a message begins which is itself found: once it is repaired, it does."""
+    for finding in chain.from_iterable(findings.values()):
+        item = finding.facts.item if isinstance(finding.facts, MessageFacts) else None
+        if item is not None and item.kind in STARTING and item.instance_id is not None:
+            yield item.instance_id
