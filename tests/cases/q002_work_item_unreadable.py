@@ -1,7 +1,7 @@
 from cases.case import Case, Found, Row
 from cases.payloads import asked_child, subscribed, timer
 from cases.work import activity_for, raised_to, reprinted
-from holystone.demo.scribe import Scribe, failed_with, scheduled, started
+from holystone.demo.scribe import Scribe, completed, failed_with, scheduled, started
 from holystone.store.tables import orchestrator_queue, worker_queue
 
 AWKWARD = 'tab\t quote" back\\slash \u0001 é 😀 \u2028 /path </script> \x7f "instance":"no" {"type":1}'
@@ -11,6 +11,8 @@ def healthy(scribe: Scribe) -> None:
     scribe.execution("live", started(), subscribed(), scheduled(input=AWKWARD), timer(), asked_child())
     for message in messages("live"):
         scribe.message("live", message)
+    scribe.execution("over", started(), completed())
+    scribe.message("over", again("over"))
     # A newer engine may have kinds and fields that are not known here.
     scribe.message("live", {"Transferred": {"to": "elsewhere"}})
     scribe.message("live", {"ExternalRaised": {"instance": "live", "name": "go", "data": "1", "sender": {"id": "x"}}})
@@ -23,7 +25,7 @@ def healthy(scribe: Scribe) -> None:
 
 
 def messages(instance: str) -> list[dict[str, dict[str, object]]]:
-    """One message of each kind that an instance which exists may find, its texts as odd as can be."""
+    """One message of each kind that an instance which runs may find, its texts as odd as can be."""
     of = {"instance": instance, "execution_id": 1, "id": 3}
     details = failed_with({"Application": {"kind": "ActivityFailed", "message": AWKWARD, "retryable": False}})[1]
     parent = {"parent_instance": instance, "parent_execution_id": 1, "parent_id": 5}
@@ -38,18 +40,22 @@ def messages(instance: str) -> list[dict[str, dict[str, object]]]:
         {"SubOrchCompleted": {**parent, "result": ""}},
         {"SubOrchFailed": {**parent, **details}},
         {"CancelInstance": {"instance": instance, "reason": AWKWARD}},
-        {
-            "ContinueAsNew": {
-                "instance": instance,
-                "orchestration": "Order",
-                "input": AWKWARD,
-                "version": "2.0.0",
-                "carry_forward_events": [["letters", AWKWARD]],
-                "initial_custom_status": AWKWARD,
-            }
-        },
         {"QueueMessage": {"instance": instance, "name": "letters", "data": AWKWARD}},
     ]
+
+
+def again(instance: str) -> dict[str, dict[str, object]]:
+    """The message that begins the next execution, which no execution that runs may find."""
+    return {
+        "ContinueAsNew": {
+            "instance": instance,
+            "orchestration": "Order",
+            "input": AWKWARD,
+            "version": "2.0.0",
+            "carry_forward_events": [["letters", AWKWARD]],
+            "initial_custom_status": AWKWARD,
+        }
+    }
 
 
 MESSAGES = {

@@ -1,0 +1,161 @@
+"""Arrival facts: a message that waits for an execution which runs, beside what that execution has got already.
+
+Sources in microsoft/duroxide: `WorkItemReader::from_messages` in src/runtime/state_helpers.rs, and `prep_completions`
+and `apply_history_event` in src/runtime/replay_engine.rs. What a dispatcher drops harms nobody, and is left alone: a
+second start, a second TimerFired, a second answer of the same kind unless it is a failed activity's, whatever is for an
+earlier execution, and all that comes after the end.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, false, literal, or_, select, true
+
+from holystone.scan.presence import there_is
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations.readable import read_events, read_message
+from holystone.store import WorkItem
+from holystone.store.events import TERMINAL
+from holystone.store.flavours import Flavour
+from holystone.store.tables import history, instances, orchestrator_queue
+from holystone.store.work_item import WORK_ITEM_SHAPES
+
+TOLD_TWICE: Mapping[str, tuple[str, str, frozenset[str]]] = {
+    "ActivityCompleted": ("execution_id", "id", frozenset({"ActivityFailed"})),
+    "ActivityFailed": ("execution_id", "id", frozenset({"ActivityCompleted", "ActivityFailed"})),
+    "SubOrchCompleted": ("parent_execution_id", "parent_id", frozenset({"SubOrchestrationFailed"})),
+    "SubOrchFailed": ("parent_execution_id", "parent_id", frozenset({"SubOrchestrationCompleted"})),
+}
+"""Kind of a message -> its fields that name an execution and an event of it, and the types of the answers beside which
+the engine takes it for one more answer."""
+
+NOTHING = "nothing"
+ANSWERED = "an answer"
+END = "the end of the current execution"
+RUNNING = "an execution that runs"
+ANOTHER = "another such message"
+
+
+class ArrivalSource:
+    """The messages for instances."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        self.rows: FromClause = select(orchestrator_queue).where(*within).subquery("arrival")
+        self._message = self.rows.c
+        self.key = (self._message.id,)
+
+    @property
+    def continues(self) -> ColumnElement[bool]:
+        """It may begin the next execution; there are few such messages, so the facts tell whether it should."""
+        return self._by_kind({"ContinueAsNew": true()})
+
+    @property
+    def may_be_answered(self) -> ColumnElement[bool]:
+        """It may be an answer to an event of the current execution that has another one."""
+        return self._by_kind({kind: self._answered(kind) for kind in TOLD_TWICE})
+
+    def _by_kind(self, conditions: Mapping[str, ColumnElement[bool]]) -> ColumnElement[bool]:
+        """Return the condition for the message's kind, false for those not named, true where it shows no kind."""
+        is_kind = self.flavour.messages.is_kind
+        kinds = [(is_kind(self._message.work_item, kind), conditions.get(kind, false())) for kind in WORK_ITEM_SHAPES]
+        return case(*kinds, else_=true())
+
+    def _answered(self, kind: str) -> ColumnElement[bool]:
+        messages, item, of = self.flavour.messages, self._message.work_item, self._message.instance_id
+        execution, number, others = TOLD_TWICE[kind]
+        execution_id = messages.number(item, kind, execution)
+        source = cast(messages.number(item, kind, number), Text)
+        current = and_(instances.c.instance_id == of, instances.c.current_execution_id == execution_id)
+        answer = and_(
+            history.c.instance_id == of,
+            history.c.execution_id == execution_id,
+            or_(*(self.flavour.event_says_type(history.c.event_data, other) for other in sorted(others))),
+            messages.contains(history.c.event_data, literal('"source_event_id":').concat(source).concat(",")),
+        )
+        return and_(there_is(current), there_is(answer))
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return [*self.key, self._message.instance_id, self._message.work_item]
+
+
+@dataclass(frozen=True)
+class ArrivalFacts:
+    """One message: what it follows, where it begins an execution, and what its question has got already."""
+
+    row_id: int
+    instance_id: str
+    kind: str | None
+    follows: str
+    answered_by: str
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.instance_id, "id": self.row_id}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
+
+    def observed(self, column: str) -> Any:
+        return getattr(self, column)
+
+    def decided(self, column: str) -> bool:
+        return True
+
+    def expected(self, column: str) -> Any:
+        return {"follows": END, "answered_by": NOTHING}[column]
+
+
+class Arrivals(Relation[ArrivalFacts]):
+    name = "arrivals"
+    table = orchestrator_queue
+    follows_acks = False
+    # They are the rows of another relation, too.
+    counted = False
+
+    def source(self, flavour: Flavour, within: Conditions) -> ArrivalSource:
+        return ArrivalSource(flavour, within)
+
+    def facts(self, reader: Reader, row: Any) -> ArrivalFacts:
+        item = read_message(row.work_item)
+        if item is None or item.instance_id != row.instance_id:
+            return ArrivalFacts(row.id, row.instance_id, None, END, NOTHING)
+        current = reader.once(("runs", row.instance_id), lambda: _running(reader, row.instance_id))
+        follows, answered_by = END, NOTHING
+        if item.kind == "ContinueAsNew":
+            follows = RUNNING if current else ANOTHER if _is_second(reader, row) else END
+        elif item.kind in TOLD_TWICE and current is not None and _is_answered(item, *current):
+            answered_by = ANSWERED
+        return ArrivalFacts(row.id, row.instance_id, item.kind, follows, answered_by)
+
+
+def _running(reader: Reader, instance_id: str) -> tuple[int, Sequence[Mapping[str, Any]]] | None:
+    """Return the current execution with its events; None where it does not run, or too little of it can be read."""
+    current = select(instances.c.current_execution_id).where(instances.c.instance_id == instance_id)
+    execution_id = reader.connection.execute(current).scalar_one_or_none()
+    if execution_id is None:
+        return None
+    events = read_events(reader.history(instance_id, execution_id))
+    return None if not events or any(event["type"] in TERMINAL for event in events) else (execution_id, events)
+
+
+def _is_answered(item: WorkItem, execution_id: int, events: Sequence[Mapping[str, Any]]) -> bool:
+    execution, number, others = TOLD_TWICE[item.kind]
+    return item.fields[execution] == execution_id and any(
+        event["type"] in others and event.get("source_event_id") == item.fields[number] for event in events
+    )
+
+
+def _is_second(reader: Reader, row: Any) -> bool:
+    """Return whether another message that begins the instance's next execution came before."""
+    earlier = select(orchestrator_queue.c.work_item).where(
+        orchestrator_queue.c.instance_id == row.instance_id, orchestrator_queue.c.id < row.id
+    )
+    found = (read_message(text) for text in reader.connection.execute(earlier).scalars())
+    return any(item is not None and item.kind == "ContinueAsNew" for item in found)
+
+
+ARRIVALS = Arrivals()
