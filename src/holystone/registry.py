@@ -86,7 +86,9 @@ def _names(module: ModuleType) -> list[str]:
 def _load(point: EntryPoint, name: str) -> ModuleType:
     try:
         return import_module(name)
-    except Exception as error:  # a plug-in may fail in any way; its name is what the user needs
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plug-in may fail in any way, and leave; its name is what the user needs
         plug_in = point.dist.name if point.dist else point.name
         raise CatalogueError(
             f"The catalogue {name} of {plug_in} cannot be loaded: {type(error).__name__}: {error}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -73,3 +74,48 @@ def test_plugin_may_not_take_anothers_id(plugins: Path) -> None:
     done = holystone(plugins, "checks")
     assert (done.returncode, done.stdout) == (2, "")
     assert "call themselves E001" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("raise SystemExit(0)", "cannot be loaded: SystemExit: 0"),
+        ("raise SystemExit", "cannot be loaded: SystemExit"),
+        ("import sys; sys.exit('bye')", "cannot be loaded: SystemExit: bye"),
+        ("raise BaseException('odd')", "cannot be loaded: BaseException: odd"),
+    ],
+)
+def test_plugin_that_leaves_does_not_end_the_check(plugins: Path, written: str, says: str) -> None:
+    (plugins / "taste_checks.py").write_text(written)
+    done = holystone(plugins, "checks")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"of taste {says}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sound", "broken"),
+    [
+        ("violated=lambda instance: instance", "violated=lambda instance: exit(0) or instance"),
+        ("violated=lambda instance: instance.highest", "violated=lambda instance: instance.hightest"),
+        ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: 1 / 0"),
+        ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: exit(0)"),
+        ("cause=no_cause", "cause=lambda facts: facts.nothing"),
+    ],
+)
+def test_plugin_that_fails_is_told_and_the_others_run(
+    plugins: Path, engine_store: MakeStore, sound: str, broken: str
+) -> None:
+    (plugins / "taste_checks.py").write_text(PLUGIN.replace(sound, broken))
+    store = engine_store(ENGINES[-1], "sqlite", ["chains"])
+    store.execute("UPDATE executions SET completed_at = NULL")
+    done = holystone(plugins, "check", *store.arguments, "--format", "json")
+    report = json.loads(done.stdout)
+    outcomes = {check["id"]: check["outcome"] for check in report["checks"]}
+    assert (done.returncode, report["verdict"], outcomes["X001"], outcomes["E003"]) == (
+        2,
+        "incomplete",
+        "failed",
+        "found",
+    )
+    assert "Error: " in done.stderr
+    assert "Traceback" not in done.stderr

@@ -44,15 +44,28 @@ def stale(healthy: Sample) -> Sample:
         ("A*", {"A1B"}),
         ("a[*", {"a[1]b", "a[!1]b"}),
         ("*[1]*", {"a[1]b"}),
-        ("", set()),
         ("b", set()),
         ("' OR 1=1 --", set()),
     ],
 )
 def test_a_glob_names_instances(run: Run, stale: Sample, pattern: str, found: set[str]) -> None:
-    report = run("check", *stale.words, "--instance", pattern, "--format", "json").json
-    assert {finding["instance_id"] for finding in report["findings"]} == found
-    assert report["scanned"]["instances"] >= len(found)
+    said = run("check", *stale.words, "--instance", pattern, "--format", "json")
+    assert {finding["instance_id"] for finding in said.json["findings"]} == found
+    assert said.json["scanned"]["instances"] >= len(found)
+    assert (said.json["verdict"], said.status) == (("drift", 1) if found else ("incomplete", 2))
+
+
+@pytest.mark.parametrize(
+    "command", [["check"], ["repair", "plan"], ["repair", "apply", "--yes"], ["executions", "list"]]
+)
+def test_a_pattern_that_matches_nothing_is_no_clean_store(run: Run, stale: Sample, command: list[str]) -> None:
+    for pattern, says in (("order-l", "No instance"), ("", "no id is given")):
+        said = run(*command, *stale.words, "--instance", pattern)
+        assert says in said.err
+        assert (said.status, "Clean" in said.out) == (2, False)
+    said = run(*command, *stale.words, "--instance", "a*", "--instance", "b*")
+    assert "it is given twice" in said.err
+    assert said.status == 2
 
 
 def test_a_glob_narrows_a_plan(run: Run, stale: Sample) -> None:
@@ -139,5 +152,6 @@ def test_ignoring_all_that_is_selected_is_refused(run: Run, sqlite_store: Sample
 
 def test_a_check_in_which_nothing_ran_does_not_call_the_store_clean(run: Run, healthy: Sample) -> None:
     said = run("check", *healthy.words, "--select", "S001", "--instance", "order-1")
-    assert said.status == 0
-    assert said.out.endswith("Nothing was checked: every check was skipped.\n")
+    assert said.status == 2
+    assert said.out.endswith("Incomplete: every check was skipped. Nothing was checked.\n")
+    assert "Nothing was checked: it is about the store as a whole" in said.err

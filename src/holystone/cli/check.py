@@ -1,5 +1,6 @@
 """`holystone check`: hold a store to its history; reads only."""
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -120,13 +121,30 @@ def _record(scan: "Scan", coverage: "Coverage", target: str, schema: str | None)
 
 def _exit(scan: "Scan", fail_on: str) -> int:
     from holystone.scan.check import Severity
-    from holystone.scan.scan import Outcome, Verdict
+    from holystone.scan.scan import Verdict
 
     if scan.verdict is Verdict.incomplete:
-        reasons = {result.reason for result in scan.results.values() if result.outcome is Outcome.failed}
-        for reason in sorted(filter(None, reasons)):
-            click.echo(f"Error: {reason}\nNext: mend the cause and run the check again.", err=True)
+        _complain(scan)
         return Exit.COULD_NOT_RUN
     if fail_on != "never" and scan.worst is not None and scan.worst >= Severity[fail_on]:
         return Exit.FOUND
     return Exit.OK
+
+
+def _complain(scan: "Scan") -> None:
+    """Say what could not be seen, and what to do about it."""
+    from holystone.render.words import command, one_line
+    from holystone.scan.scan import Outcome
+
+    failed = [result for result in scan.results.values() if result.outcome is Outcome.failed]
+    next_step = "repair the cause and run the check again."
+    if scan.unmatched is not None:
+        next_step = command(scan.store, "executions list")
+    for reason in sorted({one_line(result.reason) for result in failed or scan.results.values() if result.reason}):
+        nothing = "" if failed else "Nothing was checked: "
+        click.echo(f"Error: {nothing}{reason}\nNext: {next_step}", err=True)
+    if os.environ.get("HOLYSTONE_DEBUG"):
+        from traceback import print_exception
+
+        for error in {id(result.error): result.error for result in failed if result.error is not None}.values():
+            print_exception(error)

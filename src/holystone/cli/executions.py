@@ -1,9 +1,15 @@
 """`holystone executions`: executions by status, name and age, and one of them in full."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from holystone.cli.exits import Exit
-from holystone.cli.options import format_option, open_store, output_to, target_options
+from holystone.cli.options import format_option, instance_option, open_store, output_to, target_options
+from holystone.errors import HolystoneError
+
+if TYPE_CHECKING:
+    from holystone.store import Store
 
 SHOWN = 50
 """Executions listed unless the user says how many."""
@@ -16,10 +22,10 @@ def executions() -> None:
 
 @executions.command("list")
 @target_options
-@click.option("--status", metavar="STATUS", help="Only those whose row has this status, written exactly so.")
+@click.option("--status", metavar="STATUS", help="Only those whose row has this status.")
 @click.option("--name", metavar="NAME", help="Only those of the orchestration of this name.")
 @click.option("--older-than", metavar="SECONDS", type=click.IntRange(min=0), help="Only those that began before that.")
-@click.option("--instance", metavar="GLOB", help="Only instances whose id matches; * and ? are wild.")
+@instance_option
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="At most N.")
 @format_option("text", "json")
 def list_(
@@ -37,6 +43,11 @@ def list_(
     from holystone.scan.lookup import facts_of
 
     store = open_store(target, schema, read_only=True)
+    status = None if status is None else _known_status(store, status)
+    if instance is not None and not store.list_executions(instances=instance, limit=1):
+        raise HolystoneError(
+            f"No instance in {store.target} matches {instance!r}.", "Leave --instance out to see what there is."
+        )
     rows = store.list_executions(
         status=status, name=name, older_than_seconds=older_than, instances=instance, limit=limit + 1
     )
@@ -50,6 +61,20 @@ def list_(
     return Exit.OK
 
 
+def _known_status(store: "Store", given: str) -> str:
+    """Return the status as it is written; UsageError where neither the engine nor any row has it."""
+    from holystone.store.events import STATUSES
+
+    known = {status.lower(): status for status in STATUSES}
+    if given.lower() in known:
+        return known[given.lower()]
+    if not store.list_executions(status=given, limit=1):
+        raise click.BadParameter(
+            f"no execution has the status {given!r}; the engine's are {', '.join(STATUSES)}.", param_hint="--status"
+        )
+    return given
+
+
 @executions.command
 @target_options
 @click.argument("instance", metavar="INSTANCE")
@@ -57,7 +82,6 @@ def list_(
 @format_option("text", "json")
 def show(target: str, schema: str | None, instance: str, execution: int | None, format_: str) -> int:
     """Show an instance's executions with their histories; only EXECUTION where it is given."""
-    from holystone.errors import HolystoneError
     from holystone.render.executions import show_json, show_text
     from holystone.scan.lookup import facts_of
 

@@ -103,7 +103,9 @@ def run(arguments: list[str] | None = None) -> int:
             _complain(f"The output cannot be written: {os.strerror(error.errno or 0).lower()}.", "Write it elsewhere.")
             return Exit.COULD_NOT_RUN
         if os.environ.get("HOLYSTONE_DEBUG"):
-            raise
+            from traceback import print_exc
+
+            print_exc()
         click.echo(
             f"Error: this is a fault of holystone: {type(error).__name__}: {error}\n"
             "Next: run it again with HOLYSTONE_DEBUG=1 and report what it prints.",

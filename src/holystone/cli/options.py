@@ -63,7 +63,7 @@ def selection_options(command: Command) -> Command:
             show_default=True,
             help="Age from which a row that waits for another is no race between two writers any more.",
         ),
-        click.option("--instance", metavar="GLOB", help="Only instances whose id matches; * and ? are wild."),
+        instance_option,
         click.option(
             "--level",
             type=click.Choice(["quick", "standard", "deep"]),
@@ -100,6 +100,25 @@ def _selection(
         for suppression in policy.expired(date.today()):
             click.echo(f"Warning: the suppression of {suppression} in {config} ended on {suppression.until}.", err=True)
     return Selection(Level[level], select, ids, instance, reasons, policy, config, race_window)
+
+
+def _one_pattern(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> str | None:
+    if len(given) > 1:
+        raise click.BadParameter("it is given twice; run the command once for each pattern.", context, parameter)
+    if given == ("",):
+        # A script's empty variable matches no instance, and the answer would read as clean.
+        raise click.BadParameter("no id is given.", context, parameter)
+    return given[0] if given else None
+
+
+instance_option = click.option(
+    "--instance",
+    metavar="GLOB",
+    multiple=True,
+    callback=_one_pattern,
+    help="Only instances whose id matches; * and ? are wild.",
+)
+"""Adds --instance."""
 
 
 def jobs_option(command: Command) -> Command:

@@ -1,6 +1,7 @@
 """Text for people: what is wrong, what harm it does, some examples, and the next command to type."""
 
 from collections import defaultdict
+from itertools import groupby
 from typing import TextIO
 
 import click
@@ -30,9 +31,18 @@ def check(scan: Scan, out: TextIO, limit: int | None) -> None:
     for result in scan.results.values():
         if result.outcome is Outcome.found:
             _write_found(result, examples[result.check.id], out)
-        elif result.outcome is Outcome.failed:
-            click.echo(f"{result.check.id} {result.check.name}: could not run. {result.reason}\n", file=out)
+    for reason, failed in groupby(sorted(_failed(scan), key=_reason), key=_reason):
+        names = ", ".join(f"{result.check.id} {result.check.name}" for result in failed)
+        click.echo(wrapped(f"{one_line(reason)} Not checked: {names}.") + "\n", file=out)
     _write_summary(scan, out)
+
+
+def _failed(scan: Scan) -> list[Result]:
+    return [result for result in scan.results.values() if result.outcome is Outcome.failed]
+
+
+def _reason(result: Result) -> str:
+    return str(result.reason)
 
 
 def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
@@ -98,13 +108,13 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
         click.echo(f"{counted(scan.baseline, 'finding')} of the baseline left out.", file=out)
     total = sum(result.count for result in results)
     if scan.verdict is Verdict.incomplete:
-        failed = sum(result.outcome is Outcome.failed for result in results)
-        click.echo(click.style(f"Incomplete: {counted(failed, 'check')} could not run.", fg="red", bold=True), file=out)
+        failed = len(_failed(scan))
+        what = f"{counted(failed, 'check')} could not run" if failed else "every check was skipped"
+        nothing = "" if ran else " Nothing was checked."
+        click.echo(click.style(f"Incomplete: {what}.{nothing}", fg="red", bold=True), file=out)
     elif total:
         click.echo(click.style(f"Drift: {counted(total, 'finding')}.", fg="red", bold=True), file=out)
         if any(not isinstance(result.check.repair, NoRepair) for result in results if result.count):
             click.echo(f"Next: {command(scan.store, 'repair plan', *scan.selected_by)}", file=out)
-    elif not ran:
-        click.echo(click.style("Nothing was checked: every check was skipped.", fg="yellow", bold=True), file=out)
     else:
         click.echo(click.style("Clean.", fg="green", bold=True), file=out)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from holystone.scan.check import Check
 from holystone.scan.parallel import Work
@@ -41,7 +40,7 @@ class Pass:
             with savepoint(connection):
                 for flags, facts in self.relation.suspects(reader(connection), predicates, span):
                     yield Step(self, done, flags, facts)
-        except DBAPIError as error:
+        except (Exception, SystemExit) as error:  # a check may be a plug-in's, and fail in any way
             yield Step(self, done, error=error)
 
 
@@ -53,4 +52,4 @@ class Step:
     done: int
     flags: Sequence[bool] = ()
     facts: Any = None
-    error: DBAPIError | None = None
+    error: BaseException | None = None

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from holystone.scan.check import Check, Level, Severity
@@ -25,6 +25,7 @@ from holystone.scan.sieves.sifting import Sifting, prepared
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 from holystone.store.savepoint import savepoint
+from holystone.store.tables import OF_INSTANCES
 
 _COUNTED = ("instances", "executions")
 """The relations whose rows are counted even where only some instances are looked at."""
@@ -45,12 +46,13 @@ class Verdict(StrEnum):
 
 @dataclass
 class Result:
-    """How one check fared; `reason` says why it was skipped or failed."""
+    """How one check fared; `reason` says why it was skipped or failed, and `error` is what nobody had foreseen."""
 
     check: Check
     outcome: Outcome = Outcome.clean
     count: int = 0
     reason: str | None = None
+    error: BaseException | None = None
 
 
 class Scan:
@@ -65,6 +67,8 @@ class Scan:
     seconds from which a row that lacks another is no race; `jobs` is the number of connections that read at the same
     time, on Linux some of them in processes that are forked for it. Without `sieves` every
     relation looks at all of its rows.
+    `unmatched` is the pattern of `instances` that no instance matches: then nothing is checked, and no check counts as
+    clean.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Scan:
         self.left_out = left_out
         self.baseline = 0
         self.suppressed = 0
+        self.unmatched: str | None = None
         self.coverage = coverage
         self.results = {check.id: Result(check) for check in checks}
         self.scanned = {"instances": 0, "executions": 0, "events": 0}
@@ -108,7 +113,7 @@ class Scan:
     @property
     def verdict(self) -> Verdict:
         outcomes = {result.outcome for result in self.results.values()}
-        if Outcome.failed in outcomes:
+        if Outcome.failed in outcomes or outcomes == {Outcome.skipped}:
             return Verdict.incomplete
         return Verdict.drift if Outcome.found in outcomes else Verdict.clean
 
@@ -124,6 +129,10 @@ class Scan:
 
     def __iter__(self) -> Generator[Finding, None, None]:
         begun = time.monotonic()
+        if self._instances is not None and not self._is_any_matched(self._instances):
+            self.unmatched = self._instances
+            self._fail_all(f"No instance matches {self._instances!r}: nothing was checked.")
+            return
         passes = self._passes()
         only = None if self.coverage is None else self.coverage.instances
         try:
@@ -174,6 +183,23 @@ class Scan:
     def to_run(self) -> list[Check]:
         """Return those of the checks that apply to the store."""
         return [result.check for result in self.results.values() if self._why_not(result.check) is None]
+
+    def _is_any_matched(self, pattern: str) -> bool:
+        """Return whether any row of the store is of an instance whose id matches."""
+        with self.store.snapshot() as connection:
+            return any(
+                connection.execute(
+                    select(table.c.instance_id)
+                    .where(self.store.flavour.matches_glob(table.c.instance_id, pattern))
+                    .limit(1)
+                ).first()
+                for table in OF_INSTANCES
+                if "instance_id" in self.store.columns.get(table.name, ())
+            )
+
+    def _fail_all(self, reason: str) -> None:
+        for result in self.results.values():
+            result.outcome, result.reason = Outcome.failed, reason
 
     def _passes(self) -> Passes:
         """Return each relation with those of its checks that apply to this store."""
@@ -263,18 +289,31 @@ class Scan:
                 self._report(last.relation, step.done, last.total)
             else:
                 for check, suspected in zip(last.checks, step.flags, strict=True):
-                    if suspected and (finding := self._judge(check, last.relation, step.facts)) is not None:
+                    if suspected and (finding := self._judged(check, last.relation, step.facts)) is not None:
                         yield finding
         if last is not None:
             self._report(last.relation, last.total, last.total)
 
-    def _fail(self, relation: Relation[Any], checks: Sequence[Check], error: DBAPIError) -> None:
-        outcome, reason = Outcome.failed, self.store.flavour.explain(error).message
-        if relation.of_store and self.store.flavour.is_refusal(error):
-            # A role that was granted SELECT before holystone made its own tables can still check the store.
-            outcome, reason = Outcome.skipped, reason.rstrip(".")
+    def _fail(self, relation: Relation[Any], checks: Sequence[Check], error: BaseException) -> None:
+        outcome, unforeseen = Outcome.failed, None
+        if isinstance(error, DBAPIError):
+            reason = self.store.flavour.explain(error).message
+            if relation.of_store and self.store.flavour.is_refusal(error):
+                # A role that was granted SELECT before holystone made its own tables can still check the store.
+                outcome, reason = Outcome.skipped, reason.rstrip(".")
+        else:
+            reason, unforeseen = f"{relation.name} could not be read: {type(error).__name__}: {error}", error
         for check in checks:
-            self.results[check.id].outcome, self.results[check.id].reason = outcome, reason
+            result = self.results[check.id]
+            result.outcome, result.reason, result.error = outcome, reason, unforeseen
+
+    def _judged(self, check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
+        """Return the finding of `check` on a suspect row, if any; a check that fails leaves the others as they are."""
+        try:
+            return self._judge(check, relation, facts)
+        except (Exception, SystemExit) as error:
+            self._fail(relation, [check], error)
+            return None
 
     def _reader(self, connection: Connection) -> Reader:
         return Reader(self.store, connection, self._settled_before_ms)

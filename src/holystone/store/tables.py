@@ -144,6 +144,18 @@ kv_delta = Table(
     Column("last_updated_at_ms", BigInteger, nullable=False),
 )
 
+OF_INSTANCES = (
+    instances,
+    executions,
+    history,
+    orchestrator_queue,
+    worker_queue,
+    instance_locks,
+    kv_store,
+    kv_delta,
+)
+"""The tables whose rows are of instances, those that most likely name one first."""
+
 _LATER_COLUMNS = {
     "parent_instance_id",
     "custom_status",

@@ -67,6 +67,13 @@ _FOR_READING = {
 }
 
 
+def _see_all_rows(connection: Any, record: Any) -> None:
+    """Have the server refuse what row security would otherwise filter: hidden rows would read as lost ones."""
+    autocommit, connection.autocommit = connection.autocommit, True
+    connection.execute("SET row_security = off", prepare=False)
+    connection.autocommit = autocommit
+
+
 class PostgreSQL(Flavour):
     name = "postgresql"
     messages = PostgreSQLMessages()
@@ -125,6 +132,7 @@ class PostgreSQL(Flavour):
             connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "holystone"},
         )
         event.listen(engine, "connect", lambda driver, _: postgresql_values.register_loaders(driver))
+        event.listen(engine, "connect", _see_all_rows)
         return engine.execution_options(schema_translate_map={None: self.schema})
 
     @cached_property
@@ -215,6 +223,11 @@ class PostgreSQL(Flavour):
         if state == "42501" and "must be owner" in said:
             return StoreUnavailableError(
                 f"The role has no permission: {said}.", "Run the command as the role that owns the engine's tables."
+            )
+        if state == "42501" and "row-level security" in said:
+            return StoreUnavailableError(
+                f"Rows may be hidden from the role: {said}.",
+                "Run the command as a role with BYPASSRLS, or as one that no policy is for.",
             )
         if state == "42501":
             return StoreUnavailableError(

@@ -97,8 +97,9 @@ class SQLite(Flavour):
 
     @property
     def path(self) -> Path:
+        """The file itself: what the engine has yet to bring into it lies beside it, and not beside a link to it."""
         assert self.target.path is not None
-        return self.target.path
+        return Path(os.path.realpath(self.target.path)) if os.path.islink(self.target.path) else self.target.path
 
     def engine(self, *, read_only: bool) -> Engine:
         # pysqlite's own handling begins no transaction for a SELECT, so two statements would see two
