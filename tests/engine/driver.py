@@ -635,6 +635,20 @@ def carried_keys(context: Any, value: Json) -> Turn:
 
 
 @orchestration
+def remembers(context: Any, value: Json) -> Turn:
+    """Set keys in two executions, wait, and tell what they hold after the event."""
+    if value == 1:
+        context.set_kv_value("kept", "first")
+        context.set_kv_value("overwritten", "first")
+        context.set_custom_status("first")
+        yield context.continue_as_new(2)
+    context.set_kv_value("overwritten", "second")
+    yield context.wait_for_event("go")
+    yield context.schedule_activity("Double", 7)
+    return {key: context.get_kv_value(key) for key in ("kept", "overwritten")}
+
+
+@orchestration
 def statuses(context: Any, value: Json) -> Turn:
     """Set the custom status to each of `value` in turn, None meaning a reset; then wait."""
     for status in value:
@@ -720,11 +734,12 @@ def open_provider(target: str, schema: str | None) -> Any:
     return duroxide.PostgresProvider.connect_with_schema(target, schema)
 
 
-def make_runtime(provider: Any, dispatchers: int = 2) -> Any:
+def make_runtime(provider: Any, dispatchers: int = 2, lease_ms: int | None = None) -> Any:
     """A runtime, not started yet, that knows every orchestration and activity of this file.
 
     Few dispatchers are the default: under contention SQLite turns the engine away as locked, and after a
-    handful of attempts the engine fails the orchestration for good.
+    handful of attempts the engine fails the orchestration for good. `lease_ms` is how long its workers hold what they
+    take, where that is to be other than the engine's own default.
     """
     options = duroxide.RuntimeOptions(
         orchestration_concurrency=dispatchers,
@@ -732,6 +747,7 @@ def make_runtime(provider: Any, dispatchers: int = 2) -> Any:
         dispatcher_poll_interval_ms=20,
         log_level="off",
         worker_node_id="holystone-tests",
+        **({} if lease_ms is None else {"worker_lock_timeout_ms": lease_ms, "session_lock_timeout_ms": lease_ms}),
     )
     runtime = duroxide.Runtime(provider, options)
     for name, function in ACTIVITIES.items():
@@ -1445,6 +1461,109 @@ def halted(bench: Bench) -> None:
     bench.note("halted-victim", "not-started", executions=0)
 
 
+# --- a small population for the judge: instances whose continuations are known
+
+
+JUDGED_EVENTS: list[Json] = [
+    *(
+        ["event", instance, "go"]
+        for instance in (
+            "live-chain",
+            "live-event",
+            "live-fan",
+            "live-keys",
+            "live-parent::sub::2",
+            "live-race",
+            "live-relay",
+            "live-session",
+            "live-status",
+        )
+    ),
+    ["letter", "live-queue", "letters"],
+]
+"""What happens outside afterwards: with it, and with runtimes that take every tag, all instances but one end."""
+
+
+JUDGED_LEASE_MS = 5000
+"""Locks of workers that died lapse this soon, so that a store need not lie about long before it is judged."""
+
+
+@scenario(default=False)
+def judged(bench: Bench) -> None:
+    """Ended in each way, and waiting for each kind of thing."""
+    bench.run("done-work", "Work", 21, "Completed")
+    bench.run("done-failed", "ActivityFails", "broken", "Failed")
+    bench.run("done-parent", "Program", [["child", [["activity", 1]]]], "Completed")
+    bench.note("done-parent::sub::2", "Completed")
+    bench.run("done-chain", "Chain", {"number": 1, "last": 3}, "Completed", executions=3)
+    bench.run("done-pruned", "Chain", {"number": 1, "last": 3}, "Completed", executions=3)
+    bench.client.prune_executions("done-pruned", duroxide.PruneOptions(keep_last=1))
+    bench.note("done-pruned", "Completed", executions=[3])
+    bench.start("done-cancelled", "WaitForGo")
+    bench.await_subscription("done-cancelled")
+    bench.client.cancel_instance("done-cancelled", "not wanted")
+    bench.finish("done-cancelled", "Failed")
+    relay = [["activity", 1], ["again", None], ["key", ["a", "b"]], ["activity", 2], ["event", "go"], ["activity", 3]]
+    waiting: dict[str, tuple[str, Json, int]] = {
+        "live-answered": ("WaitForGo", None, 1),
+        "live-cancelled": ("WaitForGo", None, 1),
+        "live-chain": ("Chain", {"number": 1, "last": 3, "wait": True}, 3),
+        "live-event": ("WorkThenWait", None, 1),
+        "live-fan": ("Program", [["all", [["tagged"], ["activity", 1], ["event", "go"]]], ["activity", 2]], 1),
+        "live-keys": ("Remembers", 1, 2),
+        "live-race": ("RaceWonByEvent", None, 1),
+        "live-relay": ("Relay", {"legs": relay}, 2),
+        "live-session": ("Program", [["in session", "s"], ["event", "go"], ["in session", "s"]], 1),
+        "live-status": ("Statuses", ["one", "two"], 1),
+    }
+    for instance, (name, value, _) in waiting.items():
+        bench.start(instance, name, value)
+    bench.start("live-parent", "ParentOfWaiting")
+    bench.start("live-queue", "DequeueTwo")
+    bench.start("live-tagged", "Relay", {"legs": [["tagged", 1], ["activity", 2]]})
+    bench.start("live-far", "Timer", 30 * DAY_MS)
+    bench.client.enqueue_event("live-queue", "letters", "one")
+    for instance, (_, _, executions) in waiting.items():
+        bench.await_subscription(instance, executions)
+        bench.note_running(instance, executions)
+    bench.await_subscription("live-parent::sub::2")
+    bench.await_event("live-queue", "QueueSubscribed", count=2)
+    bench.await_event("live-fan", "ActivityCompleted")
+    bench.await_event("live-tagged", "ActivityScheduled")
+    bench.await_event("live-far", "TimerCreated")
+    for instance in ("live-parent", "live-parent::sub::2", "live-queue", "live-tagged", "live-far"):
+        bench.note_running(instance)
+
+
+@scenario("leaving", default=False)
+def judged_in_flight(bench: Bench) -> None:
+    """Locked by a runtime that dies, or waiting for a timer that fires once it is dead."""
+    bench.start("live-timer", "Relay", {"legs": [["activity", 1], ["timer", 4000], ["activity", 2]]})
+    bench.await_event("live-timer", "TimerCreated")
+    bench.note_running("live-timer")
+    bench.start("held-activity", "HangInActivity", None)
+    HOLD.await_entry("held-activity")
+    bench.note_running("held-activity")
+    bench.start("held-turn", "HangInTurn", "later")
+    bench.await_subscription("held-turn")
+    bench.client.raise_event("held-turn", "go", None)
+    HOLD.await_entry("held-turn")
+    bench.note_running("held-turn")
+    bench.start("held-between", "BetweenHeld", 1)
+    HOLD.await_entry("held-between")
+    bench.note("held-between", "ContinuedAsNew", live=True)
+
+
+@scenario("stopped", default=False)
+def judged_queued(bench: Bench) -> None:
+    """Messages that nobody has taken yet."""
+    bench.client.raise_event("live-answered", "go", "answer")
+    bench.client.cancel_instance("live-cancelled", "not taken yet")
+    bench.client.raise_event("done-work", "go", "too late")
+    bench.start("new-work", "Work", 1)
+    bench.note("new-work", "not-started", live=True, executions=0)
+
+
 # --- commands
 
 
@@ -1457,13 +1576,14 @@ def workload(target: str, schema: str | None, only: list[str]) -> Json:
     provider = open_provider(target, schema)
     bench = Bench(target, schema or "public", PatientClient(duroxide.Client(provider)))
     by_phase = {phase: [one for one in chosen if one.phase == phase] for phase in PHASES}
+    lease_ms = JUDGED_LEASE_MS if SCENARIOS["judged"] in chosen else None
     if by_phase["running"]:
-        runtime = make_runtime(provider)
+        runtime = make_runtime(provider, lease_ms=lease_ms)
         runtime.start()
         run_together(bench, by_phase["running"])
         runtime.shutdown(100)
     if by_phase["leaving"]:
-        runtime = make_runtime(provider, dispatchers=HELD + 1)
+        runtime = make_runtime(provider, dispatchers=HELD + 1, lease_ms=lease_ms)
         runtime.start()
         run_in_turn(bench, by_phase["leaving"])
         leave(runtime)

@@ -1,0 +1,204 @@
+"""The procedure: a store is damaged, checked, repaired; the engine goes on with both copies; the laws decide."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import psycopg
+
+from judge import laws, treatment
+from judge.bench import Bench
+from judge.damages import Damage, Rows, statements
+from judge.evidence import without_evidence
+from judge.laws import Outcome
+from judge.stores import Place, Stores
+from judge.treatment import Repaired, Verdict
+
+QUICK = (1.2, 5.0)
+PATIENT = (3.0, 12.0)
+"""How many seconds the engine may do nothing before it counts as done, and how many it has in all."""
+ORIGINALS = 4
+PENDING = 24
+
+
+@dataclass
+class Case:
+    """One damaged store and what came of it."""
+
+    damages: tuple[Damage, ...]
+    refused: str | None = None
+    verdict: Verdict | None = None
+    repaired: Repaired | None = None
+    noticed: bool | None = None
+    broken: dict[str, list[str]] = field(default_factory=dict)
+    """By law, what breaks it."""
+    excused: str | None = None
+    tells: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        verdict, repaired = self.verdict, self.repaired
+        return {
+            "damages": [one.as_json() for one in self.damages],
+            "refused": self.refused,
+            "said": verdict and verdict.said,
+            "findings": verdict and dict(verdict.findings),
+            "reason": verdict and verdict.reason,
+            "fault": (verdict and verdict.fault) or (repaired and repaired.fault),
+            "changed": dict(repaired.changed) if repaired else {},
+            "right": dict(repaired.right) if repaired else {},
+            "changes": repaired.changes if repaired else [],
+            "refusal": repaired and repaired.refusal,
+            "noticed": self.noticed,
+            "broken": self.broken,
+            "excused": self.excused,
+            "tells": self.tells,
+        }
+
+
+@dataclass
+class Played:
+    """A store that the engine is going on with, and a copy of it from which it deletes."""
+
+    stood: Future[Any]
+    played: Future[Any]
+    places: tuple[Place, Place]
+
+    def outcome(self) -> Outcome:
+        return Outcome(self.stood.result(), self.played.result())
+
+
+class Court:
+    """Judges damages on one flavour of store."""
+
+    def __init__(self, stores: Stores, *, sample: float = 0.2) -> None:
+        treatment.share_statements()
+        self.stores = stores
+        self.sample = sample
+        self.original = stores.original
+        self.rows: Rows = self.original.rows()
+        self.bench = Bench([row["instance_id"] for row in self.rows["instances"]] + ["new-work"])
+
+    def close(self) -> None:
+        self.bench.close()
+
+    @cached_property
+    def right(self) -> Outcome:
+        """What the engine does with the original, each time alike."""
+        places = [self.stores.copy(self.original) for _ in range(ORIGINALS)]
+        outcomes = [one.outcome() for one in [self._play(place, QUICK) for place in places]]
+        if len({one.comparable() for one in outcomes}) > 1:
+            raise AssertionError(f"the engine does not do the same twice: {laws.differs(outcomes[0], outcomes[1])}")
+        self.later: Rows = places[0].rows()
+        return outcomes[0]
+
+    def judge(self, chosen: Iterable[tuple[Damage, ...]], patience: tuple[float, float] = QUICK) -> Iterator[Case]:
+        """Yield a case for each tuple of damages, in their order."""
+        pending: list[Iterator[Case | None]] = []
+        for damages in chosen:
+            one = self._steps(Case(damages), patience)
+            next(one)
+            pending.append(one)
+            if len(pending) > PENDING:
+                yield from _ended(pending.pop(0))
+        for one in pending:
+            yield from _ended(one)
+
+    def _steps(self, case: Case, patience: tuple[float, float]) -> Iterator[Case | None]:
+        """Treat a store and hand it to the engine; go on once others are treated, and yield the case."""
+        right = self.right
+        damaged = self.stores.copy(self.original)
+        played: Played | None = None
+        better: Played | None = None
+        try:
+            touched = damaged.execute(statements(case.damages))
+            case.refused = None if touched else "nothing was touched"
+        except (sqlite3.Error, psycopg.Error, OverflowError) as error:
+            case.refused = str(error).splitlines()[0][:200]
+        if case.refused is None:
+            case.verdict = treatment.examine(damaged)
+            repaired_place = None
+            if not case.verdict.clean:
+                case.repaired, repaired_place = self._repaired(damaged)
+            if case.verdict.clean or repaired_place or random.random() < self.sample:
+                played = self._play(damaged, patience)
+            if repaired_place is not None:
+                better = self._play(repaired_place, patience)
+        yield None
+        if played is not None:
+            self._decide(case, right, played.outcome(), None if better is None else better.outcome())
+        for place in {damaged, *(place for one in (played, better) if one is not None for place in one.places)}:
+            self.stores.drop(place)
+        yield case
+
+    def _repaired(self, damaged: Place) -> tuple[Repaired, Place | None]:
+        place = self.stores.copy(damaged)
+        repaired = treatment.repair(place, self.rows)
+        if repaired.changed:
+            return repaired, place
+        self.stores.drop(place)
+        return repaired, None
+
+    def _play(self, place: Place, patience: tuple[float, float]) -> Played:
+        other = self.stores.copy(place)
+        return Played(self.bench.delete(other), self.bench.play(place, *patience), (place, other))
+
+    def _decide(self, case: Case, right: Outcome, damaged: Outcome, repaired: Outcome | None) -> None:
+        assert case.verdict is not None
+        differences = laws.differs(right, damaged)
+        case.noticed = bool(differences)
+        case.tells = differences[:6]
+        if repaired is not None and (worse := laws.worse(right, damaged, repaired)):
+            case.broken["safe"] = worse
+        if case.verdict.clean and differences:
+            case.excused = without_evidence(case.damages)
+            if case.excused is None:
+                case.broken["clean"] = differences
+
+    def confirmed(self, suspects: Sequence[Case]) -> list[Case]:
+        """Return the cases that break the same law again, in the same way, with more patience."""
+        again = self.judge([case.damages for case in suspects], PATIENT)
+        both = [_common(case, other) for case, other in zip(suspects, again, strict=True)]
+        return [case for case in both if case.broken]
+
+    def shrunk(self, failures: Sequence[Case]) -> list[Case]:
+        """Return the cases, each with as few of its damages as break the same law."""
+        smaller = list(failures)
+        while tries := [(number, fewer) for number, case in enumerate(smaller) for fewer in _fewer(case)]:
+            again = list(self.judge([fewer for _, fewer in tries], PATIENT))
+            before = list(smaller)
+            for (number, _), case in zip(tries, again, strict=True):
+                if case.broken.keys() & before[number].broken.keys():
+                    smaller[number] = case
+            if smaller == before:
+                break
+        return smaller
+
+
+def _ended(steps: Iterator[Case | None]) -> Iterator[Case]:
+    case = next(steps)
+    assert case is not None
+    yield case
+
+
+def _common(case: Case, other: Case) -> Case:
+    """The case with what broke a law both times."""
+    for law in list(case.broken):
+        both = [line for line in case.broken[law] if line in other.broken.get(law, ())]
+        if both:
+            case.broken[law] = both
+        else:
+            del case.broken[law]
+    return case
+
+
+def _fewer(case: Case) -> Iterator[tuple[Damage, ...]]:
+    """All but one of a case's damages, in each way."""
+    if len(case.damages) > 1:
+        for number in range(len(case.damages)):
+            yield tuple(one for index, one in enumerate(case.damages) if index != number)

@@ -1,0 +1,129 @@
+"""The two laws: what the engine does on a store that was repaired, or called clean, against what it does otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ENDED = ("Completed", "Failed")
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a store: as it stood, and after the engine went on with it."""
+
+    stood: Answer
+    """What `player.delete` answers."""
+    played: Answer
+    """What `player.play` answers."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the engine could not even open the store."""
+        return "failed" in self.stood or "failed" in self.played
+
+    def status(self, moment: str, instance: str) -> Mapping[str, Any]:
+        answer: Answer = getattr(self, moment)
+        found: Mapping[str, Any] = answer.get("instances", {}).get(instance, {"status": "NotFound"})
+        return found
+
+    def said(self, moment: str, instance: str) -> str:
+        return str(self.status(moment, instance)["status"])
+
+    def instances(self) -> set[str]:
+        return {*self.stood.get("instances", ()), *self.played.get("instances", ())}
+
+    def runs(self, activity: str) -> int:
+        return int(self.played.get("runs", {}).get(activity, 0))
+
+    def comparable(self) -> str:
+        """All that is compared, as text."""
+        played = {key: value for key, value in self.played.items() if key not in ("seconds", "refused")}
+        return json.dumps([self.stood, played], sort_keys=True)
+
+
+def worse(original: Outcome, unrepaired: Outcome, repaired: Outcome) -> list[str]:
+    """In what the repaired store is behind the unrepaired one; the original's outcome is always right."""
+    if unrepaired.failed or repaired.failed:
+        return ["the engine cannot open the repaired store"] if repaired.failed and not unrepaired.failed else []
+    found = []
+    for instance in sorted(unrepaired.instances() | repaired.instances()):
+        for moment in ("stood", "played"):
+            was, now = unrepaired.status(moment, instance), repaired.status(moment, instance)
+            if now == was or now == original.status(moment, instance):
+                continue
+            if behind(was, now, original.status(moment, instance)):
+                found.append(f"{instance} {moment}: {brief(was)} became {brief(now)}")
+    runs = {*repaired.played.get("runs", ())}
+    for activity in sorted(runs):
+        if repaired.runs(activity) > max(unrepaired.runs(activity), original.runs(activity)):
+            found.append(f"{activity} ran {repaired.runs(activity)} times, not {unrepaired.runs(activity)}")
+    if unrepaired.played["probe"] and not repaired.played["probe"]:
+        found.append("a fresh orchestration does not run any more")
+    for moment in ("stood", "played"):
+        may = {*getattr(unrepaired, moment)["deleted"], *getattr(original, moment)["deleted"]}
+        for instance in sorted({*getattr(repaired, moment)["deleted"]} - may):
+            if unrepaired.said(moment, instance) not in ENDED and unrepaired.said(moment, instance) != "NotFound":
+                found.append(f"{instance} {moment}: can be deleted now, is {unrepaired.said(moment, instance)}")
+    return found
+
+
+def behind(was: Mapping[str, Any], now: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Whether an instance is worse off: not ended where it would have, ended otherwise, or gone.
+
+    What the damage alone made fail need not fail: that it still waits is no worse.
+    """
+    if was["status"] == "Failed" != right["status"] and now["status"] == "Running":
+        return False
+    if was["status"] in ENDED:
+        return any(was.get(what) != now.get(what) for what in ("status", "output", "error"))
+    if was["status"] == "Running":
+        # What it waits for may come now, but only as it should have come.
+        if now["status"] in ENDED:
+            return any(right.get(what) != now.get(what) for what in ("status", "output", "error"))
+        return now["status"] != "Running" or lost(was, now, right)
+    return False
+
+
+def lost(was: Mapping[str, Any], now: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Whether a status text or a key that was right is not there any more."""
+    if was.get("custom_status") == right.get("custom_status") != now.get("custom_status"):
+        return True
+    keys = right.get("keys") or {}
+    return any(
+        (was.get("keys") or {}).get(key) == value != (now.get("keys") or {}).get(key) for key, value in keys.items()
+    )
+
+
+def differs(original: Outcome, outcome: Outcome) -> list[str]:
+    """In what the engine does otherwise on a store than on the original."""
+    if outcome.failed:
+        return [f"the engine cannot open it: {outcome.stood.get('failed') or outcome.played.get('failed')}"]
+    found = []
+    for instance in sorted(original.instances() | outcome.instances()):
+        for moment in ("stood", "played"):
+            right, now = original.status(moment, instance), outcome.status(moment, instance)
+            if right != now:
+                found.append(f"{instance} {moment}: {brief(now)}, not {brief(right)}")
+    for activity in sorted({*original.played["runs"], *outcome.played["runs"]}):
+        if original.runs(activity) != outcome.runs(activity):
+            found.append(f"{activity} ran {outcome.runs(activity)} times, not {original.runs(activity)}")
+    if original.played["probe"] and not outcome.played["probe"]:
+        found.append("a fresh orchestration does not run")
+    for moment in ("stood", "played"):
+        right_ones, now_ones = {*getattr(original, moment)["deleted"]}, {*getattr(outcome, moment)["deleted"]}
+        if right_ones != now_ones:
+            lacks, more = sorted(right_ones - now_ones), sorted(now_ones - right_ones)
+            found.append(f"{moment}: cannot be deleted {lacks}, can be deleted {more}")
+    return found
+
+
+def brief(status: Mapping[str, Any]) -> str:
+    """A status in a few words."""
+    rest = [
+        f"{what}={status[what]!r}"[:70] for what in ("output", "error", "custom_status", "keys") if status.get(what)
+    ]
+    return " ".join([str(status["status"]), *rest])

@@ -1,0 +1,161 @@
+"""What holystone says of a store, and what it makes of it: checked at deep, and repaired as far as that is safe."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine
+
+from holystone.errors import HolystoneError
+from holystone.mend.apply import apply_plan
+from holystone.mend.change import Change
+from holystone.mend.plan import make_plan
+from holystone.mend.repair import Safety
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Check, Level
+from holystone.scan.scan import Scan
+from holystone.store import Store
+from holystone.store.flavours.postgresql import PostgreSQL
+from holystone.store.flavours.sqlite import SQLite
+from judge.stores import KEYS, Place, Row
+
+PASSES = 5
+RACE_WINDOW = 1
+SAME_TIME_MS = 5000
+
+
+def share_statements() -> None:
+    """Have all stores of a flavour keep the words of their statements together.
+
+    To put them together takes longer than to run them, and the judge opens each store but once.
+    """
+    for flavour in (SQLite, PostgreSQL):
+        flavour.engine = _sharing(flavour.engine)  # type: ignore[method-assign]
+
+
+def _sharing(make: Callable[..., Engine]) -> Callable[..., Engine]:
+    kept: list[Engine] = []
+
+    def engine(flavour: Any, *, read_only: bool) -> Engine:
+        made = make(flavour, read_only=read_only)
+        kept.append(made) if not kept else None
+        made.dialect, made._compiled_cache = kept[0].dialect, kept[0]._compiled_cache
+        return made
+
+    return engine
+
+
+@dataclass
+class Verdict:
+    """What was said of a store: the verdict or the error, and the number of findings by check."""
+
+    said: str
+    findings: Counter[str] = field(default_factory=Counter)
+    reason: str | None = None
+    fault: str | None = None
+    """The traceback, where holystone broke down."""
+
+    @property
+    def clean(self) -> bool:
+        return self.said == "clean"
+
+
+@dataclass
+class Repaired:
+    """What was changed, by check, and how much of it is now as it was before the damage."""
+
+    changed: Counter[str] = field(default_factory=Counter)
+    right: Counter[str] = field(default_factory=Counter)
+    changes: list[str] = field(default_factory=list)
+    refusal: str | None = None
+    fault: str | None = None
+
+
+def every_check() -> list[Check]:
+    """All checks of the catalogue."""
+    return select_checks(Level.deep)
+
+
+def examine(place: Place) -> Verdict:
+    """Check a store at the deepest level."""
+    try:
+        with closing(Store.open(place.target, place.schema, read_only=True)) as store:
+            scan = Scan(store, every_check(), level=Level.deep, race_window=RACE_WINDOW)
+            found = Counter(finding.check.id for finding in scan)
+            reasons = sorted({result.reason for result in scan.results.values() if result.reason})
+            return Verdict(str(scan.verdict), found, "; ".join(reasons)[:300] or None)
+    except HolystoneError as error:
+        return Verdict("refused", reason=str(error)[:300])
+    except Exception:
+        return Verdict("fault", fault=traceback.format_exc(limit=-4))
+
+
+def repair(place: Place, original: dict[str, list[Row]]) -> Repaired:
+    """Repair a store as far as that is safe, until nothing is left to do; compare the changes with the original."""
+    repaired = Repaired()
+    made: list[Change] = []
+
+    def passes(store: Store) -> None:
+        for _ in range(PASSES):
+            plan = make_plan(store, every_check(), race_window=RACE_WINDOW)
+            report = apply_plan(store, plan)
+            skipped = [change for change, _ in report.skipped]
+            made.extend(one for one in plan.changes if one.safety == Safety.safe and one not in skipped)
+            if not report.applied:
+                break
+
+    _attempt(place, repaired, passes)
+    tables = {change.table for change in made} & {*KEYS}
+    before = {table: {_key(table, row): row for row in rows} for table, rows in original.items()}
+    after = {table: {_key(table, row): row for row in rows} for table, rows in place.rows(tables).items()}
+    for change in made:
+        repaired.changed[change.check] += 1
+        if _is_right(change, before, after):
+            repaired.right[change.check] += 1
+        new = None if change.after is None else dict(change.after)
+        repaired.changes.append(f"{change.check} {change.repair}: {change.table} {dict(change.key)} -> {new}"[:300])
+    return repaired
+
+
+def _attempt(place: Place, repaired: Repaired, act: Callable[[Store], None]) -> None:
+    try:
+        with closing(Store.open(place.target, place.schema)) as store:
+            act(store)
+    except HolystoneError as error:
+        repaired.refusal = str(error)[:300]
+    except Exception:
+        repaired.fault = traceback.format_exc(limit=-4)
+
+
+Keyed = dict[str, dict[tuple[str, ...], Row]]
+
+
+def _key(table: str, row: Row) -> tuple[str, ...]:
+    return tuple(str(row.get(column)) for column in KEYS[table])
+
+
+def _is_right(change: Change, before: Keyed, after: Keyed) -> bool:
+    """Whether the row is now as it was before the damage, in the columns that the change wrote."""
+    if change.table not in KEYS or not set(KEYS[change.table]) <= set(change.key):
+        return False
+    key = _key(change.table, change.key)
+    was, now = before[change.table].get(key), after[change.table].get(key)
+    if was is None or now is None:
+        return was is now
+    columns = (change.after or was).keys()
+    return all(_same(was.get(column), now.get(column)) for column in columns)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same; of two times, whether they are about the same."""
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return abs((one - other).total_seconds()) * 1000 < SAME_TIME_MS
+    if isinstance(one, int) and isinstance(other, int) and min(one, other) > 10**12:
+        return abs(one - other) < SAME_TIME_MS
+    return bool(one == other)
