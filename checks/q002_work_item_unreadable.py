@@ -27,23 +27,28 @@ CHECK = Check(
     message="the engine cannot take it: {observed[work_item]}",
     asserts=(
         "work_item is one JSON object with one field, the kind of the message, which holds an object with all fields "
-        "of that kind: ActivityExecute in worker_queue, any other kind in orchestrator_queue."
+        "of that kind: ActivityExecute in worker_queue, any other kind in orchestrator_queue. It is read as strictly "
+        "as the engine reads it, in orchestrator_queue of PostgreSQL through JSONB."
     ),
     harm=(
-        "In worker_queue on SQLite, and in orchestrator_queue on PostgreSQL where it is no JSON, each fetch fails at "
-        "it: no worker, or no orchestration, gets anything any more. A message of another kind in worker_queue ends a "
-        "worker each time that it is fetched. Elsewhere it stops its own instance, or is thrown away in silence with "
-        "whatever it had to say."
+        "In worker_queue on SQLite, and in orchestrator_queue on PostgreSQL where no JSONB can hold it (it is no "
+        "JSON, or it holds a NUL), each fetch fails at it: no worker, or no orchestration, gets anything any more. A "
+        "message of another kind in worker_queue ends a worker each time that it is fetched. Elsewhere it stops its "
+        "own instance, or is thrown away in silence with whatever it had to say."
     ),
     how_to_look={
         "sqlite": _DIAGNOSIS.replace("UNREADABLE", "NOT json_valid(q.work_item)"),
         "postgresql": _DIAGNOSIS.replace("UNREADABLE", "q.work_item !~ '^\\{.*\\}\\s*\\}$'"),
     },
     false_alarms=(
-        "None is known. A kind that this version does not know may be of a newer engine and is passed over. The query "
+        "None is known. A kind that this version does not know may be of a newer engine and is passed over. A kind of "
+        "failure that engines before 0.1.10 wrote is reported once a newer engine has upgraded the store. The query "
         "does not know which fields each kind has: what the check says of a message tells."
     ),
-    example="A work_item was edited by hand and cut off; a row was copied into the wrong queue.",
+    example=(
+        "A work_item was edited by hand and cut off; a row was copied into the wrong queue; an instance was cancelled "
+        "on PostgreSQL for a reason that holds a NUL."
+    ),
     repair="park-message",
     questions=frozenset({Evidence.queue, Evidence.turn}),
 )

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from holystone.errors import RecordError
 from holystone.store.compact_json import write
-from holystone.store.error_details import DETAILS
+from holystone.store.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
 from holystone.store.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, in_words, read_object
 
 WORK_ITEM_SHAPES: Mapping[str, Shape] = {
@@ -110,6 +110,19 @@ class WorkItem:
         """
         named = self.fields.get("parent_instance" if self.kind.startswith("SubOrch") else "instance")
         return named if isinstance(named, str) else None
+
+    @property
+    def unknown(self) -> str | None:
+        """The kind, or else the kind of failure, that the newest engine known here cannot read; None where it can."""
+        if self.kind not in WORK_ITEM_SHAPES:
+            return self.kind
+        has_details = "details" in WORK_ITEM_SHAPES[self.kind]
+        return ERROR_DETAILS.unknown(self.fields["details"]) if has_details else None
+
+    @property
+    def was_removed(self) -> bool:
+        """Whether older engines wrote what is unknown: newer ones cannot read it any more."""
+        return self.unknown in REMOVED_KINDS
 
     @property
     def is_for_worker(self) -> bool:

@@ -10,11 +10,12 @@ from sqlalchemy import select
 from holystone.errors import RecordError
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key
+from holystone.scan.relations.upgrades import is_upgraded
 from holystone.store.engine_version import REAL_IDS_IN_FAILURES, engine_version
 from holystone.store.event import Event
 from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, TERMINAL, known_type
 from holystone.store.references import CANCELLING, REFERS_TO
-from holystone.store.tables import executions, instances
+from holystone.store.tables import instances
 
 KNOWN = "one that this version knows"
 _KEY = ("instance_id", "execution_id", "event_id")
@@ -163,14 +164,9 @@ def _read(reader: Reader, event_data: Any) -> tuple[Event | None, str | None]:
         event = Event.from_json(event_data)
     except RecordError as error:
         return None, error.why
-    if event.was_removed and _is_upgraded(reader):
+    if event.was_removed and is_upgraded(reader):
         return event, f"newer engines do not know {event.unknown!r} any more"
-    return event, None if reader.flavour.survives(event_data) else "it holds a character that no JSONB can"
-
-
-def _is_upgraded(reader: Reader) -> bool:
-    """Return whether an engine from 0.1.17 on has migrated the store: each kind that was removed had gone by then."""
-    return "duroxide_version_major" in reader.store.columns[executions.name]
+    return event, None if reader.flavour.survives(event_data) else "it holds what no JSONB can"
 
 
 def _harms(reader: Reader, row: Any, last: EventRow, event: Event | None) -> str | None:

@@ -16,6 +16,7 @@ from holystone.scan.event_text import last_event_ends
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations.upgrades import is_upgraded
 from holystone.store.events import RUNNING, TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history, instances, orchestrator_queue, worker_queue
@@ -214,7 +215,7 @@ class QueueFacts:
     @property
     def known(self) -> bool:
         """A message of a kind that this version knows, in the right queue; a newer engine has others."""
-        return self.item is not None and self.item.kind in WORK_ITEM_SHAPES
+        return self.item is not None and self.item.unknown is None
 
     def observed(self, column: str) -> Any:
         if column == "work_item":
@@ -294,14 +295,19 @@ class QueueRelation(Relation[F]):
     @abstractmethod
     def facts(self, reader: Reader, row: Any) -> F: ...
 
-    def _read(self, text: Any) -> tuple[WorkItem | None, str | None]:
-        """Return the message, or else what is the matter with it, in a few words."""
+    def _read(self, reader: Reader, text: Any) -> tuple[WorkItem | None, str | None]:
+        """Return the message, or else what is the matter with it, in a few words.
+
+        What newer engines cannot read any more is a fault only once one of those has upgraded the store.
+        """
         try:
-            item = WorkItem.from_json(text)
+            item = reader.flavour.messages.read(text, for_worker=self.is_for_worker)
         except RecordError as error:
             return None, _printable(error.why)
         if item.kind in WORK_ITEM_SHAPES and item.is_for_worker != self.is_for_worker:
             return None, f"{item.kind} in {self.table.name}"
+        if item.was_removed and is_upgraded(reader):
+            return None, f"newer engines do not know {item.unknown!r} any more"
         return item, None
 
 
@@ -327,7 +333,7 @@ class Messages(QueueRelation[MessageFacts]):
         return MessageSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> MessageFacts:
-        item, fault = self._read(row.work_item)
+        item, fault = self._read(reader, row.work_item)
         dead = row.instance_absent and item is not None and _is_dead(reader, row, item)
         stray = not row.answers and item is not None and _is_stray(reader, row, item)
         columns = {"instance_id": row.instance_id}
@@ -356,7 +362,7 @@ def _is_to_be(reader: Reader, instance_id: str) -> bool:
         select(queue.c.work_item).where(queue.c.instance_id == instance_id, starts)
     ).scalars():
         try:
-            if WorkItem.from_json(text).kind in STARTING:
+            if reader.flavour.messages.read(text, for_worker=False).kind in STARTING:
                 return True
         except RecordError:
             continue
@@ -397,7 +403,7 @@ class WorkerItems(QueueRelation[WorkerItemFacts]):
         return WorkerItemSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> WorkerItemFacts:
-        item, fault = self._read(row.work_item)
+        item, fault = self._read(reader, row.work_item)
         columns = {column: getattr(row, column) for column in (*IDENTITY, *ROUTING)}
         fate = OUTSTANDING
         if row.in_doubt and item is not None and item.kind in WORK_ITEM_SHAPES:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from sqlalchemy import ColumnElement, Text, and_, case, cast, false, literal, not_, or_, true
 
 from holystone.store.fields import Field
-from holystone.store.work_item import WORK_ITEM_SHAPES
+from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
 
 Item = ColumnElement[str]
 """A column work_item."""
@@ -15,14 +15,18 @@ Value = ColumnElement[str] | ColumnElement[int]
 
 
 class Messages(ABC):
-    """Conditions on a message that are quick, and never wrongly yes where the engine wrote it.
+    """What the engine reads in a message, and conditions on its text, which are quick and never wrongly yes.
 
     Each may say no where the answer is yes: to what others wrote with spaces or in another order, and to odd escapes.
-    So they find suspects only, and a finding rests on what `WorkItem.from_json` reads. None is ever NULL.
+    So they find suspects only, and a finding rests on what `read` returns. None is ever NULL.
     """
 
     colons: ClassVar[Sequence[str]]
     """What may stand between a field's name and its value."""
+
+    def read(self, text: object, *, for_worker: bool) -> WorkItem:
+        """Return the message that the engine reads in a queue's work_item; RecordError says why it reads none."""
+        return WorkItem.from_json(text)
 
     @abstractmethod
     def is_kind(self, item: Item, kind: str) -> ColumnElement[bool]:
@@ -41,6 +45,10 @@ class Messages(ABC):
         """Return whether the message is JSON."""
 
     @abstractmethod
+    def is_whole(self, item: Item, kind: str) -> ColumnElement[bool]:
+        """Return whether a message of this kind, whose fields hold what they should, has each of them once."""
+
+    @abstractmethod
     def holds(self, item: Item, kind: str, name: str, field: Field) -> ColumnElement[bool]:
         """Return whether the field of a message of this kind holds what it should; only asked where it is JSON."""
 
@@ -54,8 +62,9 @@ class Messages(ABC):
         for kind in kinds:
             shape = WORK_ITEM_SHAPES[kind]
             held = [self.holds(item, kind, name, field) for name, field in shape.items()]
-            # As CASE, for no JSON function may be asked about what is no JSON.
-            readable.append((self.is_kind(item, kind), case((self.is_json(item), _surely(and_(*held))), else_=false())))
+            # As CASE, for no JSON function may be asked about what is no JSON, nor what follows about odd fields.
+            whole = case((_surely(and_(*held)), _surely(self.is_whole(item, kind))), else_=false())
+            readable.append((self.is_kind(item, kind), case((self.is_json(item), whole), else_=false())))
         return case(*readable, else_=false())
 
     def says(self, item: Item, name: str, value: Value) -> ColumnElement[bool]:

@@ -1,9 +1,16 @@
 """What PostgreSQL can tell about the text of a message; by patterns, for a cast of what is no JSON ends a statement."""
 
-from sqlalchemy import BigInteger, ColumnElement, Text, and_, cast, func, literal, not_, or_
+from functools import reduce
+from operator import add
 
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, case, cast, func, literal, not_, or_
+from sqlalchemy.dialects.postgresql import JSONB
+
+from holystone.errors import RecordError
 from holystone.store.fields import NUMBER, PAIRS, TEXT, Field
 from holystone.store.flavours.messages import Item, Messages
+from holystone.store.flavours.postgresql_jsonb import printed
+from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
 
 # A text with a \u escape is left to the reader: half of a surrogate pair is written as one, too.
 _TEXT = r'"([^"\\[:cntrl:]]|\\["\\/bfnrt])*"'
@@ -28,9 +35,31 @@ class PostgreSQLMessages(Messages):
     def quoted(self, value: ColumnElement[str]) -> ColumnElement[str]:
         return cast(func.to_json(value), Text)
 
+    def read(self, text: object, *, for_worker: bool) -> WorkItem:
+        """Return the message as JSONB hands it to a turn; a worker gets its text as it is."""
+        if for_worker or not isinstance(text, str):
+            return WorkItem.from_json(text)
+        try:
+            said = printed(text)
+        except ValueError as error:
+            WorkItem.from_json(text)  # says where it is no JSON
+            raise RecordError(f"The message cannot be fetched: {error}.", str(error)) from None
+        return WorkItem.from_json(said)
+
     def is_json(self, item: Item) -> ColumnElement[bool]:
         """Return whether it is JSON without nested objects: those of failures are left to the reader."""
-        return item.regexp_match(_FLAT)
+        # The pattern would also take a text that ends at a comma.
+        return and_(item.regexp_match(_FLAT), func.right(item, 2) == "}}")
+
+    def is_whole(self, item: Item, kind: str) -> ColumnElement[bool]:
+        """Return whether no field stands there twice: JSONB would print it once.
+
+        It puts a space after each colon and comma, and there are two of both for each field.
+        """
+        again = cast(cast(item, JSONB), Text)
+        fields = [case((self.contains(item, literal(f'"{name}":')), 2), else_=0) for name in WORK_ITEM_SHAPES[kind]]
+        spaces = reduce(add, fields)
+        return or_(item == again, func.length(again) - func.length(item) == spaces)
 
     def number(self, item: Item, kind: str, name: str) -> ColumnElement[int]:
         return cast(func.substring(item, rf'"{name}": ?([0-9]{{1,18}})[,}}]'), BigInteger)

@@ -1,0 +1,54 @@
+"""Each flavour of the engine reads messages in its own way, and Q002 tells of those that it cannot read in that way."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from catalogue.conftest import Prepare
+from catalogue.sources import EVERY_CHECK
+from conftest import FLAVOURS, Flavour
+from engine.test_decoding_messages import message
+from holystone.demo.scribe import Scribe, started
+from holystone.scan.scan import Scan
+from holystone.store.tables import orchestrator_queue
+
+REMOVED = {"kind": "UnregisteredActivity", "resource": "r", "message": None}
+TEXTS: dict[str, tuple[str, set[str]]] = {
+    "nul": (json.dumps({"CancelInstance": {"instance": "nul", "reason": "\0"}}), {"postgresql"}),
+    "twice": ('{"CancelInstance":{"instance":"twice","reason":"r","reason":"r"}}', {"sqlite"}),
+    "number-of-jsonb": (
+        '{"TimerFired":{"instance":"number-of-jsonb","execution_id":1e0,"id":7,"fire_at_ms":7}}',
+        {"sqlite"},
+    ),
+    "odd-details": (
+        json.dumps(message("ActivityFailed", instance="odd-details", details={"Application": {"kind": "Panicked"}})),
+        {"sqlite", "postgresql"},
+    ),
+    "beyond-64-bits": (
+        '{"TimerFired":{"instance":"beyond-64-bits","execution_id":1,"id":18446744073709551616,"fire_at_ms":7}}',
+        {"sqlite", "postgresql"},
+    ),
+    "cut-off": ('{"CancelInstance":{"instance":"cut-off","reason":"r", ', {"sqlite", "postgresql"}),
+    "removed": (
+        json.dumps(message("ActivityFailed", instance="removed", details={"Configuration": REMOVED})),
+        {"sqlite", "postgresql"},
+    ),
+    "newer": (json.dumps(message("ActivityFailed", instance="newer", details={"Quota": {"left": 0}})), set()),
+}
+"""Instance -> a message for it, and the flavours whose engine cannot read that."""
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_they_are_reported_where_the_engine_cannot_read_them(flavour: Flavour, prepare: Prepare) -> None:
+    def write(scribe: Scribe) -> None:
+        for name, (text, _) in TEXTS.items():
+            scribe.execution(name, started())
+            row = scribe.message(name, {"CancelInstance": {"instance": name, "reason": "r"}})
+            scribe.change(orchestrator_queue, {"id": row}, work_item=text)
+
+    found = [finding for finding in Scan(prepare(flavour, write).store, EVERY_CHECK) if finding.check.id == "Q002"]
+    assert {finding.instance_id for finding in found} == {name for name, (_, of) in TEXTS.items() if flavour in of}
+    said = {finding.instance_id: finding.observed["work_item"] for finding in found}
+    assert said["removed"] == "newer engines do not know 'UnregisteredActivity' any more"
