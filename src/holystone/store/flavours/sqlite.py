@@ -42,8 +42,8 @@ from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours import sqlite_changes, sqlite_soundness, sqlite_values
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
-from holystone.store.flavours.sqlite_connections import connect, identify, is_any_open
-from holystone.store.flavours.sqlite_file import is_changed, lies_closed, wal_size
+from holystone.store.flavours.sqlite_connections import FileId, connect, identify, is_any_open
+from holystone.store.flavours.sqlite_file import has_writes_beside, is_changed, lies_closed, require_only_name
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
 from holystone.store.flavours.sqlite_values import STRAY_BYTES
 from holystone.store.tables import executions, history
@@ -94,6 +94,7 @@ class SQLite(Flavour):
     statuses_with_completed_at = frozenset({COMPLETED, FAILED, CONTINUED_AS_NEW})
 
     _untouched: os.stat_result | None = None
+    _read_file: FileId | None = None
 
     @property
     def path(self) -> Path:
@@ -146,6 +147,7 @@ class SQLite(Flavour):
         return connection
 
     def _uri(self, read_only: bool, in_wal_mode: bool) -> str:
+        require_only_name(self.path)
         mode = "mode=ro" if read_only else "mode=rw"
         if not read_only and not os.access(self.path, os.W_OK):
             # SQLite would find out later, and leave a -wal and a -shm file behind that nobody can use.
@@ -169,12 +171,18 @@ class SQLite(Flavour):
 
     def begin_reading(self) -> None:
         self._untouched = None
+        self._read_file = identify(self.path)
 
     def end_reading(self) -> None:
+        if self._read_file != identify(self.path):
+            raise StoreChangedError(
+                f"{self.path} was replaced by another file while it was read, so the answer is not reliable.",
+                "Run the same command again.",
+            )
         if self._untouched is None:
             return
         before, self._untouched = self._untouched, None
-        if is_changed(self.path, before) or wal_size(self.path):
+        if is_changed(self.path, before) or has_writes_beside(self.path):
             raise StoreChangedError(
                 f"A program began to write to {self.path} while it was read, so the answer is not reliable.",
                 "Run the same command again.",

@@ -1,6 +1,8 @@
 """The file of a SQLite store: whether it is one, whole and readable, and whether anybody has it open."""
 
+import errno
 import os
+import shlex
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from holystone.errors import NotAStoreError, StoreUnavailableError, TakenError, TargetError
-from holystone.store.flavours.workshop import workshop
+from holystone.store.flavours.workshop import WORKSHOPS, workshop
 
 _MAGIC = b"SQLite format 3\0"
 _WAL_VERSION = 2
@@ -120,10 +122,35 @@ def is_in_wal_mode(path: Path) -> bool:
 
 
 def lies_closed(path: Path) -> bool:
-    """Return whether a file in WAL mode lies closed: without a -shm file, and without anything in a -wal file."""
-    if wal_size(path):
+    """Return whether a file in WAL mode lies closed: with no -shm file, and nothing beside it to bring into it."""
+    if has_writes_beside(path):
         return False
     return not Path(f"{path}-shm").exists() or not os.access(path.absolute().parent, os.W_OK)
+
+
+def has_writes_beside(path: Path) -> bool:
+    """Return whether there is anything in the file's -wal or -journal file, which SQLite reads with the file."""
+    return bool(wal_size(path) or _size(Path(f"{path}-journal")))
+
+
+def require_only_name(path: Path) -> None:
+    """Raise where the file has another name, and the last writes to it may lie beside that.
+
+    SQLite looks for them beside the name by which a file is opened: without them an old state reads as the present one,
+    and a write would damage the file.
+    """
+    links = path.stat().st_nlink
+    if links > 1 and not has_writes_beside(path) and not _is_in_workshop(path, links):
+        raise StoreUnavailableError(
+            f"{path} has {links} names (hard links), and what was written last may lie beside another one.",
+            f"Find them with find / -xdev -samefile {shlex.quote(str(path))}, and use the one that the engine is given;"
+            " or remove the others.",
+        )
+
+
+def _is_in_workshop(path: Path, links: int) -> bool:
+    """Return whether the other name is that under which a killed process of ours made the file."""
+    return links == 2 and any(path.samefile(made) for made in path.absolute().parent.glob(WORKSHOPS + "/store.db"))
 
 
 def is_changed(path: Path, before: os.stat_result) -> bool:
@@ -137,10 +164,16 @@ def is_changed(path: Path, before: os.stat_result) -> bool:
 
 def wal_size(path: Path) -> int:
     """Return the bytes of the file's -wal file, 0 where there is none."""
+    return _size(Path(f"{path}-wal"))
+
+
+def _size(path: Path) -> int:
     try:
-        return Path(f"{path}-wal").stat().st_size
-    except FileNotFoundError:
-        return 0
+        return path.stat().st_size
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENAMETOOLONG):  # a name too long is one that nobody could write to
+            return 0
+        raise
 
 
 def _reason(error: Exception) -> str:

@@ -12,6 +12,8 @@ except ImportError:  # not Unix: there is no telling whether a workshop is still
     fcntl = None  # type: ignore[assignment]
 
 _PREFIX = ".holystone-"
+WORKSHOPS = f"{_PREFIX}*"
+"""The pattern of their names."""
 _HOLDS = frozenset({"store.db", "store.db-wal", "store.db-shm", "store.db-journal"})
 
 
@@ -49,7 +51,7 @@ def _clear_away(beside: Path) -> None:
     if fcntl is None:
         return
     with suppress(OSError):
-        for folder in beside.glob(f"{_PREFIX}*"):
+        for folder in beside.glob(WORKSHOPS):
             if (held := _lock(folder)) is not None:
                 _remove(folder)
                 os.close(held)
