@@ -108,7 +108,7 @@ class Application:
         """Write that the run has come to its end, and return what became of it."""
         if self.report.run is not None:
             with self._store.transaction() as connection:
-                journal.finish(connection, self._run.run_id, now_ms())
+                journal.finish(connection, self._run.run_id, self._store.flavour.now_ms(connection))
         return self.report
 
     def _is_chosen(self, change: Change) -> bool:
@@ -130,7 +130,7 @@ class Application:
             made = attempt.made
             if made and self.report.run is None:
                 journal.begin(connection, self._run)
-            journal.record(connection, self._run.run_id, self._written, made, now_ms())
+            journal.record(connection, self._run.run_id, self._written, made, self._store.flavour.now_ms(connection))
         # Counted only now: the transaction has been committed.
         if made:
             self.report.run = self._run.run_id
@@ -154,7 +154,7 @@ class Application:
 
 
 def new_run(kind: str, *, plan: str | None = None, undoes: str | None = None) -> journal.Run:
-    """Return a run that begins now, with an id that sorts by time."""
+    """Return a run that begins now by the clock of whoever runs it, with an id that sorts by time."""
     started = time.gmtime()
     return journal.Run(
         run_id=f"{time.strftime('%Y%m%d-%H%M%S', started)}-{secrets.token_hex(3)}",

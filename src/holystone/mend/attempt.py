@@ -62,7 +62,7 @@ class Attempt:
     def _look_around(self, groups: Sequence[Group]) -> Surroundings:
         # The plan knows which rows were old enough to be no race, and these are the same rows.
         touched = set().union(*map(instances_of, groups))
-        return look_around(self._store, self._connection, touched, self._now_ms)
+        return look_around(self._store, self._connection, touched, self._now_ms, 0)
 
     def _current(self, groups: Sequence[Group], around: Surroundings) -> Mapping[str, Group]:
         """Return what would be planned now for the same findings, by their names."""
@@ -163,7 +163,7 @@ class Attempt:
         """Return the findings of these groups that are still there, by their names: of rows that name no instance."""
         return {
             found(self._store, finding): finding
-            for finding in _found_again(self._store, Reader(self._store, self._connection, self._now_ms), groups)
+            for finding in _found_again(self._store, Reader(self._store, self._connection, self._now_ms, 0), groups)
         }
 
 

@@ -21,7 +21,7 @@ from holystone.scan.check import Check
 from holystone.scan.finding import Finding
 from holystone.scan.passes import Progress
 from holystone.scan.policy import AS_DECLARED, Policy
-from holystone.scan.reader import RACE_WINDOW_SECONDS, settled_before
+from holystone.scan.reader import RACE_WINDOW_SECONDS
 from holystone.scan.scan import Outcome, Scan, Verdict
 from holystone.store import Store
 
@@ -79,22 +79,22 @@ def make_plan(
     )
     found = list(scan) if only is None else None
     with store.snapshot() as connection:
-        settled = settled_before(store.flavour.now_ms(connection), race_window)
+        now = store.flavour.now_ms(connection)
         if found is None:
-            found = scan.of_instances(connection, sorted(only or ()), settled)
+            found = scan.of_instances(connection, sorted(only or ()), now)
         if scan.verdict is Verdict.incomplete:
             reasons = {result.reason for result in scan.results.values() if result.outcome is Outcome.failed}
             why = " ".join(sorted(str(reason) for reason in reasons))
             raise PlanError(f"The store could not be checked: {why}", "Mend the cause first.")
-        return _plan(store, connection, found, settled)
+        return _plan(store, connection, found, now, race_window)
 
 
-def _plan(store: Store, connection: Connection, findings: Sequence[Finding], settled_before_ms: int) -> Plan:
+def _plan(store: Store, connection: Connection, findings: Sequence[Finding], now_ms: int, race_window: int) -> Plan:
     catalogue = repairs().by_id
     unmended = Counter(finding.check.id for finding in findings if repair_of(finding, catalogue) is None)
     groups = groups_for(store, connection, findings)
     touched = set().union(*map(instances_of, groups))
-    around = look_around(store, connection, touched, settled_before_ms)
+    around = look_around(store, connection, touched, now_ms, race_window)
     groups = judged(store, groups, around, faults_of_store(store, connection, touched) if groups else ())
     safe = [group for group in groups if group[0].safety == Safety.safe]
     _, later = first_pass(safe)

@@ -32,13 +32,16 @@ class Surroundings:
 
 
 def look_around(
-    store: Store, connection: Connection, instance_ids: Collection[str], settled_before_ms: int
+    store: Store, connection: Connection, instance_ids: Collection[str], now_ms: int, race_window: int
 ) -> Surroundings:
-    """Return what is around these instances, whatever a user has selected or put up with."""
+    """Return what is around these instances, whatever a user has selected or put up with.
+
+    What happened within the `race_window`, seconds before `now_ms` by the database's clock, may be a race.
+    """
     wanted = sorted(instance_ids)
-    scan = Scan(store, list(checks()))
+    scan = Scan(store, list(checks()), race_window=race_window)
     findings: dict[str, list[Finding]] = defaultdict(list)
-    for finding in scan.of_instances(connection, wanted, settled_before_ms):
+    for finding in scan.of_instances(connection, wanted, now_ms):
         findings[finding.instance_id].append(finding)
     there = _there(store, connection, wanted) | {*_begun_by(findings)}
     return Surroundings(findings, there, _unseen(scan))

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from holystone.clock import now_ms
 from holystone.mend import journal
 from holystone.mend.apply import BUSY, Report, new_run
 from holystone.mend.change import Change, instances_of, is_row, row_table, values
@@ -36,7 +35,7 @@ def undo_run(store: Store, run: Run) -> Report:
         _undo_chunk(store, pace, run, undoing, chunk, report)
     if report.run is not None:
         with store.transaction() as connection:
-            journal.finish(connection, undoing.run_id, now_ms())
+            journal.finish(connection, undoing.run_id, store.flavour.now_ms(connection))
     return report
 
 
@@ -59,7 +58,7 @@ def _undo_chunk(
                 skipped += [(change, CHANGED_SINCE) for change in changes]
         if made and report.run is None:
             journal.begin(connection, undoing)
-        journal.record(connection, undoing.run_id, report.applied, made, now_ms())
+        journal.record(connection, undoing.run_id, report.applied, made, store.flavour.now_ms(connection))
     if made:
         report.run = undoing.run_id
     report.applied += len(made)

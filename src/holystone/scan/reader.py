@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
-from holystone.clock import now_ms
 from holystone.store import Store
 from holystone.store.events import known_type, parse
 from holystone.store.flavours import Flavour
@@ -18,11 +17,6 @@ RACE_WINDOW_SECONDS = 60
 _REMEMBERED = 1_000
 
 T = TypeVar("T")
-
-
-def settled_before(moment_ms: int, race_window: int = RACE_WINDOW_SECONDS) -> int:
-    """Return the time in ms before which whatever was seen at `moment_ms` must have happened to be no race."""
-    return moment_ms - race_window * 1_000
 
 
 @dataclass(frozen=True)
@@ -51,19 +45,32 @@ class EventRow:
 class Reader:
     """A connection in a snapshot of a store, with the history that was read last.
 
-    Suspects of one execution come one after the other, so its history is read once for all of them. What happened
-    since `settled_before_ms` may be half of something that another writer is about to complete.
+    Suspects of one execution come one after the other, so its history is read once for all of them. `begun_ms` is a
+    time by the database's clock at which the snapshot had not been taken yet; where it is None, the clock is asked.
+    What happened in the `race_window`, seconds before that, may be half of something that another writer is about to
+    complete.
     """
 
     store: Store
     connection: Connection
-    settled_before_ms: int = field(default_factory=lambda: settled_before(now_ms()))
+    begun_ms: int | None = None
+    race_window: int = RACE_WINDOW_SECONDS
     _remembered: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _read: tuple[Any, Sequence[EventRow]] = field(default=(None, ()), repr=False)
 
     @property
     def flavour(self) -> Flavour:
         return self.store.flavour
+
+    @cached_property
+    def now_ms(self) -> int:
+        """The time by the database's clock in ms since the epoch: one for all that is judged in the snapshot."""
+        return self.flavour.now_ms(self.connection) if self.begun_ms is None else self.begun_ms
+
+    @property
+    def settled_before_ms(self) -> int:
+        """The time in ms before which whatever is seen must have happened to be no race."""
+        return self.now_ms - self.race_window * 1_000
 
     def history(self, instance_id: str, execution_id: int | None = None) -> Sequence[EventRow]:
         """Return the rows of an execution's history in order; of all executions of the instance for None."""

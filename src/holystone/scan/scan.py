@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from itertools import chain
+from math import ceil
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -17,7 +18,7 @@ from holystone.scan.finding import Finding, judge
 from holystone.scan.parallel import Work, in_order
 from holystone.scan.passes import Pass, Progress, Step
 from holystone.scan.policy import AS_DECLARED, Policy
-from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader, settled_before
+from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader
 from holystone.scan.relation import WORTH_CUTTING, Conditions, Facts, Relation, stride
 from holystone.scan.sieves import SIEVES
 from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
@@ -104,8 +105,8 @@ class Scan:
         self._known = frozenset(known)
         self._policy = policy
         self._suppressions = policy.in_force(date.today())
-        # Before any snapshot, so that nothing in one is taken for older than it was then.
-        self._settled_before_ms = settled_before(int(self.started_at.timestamp() * 1000), race_window)
+        self._race_window = race_window
+        self._begun_ms: int | None = None
         self._jobs = jobs
         self._progress = progress
         self._sieves = sieves
@@ -138,17 +139,21 @@ class Scan:
         try:
             with ExitStack() as stack:
                 sifting = stack.enter_context(prepared(self.store, passes, self._sieves, self._jobs, only))
+                before = time.monotonic()
                 connections = stack.enter_context(self.store.snapshots(self._jobs))
+                # The time before the snapshot, so that nothing in it is taken for older than it was then.
+                now = self.store.flavour.now_ms(connections[0])
+                self._begun_ms = now - ceil((time.monotonic() - before) * 1000)
                 yield from self._all_found(connections, passes, sifting)
         finally:
             self.duration_ms = round((time.monotonic() - begun) * 1000)
 
-    def of_instances(self, connection: Connection, instances: Sequence[str], settled_before_ms: int) -> list[Finding]:
+    def of_instances(self, connection: Connection, instances: Sequence[str], now_ms: int) -> list[Finding]:
         """Return the findings of these instances alone, as a transaction sees them that has begun already.
 
-        What happened since `settled_before_ms`, in ms since the epoch, may be a race.
+        What happened within the race window before `now_ms`, in ms since the epoch, may be a race.
         """
-        self._settled_before_ms = settled_before_ms
+        self._begun_ms = now_ms
         flavour = self.store.flavour
         passes = [(relation, checks) for relation, checks in self._passes() if not relation.of_store]
         looks = [Pass(relation, checks, list(relation.spans_of(flavour, instances)), 0) for relation, checks in passes]
@@ -316,7 +321,7 @@ class Scan:
             return None
 
     def _reader(self, connection: Connection) -> Reader:
-        return Reader(self.store, connection, self._settled_before_ms)
+        return Reader(self.store, connection, self._begun_ms, self._race_window)
 
     def _judge(self, check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
         finding = judge(check, relation, facts)

@@ -9,7 +9,6 @@ from datetime import date
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert, select
 
 import holystone
-from holystone.clock import now_ms
 from holystone.errors import JournalError
 from holystone.scan.check import Check, Level
 from holystone.scan.policy import AS_DECLARED, Policy
@@ -67,7 +66,7 @@ def cover(
         )
     scope = _scope(level, checks, policy)
     with store.snapshot() as connection:
-        now = now_ms()
+        now = store.flavour.now_ms(connection)
         coverage = Coverage(scope, store.flavour.position(connection), begun_ms=now, full_at_ms=now)
         last = connection.execute(select(watermarks).where(watermarks.c.scope == scope)).one_or_none()
         if afresh or last is None:

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import and_, not_, or_, select
 
-from holystone.clock import now_ms
 from holystone.scan.reader import Reader
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
@@ -22,7 +21,7 @@ _CHILD_OF_ITS_OWN = "sub::"
 def is_in_turn(reader: Reader, instance_id: str) -> bool:
     """Return whether somebody holds the instance's lock."""
     held = select(instance_locks.c.instance_id).where(
-        instance_locks.c.instance_id == instance_id, instance_locks.c.locked_until > now_ms()
+        instance_locks.c.instance_id == instance_id, instance_locks.c.locked_until > reader.now_ms
     )
     return reader.connection.execute(held).first() is not None
 
