@@ -4,6 +4,7 @@ from holystone.scan.relations.instances import InstanceFacts
 
 
 def _doubt(facts: InstanceFacts) -> str | None:
+    """The executions lead one to the next up to the newest one, each but that by continuing as new."""
     return facts.doubt
 
 

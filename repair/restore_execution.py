@@ -15,6 +15,7 @@ def _steps(facts: HistoryFacts) -> Sequence[Step]:
 
 
 def _beyond_the_current(facts: HistoryFacts) -> str | None:
+    """The row of instances is not at an earlier execution, for then an earlier instance may have left the history."""
     if not facts.beyond:
         return None
     return "the row of instances is at an earlier execution: this history may be what an earlier instance left behind"

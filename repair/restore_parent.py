@@ -4,6 +4,7 @@ from holystone.scan.relations.starts import StartFacts
 
 
 def _answers_to_nobody(facts: StartFacts) -> str | None:
+    """Its parent is there, or the instance has ended."""
     if not facts.parent_deleted or facts.ended:
         return None
     return "its parent is deleted and it still runs: when it ends it answers to nobody, which halts a store on SQLite"

@@ -20,6 +20,8 @@ from holystone.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from holystone.mend.plan import Plan
     from holystone.scan.catalogue import Selection
     from holystone.store import Store
@@ -92,7 +94,7 @@ def apply(
     """
     from holystone.cli.files import holds_object, read_file
     from holystone.cli.progress import progress_bar
-    from holystone.mend.apply import Report, apply_plan
+    from holystone.mend.apply import Application, Report
     from holystone.mend.plan import read_plan
     from holystone.render.repairs import plan_text, report_text
 
@@ -115,7 +117,15 @@ def apply(
     if made.changes:
         _install_journal(store)
         with progress_bar() as progress:
-            report = apply_plan(store, made, unsafe=unsafe, progress=progress)
+            application = Application(store, made.hash, unsafe=unsafe, progress=progress)
+            application.apply(made)
+        for later in application.go_on(made, lambda only: _make(store, selection, jobs, only)):
+            with output_to(None) as out:
+                if format_ == "text":
+                    plan_text(store, later, out)
+            if not yes:
+                ask("Apply it?")
+        report = application.finish()
     with output_to(None) as out:
         if format_ == "json":
             _write_json(report.to_json())
@@ -171,7 +181,7 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     return Exit.OK
 
 
-def _make(store: "Store", selection: "Selection", jobs: int) -> "Plan":
+def _make(store: "Store", selection: "Selection", jobs: int, only: "Collection[str] | None" = None) -> "Plan":
     from holystone.cli.progress import progress_bar
     from holystone.mend.plan import make_plan
 
@@ -184,6 +194,7 @@ def _make(store: "Store", selection: "Selection", jobs: int) -> "Plan":
             race_window=selection.race_window,
             jobs=jobs,
             progress=progress,
+            only=only,
         )
 
 

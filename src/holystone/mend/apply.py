@@ -4,7 +4,8 @@ import getpass
 import platform
 import secrets
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ import holystone
 from holystone.clock import now_ms
 from holystone.mend import journal
 from holystone.mend.attempt import Attempt, Cluster, Skipped
-from holystone.mend.change import Change, by_finding, instances_of
+from holystone.mend.change import Change, Group, by_finding, instances_of
 from holystone.mend.locks import busy_instances
 from holystone.mend.pace import Pace
 from holystone.mend.passes import clusters, first_pass
@@ -22,6 +23,8 @@ from holystone.mend.surroundings import faults_of_store
 from holystone.scan.passes import Progress
 from holystone.store import Store
 
+MOST_PASSES = 20
+"""Passes of one run, so that it ends in any case: each kind of repair waits for the others at most once."""
 PATIENCE_SECONDS = 5.0
 """How long instances that the engine is working on are waited for, over the whole run."""
 
@@ -83,16 +86,14 @@ class Application:
         self._waiting: list[Cluster] = []
         self._run = new_run("apply", plan=plan_hash)
         self._faults: Sequence[str] = ()
+        self._later: Sequence[Group] = ()
+        self._unsafe: dict[str, Group] = {}
         self.report = Report()
 
     def apply(self, plan: Plan) -> int:
         """Carry out a plan as `apply_plan` does; return how many rows were changed."""
         before, done = self.report.applied, 0
-        # What a later plan has, an earlier one was not able to do yet.
-        self.report.unsafe = {}
-        chosen = [group for group in by_finding(plan.changes) if self._is_chosen(group[0])]
-        now, later = first_pass(chosen)
-        self.report.skipped += [(change, WAITS) for group in later for change in group]
+        now, self._later = first_pass([group for group in by_finding(plan.changes) if self._is_chosen(group)])
         with self._store.snapshot() as connection:
             self._faults = faults_of_store(self._store, connection, set().union(*map(instances_of, now)))
         total = sum(map(len, now))
@@ -104,17 +105,38 @@ class Application:
         self._apply_waiting()
         return self.report.applied - before
 
+    def go_on(self, plan: Plan, plan_again: Callable[[Collection[str]], Plan]) -> Iterator[Plan]:
+        """Yield the plans of the passes after `plan`, which has been applied: each is applied as the next is asked for.
+
+        Only the instances that wait are judged anew, by `plan_again`. It ends where nothing waits that may be made, or
+        where a pass changed nothing.
+        """
+        for _ in range(MOST_PASSES):
+            waiting = plan.waiting_instances.union(*map(instances_of, self._later))
+            if not waiting:
+                return
+            plan = plan_again(waiting)
+            if not any(change.safety == Safety.safe or self._is_named(change) for change in plan.changes):
+                return
+            yield plan
+            if not self.apply(plan):
+                return
+
     def finish(self) -> Report:
         """Write that the run has come to its end, and return what became of it."""
+        self.report.skipped += [(change, WAITS) for group in self._later for change in group]
+        self.report.unsafe = dict(Counter(change.repair for group in self._unsafe.values() for change in group))
         if self.report.run is not None:
             with self._store.transaction() as connection:
                 journal.finish(connection, self._run.run_id, self._store.flavour.now_ms(connection))
         return self.report
 
-    def _is_chosen(self, change: Change) -> bool:
-        if change.safety == Safety.safe or self._is_named(change):
+    def _is_chosen(self, group: Group) -> bool:
+        """Return whether it is to be made; what is not, a later plan may come upon again, and have safe by then."""
+        self._unsafe.pop(group[0].finding, None)
+        if group[0].safety == Safety.safe or self._is_named(group[0]):
             return True
-        self.report.unsafe[change.repair] = self.report.unsafe.get(change.repair, 0) + 1
+        self._unsafe[group[0].finding] = group
         return False
 
     def _is_named(self, change: Change) -> bool:

@@ -152,12 +152,10 @@ class Attempt:
         """Return a finding that was not there before, in the instances of changes that nobody has asked for by name."""
         if any(group[0].safety != Safety.safe for group in cluster):
             return None
-        for instance in set().union(*map(instances_of, cluster)):
-            known = {finding.fingerprint for finding in before.findings.get(instance, ())}
-            for finding in after.findings.get(instance, ()):
-                if finding.fingerprint not in known:
-                    return finding
-        return None
+        touched = set().union(*map(instances_of, cluster))
+        known = {_row_of(finding) for instance in touched for finding in before.findings.get(instance, ())}
+        now = (finding for instance in sorted(touched) for finding in after.findings.get(instance, ()))
+        return next((finding for finding in now if _row_of(finding) not in known), None)
 
     def _found_by_key(self, groups: Iterable[Group]) -> dict[str, Finding]:
         """Return the findings of these groups that are still there, by their names: of rows that name no instance."""
@@ -165,6 +163,12 @@ class Attempt:
             found(self._store, finding): finding
             for finding in _found_again(self._store, Reader(self._store, self._connection, self._now_ms, 0), groups)
         }
+
+
+def _row_of(finding: Finding) -> tuple[str, str, Any]:
+    """Return what tells a finding from others, though its row may be moved to another instance."""
+    row = finding.fingerprint if finding.row_id is None else finding.row_id
+    return finding.check.id, finding.relation.name, row
 
 
 def _found_again(store: Store, reader: Reader, groups: Iterable[Group]) -> Iterable[Finding]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from holystone.errors import PlanError
 from holystone.mend.change import Change, instances_of, repair_of
 from holystone.mend.document import change_from
-from holystone.mend.passes import first_pass, waiting_for
+from holystone.mend.passes import clusters, first_pass, waiting_for
 from holystone.mend.repair import Safety, repairs
 from holystone.mend.safety import groups_for, judged
 from holystone.mend.surroundings import faults_of_store, look_around
@@ -105,7 +105,14 @@ def _plan(store: Store, connection: Connection, findings: Sequence[Finding], now
         [change for group in groups if group[0].finding not in waiting for change in group],
         unmended,
         Counter(group[0].check for group in later),
-        frozenset().union(*map(instances_of, later)),
+        # What waits may be moved meanwhile to another instance that the same pass touches.
+        frozenset(
+            instance
+            for cluster in clusters(groups)
+            if any(group[0].finding in waiting for group in cluster)
+            for group in cluster
+            for instance in instances_of(group)
+        ),
     )
 
 

@@ -52,6 +52,10 @@ Step = Set | Remove | Insert
 """What a repair does to one row: to that of the finding, where it names no other. Values are as the driver's."""
 
 
+def no_reason(facts: Any) -> None:  # it has no docstring, for there is no condition to tell of
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Repair:
     """One way to mend a row, declared; no field but the last two has a default.
@@ -59,7 +63,7 @@ class Repair:
     `steps` says for a finding's facts what to do to which rows: all of it is done in one transaction, or nothing.
     `applies` says whether the repair may touch the row at all. It `rests_on` what no other finding of the same
     instances may call into question where it is to be safe. `unsafe_because` says for a finding's facts why the repair
-    is not safe, as half a sentence; None where they are no reason.
+    is not safe, as half a sentence; None where they are no reason. Its docstring says when it is, for the runbook.
     """
 
     id: str
@@ -72,7 +76,7 @@ class Repair:
     needs: str
     undone: str
     rests_on: frozenset[Evidence] = EVERYTHING
-    unsafe_because: Callable[[Any], str | None] = lambda facts: None
+    unsafe_because: Callable[[Any], str | None] = no_reason
 
     def for_facts(self, facts: Any) -> "Repair":
         """Return the repair as it is for a row: unsafe where its facts say so."""

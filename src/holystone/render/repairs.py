@@ -29,15 +29,17 @@ def plan_json(plan: Plan, out: TextIO) -> None:
 
 def plan_text(store: Store, plan: Plan, out: TextIO, *, apply_with: Sequence[str] | None = None) -> None:
     """Write what the plan would do, and the command that does it, with these words after the target if any."""
-    by_repair: dict[str, list[Change]] = {}
+    by_repair: dict[tuple[str, str], list[Change]] = {}
     for change in plan.changes:
-        by_repair.setdefault(change.repair, []).append(change)
-    for id, changes in sorted(by_repair.items(), key=lambda item: min(change.check for change in item[1])):
+        by_repair.setdefault((change.repair, change.safety), []).append(change)
+    for (id, _), changes in sorted(by_repair.items(), key=lambda item: min(change.check for change in item[1])):
         _write_repair(id, changes, out)
     for check_id, number in sorted(plan.unmended.items()):
         click.echo(
             f"{counted(number, 'finding')} of {check_id} no repair mends: holystone explain {check_id}", file=out
         )
+    for check_id, number in sorted(plan.waiting.items()):
+        click.echo(f"{counted(number, 'finding')} of {check_id}: after these, make a plan again.", file=out)
     safe = sum(change.safety == Safety.safe for change in plan.changes)
     unsafe = len(plan.changes) - safe
     if not plan.changes:
@@ -58,6 +60,8 @@ def _write_repair(id: str, changes: list[Change], out: TextIO) -> None:
     click.echo(wrapped(f"{repair.does} Loses: {repair.loses}", indent="  "), file=out)
     for change in changes[:EXAMPLES]:
         click.echo(f"    {change.check} {key_of(change.key)}: {effect(change)}", file=out)
+        if change.unsafe_because is not None and repair.safety is Safety.safe:
+            click.echo(wrapped(f"Not safe here: {one_line(change.unsafe_because)}.", indent="      "), file=out)
     if len(changes) > EXAMPLES:
         click.echo(f"    and {len(changes) - EXAMPLES:,} more", file=out)
     click.echo("", file=out)

@@ -1,11 +1,13 @@
 """Runbook pages, made from the declarations: Markdown for docs/runbook, plain text for a terminal."""
 
+import inspect
 import re
 from importlib.resources import files
 
-from holystone.mend.repair import Repair, repairs
+from holystone.mend.repair import Repair, Safety, repairs
 from holystone.render.words import WIDTH, wrapped
 from holystone.scan.check import Check, NoRepair
+from holystone.scan.evidence import Evidence, in_words
 
 
 def check_page(check: Check) -> str:
@@ -41,10 +43,11 @@ def repair_page(repair: Repair) -> str:
 def index_page(checks: list[Check]) -> str:
     """Return the table of all checks, as Markdown."""
     rows = [
-        f"| [{check.id}]({check.id}.md) | {check.name} | {check.title} | {check.severity.name} | {check.level.name} |"
+        f"| [{check.id}]({check.id}.md) | {check.name} | {check.title} | {check.severity.name} | {check.level.name} "
+        f"| {_questions(check)} |"
         for check in checks
     ]
-    head = "| id | name | bad state | severity | level |\n|---|---|---|---|---|\n"
+    head = "| id | name | bad state | severity | level | calls into question |\n|---|---|---|---|---|---|\n"
     return "# Runbook\n\nOne page a check; `holystone explain ID` shows the same.\n\n" + head + "\n".join(rows) + "\n"
 
 
@@ -73,10 +76,11 @@ def _queries(check: Check) -> str:
 
 def _risks(check: Check) -> str:
     reads = "The check reads only"
+    doubts = f"A finding calls into question {_questions(check)}: what rests on that is not safe in the same instance."
     if isinstance(check.repair, NoRepair):
-        return f"{reads}, and there is no repair."
+        return f"{reads}, and there is no repair.\n\n{doubts}"
     repair = repairs().get(check.repair)
-    return f"{reads}. The repair loses: {_lowered(repair.loses)}\n\nIt needs: {_lowered(repair.needs)}"
+    return f"{reads}. {doubts}\n\nThe repair loses: {_lowered(repair.loses)}\n\nIt needs: {_lowered(repair.needs)}"
 
 
 def _lowered(text: str) -> str:
@@ -89,10 +93,34 @@ def _repair_section(check: Check) -> str:
     repair = repairs().get(check.repair)
     commands = "    holystone repair plan TARGET\n    holystone repair apply TARGET"
     unsafe = f" --unsafe {repair.id}" if repair.safety == "unsafe" else ""
-    does = f"Does: {repair.does}\n\nUndone: {repair.undone}"
+    does = f"Does: {repair.does}\n\n{_when_safe(repair)}\n\nUndone: {repair.undone}"
     return f"`{repair.id}`, {repair.safety}. {repair.title}.\n\n{does}\n\n{commands}{unsafe}"
+
+
+def _when_safe(repair: Repair) -> str:
+    """Return under which conditions the repair is offered as safe, and what else turns it unsafe, by declaration."""
+    if repair.safety is Safety.unsafe:
+        return "Safe: never. Whoever knows what the instance is for decides."
+    conditions = []
+    if of_instance := repair.rests_on - {Evidence.store}:
+        conditions.append(
+            f"No other finding of an instance that it touches calls into question {in_words(of_instance)}. The index "
+            "says of each check what it calls into question, whether or not it is selected. What is itself repaired as "
+            "safe is repaired first, or together with this."
+        )
+    if Evidence.instance in repair.rests_on:
+        conditions.append("Each instance that gets something by it is there, or a message that is due begins it.")
+    if (told := inspect.getdoc(repair.unsafe_because)) is not None:
+        conditions.append(told)
+    if Evidence.store in repair.rests_on:
+        conditions.append("Nothing is wrong with the store as a whole, and no index hides rows of its table.")
+    return "Safe where all of this holds:\n\n" + "\n".join(f"- {condition}" for condition in conditions)
+
+
+def _questions(check: Check) -> str:
+    return in_words(check.questions) or "nothing"
 
 
 def _repair_body(repair: Repair) -> str:
     parts = {"Does": repair.does, "Loses": repair.loses, "Needs": repair.needs, "Undone": repair.undone}
-    return "\n\n".join(f"{name}: {text}" for name, text in parts.items())
+    return "\n\n".join([*(f"{name}: {text}" for name, text in parts.items()), _when_safe(repair)])

@@ -6,7 +6,7 @@ from typing import TextIO
 
 import click
 
-from holystone.mend.repair import repairs
+from holystone.mend.repair import Safety, repairs
 from holystone.render.moments import moment_of
 from holystone.render.words import command, counted, key_of, one_line, wrapped
 from holystone.scan.check import NoRepair, Severity
@@ -14,6 +14,8 @@ from holystone.scan.finding import Finding
 from holystone.scan.scan import Outcome, Result, Scan, Verdict
 from holystone.scan.watermark import Coverage
 
+SAFE_UNLESS = "safe, unless the plan finds more wrong in the same instance"
+"""What a check can say of a safe repair: it has not looked at all that the plan looks at."""
 EXAMPLES = 3
 """Findings shown of each check, unless the user says how many to show in all."""
 
@@ -60,7 +62,8 @@ def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
         click.echo(wrapped(f"No repair: {check.repair.because}.", indent="  "), file=out)
     else:
         repair = repairs().get(check.repair)
-        click.echo(wrapped(f"Repair ({repair.safety}): {repair.title.lower()}.", indent="  "), file=out)
+        offered = SAFE_UNLESS if repair.safety is Safety.safe else str(repair.safety)
+        click.echo(wrapped(f"Repair ({offered}): {repair.title.lower()}.", indent="  "), file=out)
     click.echo(f"  More: holystone explain {check.id}\n", file=out)
 
 

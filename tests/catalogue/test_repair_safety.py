@@ -1,0 +1,290 @@
+"""What a repair rests on may be called into question by something else: then it is not safe, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from cases.payloads import asked_child, child_of, subscribed
+from cases.work import raised_to
+from catalogue.conftest import Prepare
+from catalogue.sources import EVERY_CHECK
+from conftest import FLAVOURS
+from contents import contents
+from holystone.demo.scribe import Scribe, completed, continued, scheduled, started
+from holystone.mend import attempt
+from holystone.mend.apply import Application, apply_plan
+from holystone.mend.change import Change
+from holystone.mend.journal import read_run
+from holystone.mend.plan import make_plan
+from holystone.mend.undo import undo_run
+from holystone.scan.scan import Scan
+from holystone.store import Store
+from holystone.store.tables import executions, history, instances, orchestrator_queue
+
+BOTH = frozenset(FLAVOURS)
+ON_SQLITE = frozenset({"sqlite"})
+
+
+# What is damaged, and the checks whose repairs are safe by declaration and are not safe there.
+
+
+def never_due_and_nobodys(scribe: Scribe) -> None:
+    row = scribe.message("nobody", raised_to("nobody"))
+    scribe.change(orchestrator_queue, {"id": row}, visible_at="2025-10-09 09:00:00")
+
+
+def for_a_ghost(scribe: Scribe) -> None:
+    scribe.execution("ok", started(), subscribed())
+    scribe.message("ok", raised_to("ghost-1"))
+
+
+def newer_execution_without_history(scribe: Scribe) -> None:
+    scribe.execution("wait", started(), subscribed())
+    scribe.message("wait", raised_to("wait"))
+    scribe.add(
+        executions, instance_id="wait", execution_id=2, status="Running", started_at=scribe.flavour.created_at(1)
+    )
+
+
+def history_of_an_earlier_life(scribe: Scribe) -> None:
+    scribe.execution("again", started(), completed(), execution_id=5)
+    scribe.remove(executions, {"instance_id": "again"})
+    scribe.remove(instances, {"instance_id": "again"})
+    scribe.execution("again", started(), subscribed())
+
+
+def execution_that_nothing_leads_to(scribe: Scribe) -> None:
+    scribe.execution("leap", started(), continued())
+    scribe.execution("leap", started(), completed(), execution_id=5)
+    scribe.change(instances, {"instance_id": "leap"}, current_execution_id=1)
+
+
+def message_for_an_unreadable_history(scribe: Scribe) -> None:
+    scribe.execution("torn", started(), subscribed())
+    scribe.change(history, {"instance_id": "torn", "event_id": 2}, event_data="{")
+    scribe.execution("ok", started(), subscribed())
+    scribe.message("ok", raised_to("torn"))
+
+
+def unreadable_newest_execution(scribe: Scribe) -> None:
+    scribe.execution("loop", started(), continued())
+    scribe.execution("loop", started(), subscribed(), execution_id=2)
+    scribe.change(history, {"instance_id": "loop", "execution_id": 2, "event_id": 2}, event_data="{")
+    scribe.change(instances, {"instance_id": "loop"}, current_execution_id=1)
+
+
+def live_child_of_nobody(scribe: Scribe) -> None:
+    scribe.execution("gone", started(), asked_child("gone::sub::2"))
+    scribe.execution("gone::sub::2", child_of("gone"), subscribed())
+    for table in (history, executions, instances):
+        scribe.remove(table, {"instance_id": "gone"})
+
+
+def end_that_is_lost(scribe: Scribe) -> None:
+    scribe.execution("ended", started(), completed())
+    scribe.remove(history, {"instance_id": "ended", "event_id": 2})
+
+
+def never_due_and_for_another(scribe: Scribe) -> None:
+    """Unreadable, so nobody knows whom it is for and when."""
+    scribe.execution("ok", started(), subscribed())
+    row = scribe.message("ok", raised_to("ok"))
+    scribe.change(orchestrator_queue, {"id": row}, visible_at="soon", work_item="{")
+
+
+@dataclass(frozen=True)
+class Doubt:
+    write: Callable[[Scribe], None]
+    check: str
+    reason: str
+    flavours: frozenset[str] = BOTH
+
+
+DOUBTS = [
+    Doubt(never_due_and_nobodys, "Q009", "nothing is there of the instance 'nobody'", ON_SQLITE),
+    Doubt(for_a_ghost, "Q007", "nothing is there of the instance 'ghost-1'"),
+    Doubt(newer_execution_without_history, "I001", "execution 2 has no history"),
+    Doubt(history_of_an_earlier_life, "H008", "the row of instances is at an earlier execution"),
+    Doubt(execution_that_nothing_leads_to, "I001", "the executions before 5 do not lead to it"),
+    Doubt(message_for_an_unreadable_history, "Q007", "H005 calls into question the next turn of the instance 'torn'"),
+    Doubt(unreadable_newest_execution, "I001", "H005 calls into question the history"),
+    Doubt(live_child_of_nobody, "I005", "it still runs"),
+    Doubt(never_due_and_for_another, "Q009", "Q002 calls into question", ON_SQLITE),
+]
+
+
+@pytest.mark.parametrize(
+    ("doubt", "flavour"),
+    [pytest.param(d, f, id=f"{d.write.__name__}-{d.check}-{f}") for d in DOUBTS for f in FLAVOURS if f in d.flavours],
+)
+def test_repair_in_doubt_is_not_safe(doubt: Doubt, flavour: str, prepare: Prepare) -> None:
+    ground = prepare(flavour, doubt.write)
+    before = contents(ground.made)
+    for selected in (EVERY_CHECK, [check for check in EVERY_CHECK if check.id == doubt.check]):
+        plan = make_plan(ground.store, selected)
+        reasons = [str(change.unsafe_because) for change in plan.changes if change.check == doubt.check]
+        assert reasons
+        assert all(doubt.reason in reason for reason in reasons), reasons
+        assert {change.safety for change in plan.changes} == {"unsafe"}
+        report = apply_plan(ground.store, plan)
+        assert report.run is None
+    assert contents(ground.made) == before
+
+
+# What rests on the same sound history is repaired, at latest pass by pass.
+
+
+def three_of_one_row(scribe: Scribe) -> None:
+    scribe.execution("row", started(), completed('"kept"'))
+    scribe.change(executions, {"instance_id": "row"}, completed_at=None, output="x")
+    scribe.execution("other", started(), continued("2"))
+    scribe.execution("other", started(), scheduled(), execution_id=2)
+    scribe.change(executions, {"instance_id": "other", "execution_id": 1}, status="Running", output="x")
+    scribe.change(executions, {"instance_id": "other", "execution_id": 2}, status="Completed")
+    scribe.change(instances, {"instance_id": "other"}, current_execution_id=1, orchestration_name="x")
+
+
+def moved_and_never_due(scribe: Scribe) -> None:
+    scribe.execution("ok", started(), subscribed())
+    scribe.execution("other", started(), subscribed())
+    row = scribe.message("other", raised_to("ok"))
+    if scribe.flavour.name == "sqlite":
+        scribe.change(orchestrator_queue, {"id": row}, visible_at="2025-10-09 09:00:00")
+
+
+def rows_before_the_queue(scribe: Scribe) -> None:
+    scribe.execution("ok", started(), subscribed())
+    scribe.change(executions, {"instance_id": "ok"}, status="Completed")
+    scribe.execution("other", started(), subscribed())
+    scribe.message("other", raised_to("ok"))
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize(
+    ("write", "passes"),
+    [(three_of_one_row, 2), (moved_and_never_due, {"sqlite": 2, "postgresql": 1}), (rows_before_the_queue, 2)],
+)
+def test_pass_by_pass_all_is_repaired(write: Any, passes: Any, flavour: str, prepare: Prepare) -> None:
+    ground = prepare(flavour, write)
+    store = ground.store
+    before = contents(ground.made)
+    plan = make_plan(store, EVERY_CHECK)
+    application = Application(store, plan.hash)
+    application.apply(plan)
+    later = list(application.go_on(plan, lambda only: make_plan(store, EVERY_CHECK, only=only)))
+    report = application.finish()
+    assert (report.left, list(Scan(store, EVERY_CHECK))) == (0, [])
+    assert 1 + len(later) == (passes[flavour] if isinstance(passes, dict) else passes)
+    assert report.run is not None
+    assert undo_run(store, read_run(store, report.run)).left == 0
+    assert contents(ground.made) == before
+
+
+# Between plan and apply, and in apply itself.
+
+
+def drifted(scribe: Scribe, *names: str) -> None:
+    for name in names or ("a", "b", "c"):
+        scribe.execution(name, started(), completed())
+        scribe.change(executions, {"instance_id": name}, status="Running", output=None, completed_at=None)
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_instance_is_judged_anew_before_it_is_written(flavour: str, prepare: Prepare) -> None:
+    ground = prepare(flavour, drifted)
+    plan = make_plan(ground.store, EVERY_CHECK)
+    ground.execute("UPDATE history SET event_data = '{' WHERE instance_id = 'b' AND event_id = 1")
+    report = apply_plan(ground.store, plan)
+    assert report.applied == 2
+    assert [change.key["instance_id"] for change, _ in report.skipped] == ["b"]
+    assert "H005 calls into question the history" in report.skipped[0][1]
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_row_that_cannot_be_written_stops_no_other(
+    flavour: str, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground = prepare(flavour, drifted)
+    plan = make_plan(ground.store, EVERY_CHECK)
+    real = attempt.write
+
+    def refused(store: Store, connection: Connection, change: Change) -> None:
+        if change.key["instance_id"] == "b":
+            raise attempt.RowChangedError
+        real(store, connection, change)
+
+    monkeypatch.setattr(attempt, "write", refused)
+    report = apply_plan(ground.store, plan)
+    assert report.applied == 2
+    assert [(change.key["instance_id"], why) for change, why in report.skipped] == [("b", attempt.CHANGED)]
+    assert [finding.instance_id for finding in Scan(ground.store, EVERY_CHECK)] == ["b"]
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_change_that_leaves_something_new_is_taken_back(flavour: str, prepare: Prepare) -> None:
+    """An end is lost: that the execution runs would be said of one that nothing can wake."""
+    ground = prepare(flavour, end_that_is_lost)
+    before = contents(ground.made)
+    report = apply_plan(ground.store, make_plan(ground.store, EVERY_CHECK))
+    assert (report.run, report.left) == (None, 1)
+    assert contents(ground.made) == before
+
+
+def test_index_that_hides_an_event_stops_every_repair(prepare: Prepare) -> None:
+    ground = prepare("sqlite", drifted, own=True)
+    hide_ends(ground.made.target)
+    before = contents(ground.made)
+    plan = make_plan(ground.store, EVERY_CHECK)
+    assert plan.changes
+    assert all("sqlite_autoindex_history_1 does not show" in str(change.unsafe_because) for change in plan.changes)
+    assert apply_plan(ground.store, plan).run is None
+    assert contents(ground.made) == before
+
+
+def hide_ends(file: str) -> None:
+    """Take the events that end an execution out of the index of history, and leave them in the table."""
+
+    def page() -> tuple[int, int]:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            root = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_history_1'"
+            size = connection.execute("PRAGMA page_size").fetchone()[0]
+            return size, (connection.execute(root).fetchone()[0] - 1) * size
+
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("UPDATE executions SET status = 'Completed', output = 'x'")
+        ends = connection.execute("SELECT * FROM history WHERE event_id = 2").fetchall()
+        connection.execute("DELETE FROM history WHERE event_id = 2")
+    size, offset = page()
+    without = Path(file).read_bytes()[offset : offset + size]
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.executemany(f"INSERT INTO history VALUES ({', '.join('?' * len(ends[0]))})", ends)
+    page()
+    with open(file, "r+b") as out:
+        out.seek(offset)
+        out.write(without)
+
+
+def test_index_that_is_not_valid_stops_every_repair(prepare: Prepare) -> None:
+    ground = prepare("postgresql", drifted, own=True)
+    ground.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'history_pkey'::regclass")
+    plan = make_plan(ground.store, EVERY_CHECK)
+    assert plan.changes
+    assert all("is not valid" in str(change.unsafe_because) for change in plan.changes)
+    assert apply_plan(ground.store, plan).run is None
+
+
+def test_json_says_why(prepare: Prepare) -> None:
+    plan = make_plan(prepare("sqlite", for_a_ghost).store, EVERY_CHECK)
+    (change,) = json.loads(json.dumps(plan.to_json()))["changes"]
+    assert change["safety"] == "unsafe"
+    assert "ghost-1" in change["unsafe_because"]
