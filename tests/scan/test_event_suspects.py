@@ -83,7 +83,10 @@ def test_no_damage_escapes(engine_store: MakeStore, flavour: str, kind: str) -> 
         connection.execute(insert(history), rows)
     with store.snapshot() as connection:
         reader = Reader(store, connection)
-        suspects = {(facts.instance_id, facts.event_id) for _, facts in EVENTS.suspects(reader, [left_to_facts], [])}
+        suspects = {
+            (facts.key["instance_id"], facts.key["event_id"])
+            for _, facts in EVENTS.suspects(reader, [left_to_facts], [])
+        }
         checked = ("fault", "instance_id", "execution_id", "event_id", "event_type", "type", "source_type")
         faulty = []
         for second in connection.execute(history.select().where(history.c.event_id == 2)).all():

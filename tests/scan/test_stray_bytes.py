@@ -43,14 +43,18 @@ def test_they_bound_no_span(damaged: EngineStore) -> None:
         assert [connection.execute(count.where(*one)).scalar_one() for one in narrowed] == [2, every - 2]
 
 
-def test_what_needs_them_is_told_as_failed_and_the_rest_runs(damaged: EngineStore) -> None:
+def test_the_rows_that_need_them_are_named_and_the_rest_runs(damaged: EngineStore) -> None:
     damaged.execute(
         "UPDATE executions SET status = 'Strange' WHERE instance_id = (SELECT min(instance_id) FROM executions)"
     )
     scan = Scan(Store.open(damaged.target, read_only=True), select_checks(Level.deep), level=Level.deep, jobs=2)
     found = {finding.check.id for finding in scan}
-    failed = {result.reason for result in scan.results.values() if result.outcome is Outcome.failed}
+    failed = [result for result in scan.results.values() if result.outcome is Outcome.failed]
+    unread = [row for result in scan.results.values() for row in result.unread]
     assert scan.verdict is Verdict.incomplete
     assert "E002" in found
-    assert len(failed) == 1
-    assert "an id that is not UTF-8" in str(failed)
+    assert failed == []
+    assert {row.reason.partition(": ")[2] for row in unread} == {
+        "it holds an id that is not UTF-8, which no engine writes"
+    }
+    assert all("\udcff" in row.key["instance_id"] for row in unread)

@@ -14,6 +14,7 @@ from holystone.mend.surroundings import Surroundings, look_around
 from holystone.scan.catalogue import checks
 from holystone.scan.finding import Finding, judge
 from holystone.scan.reader import Reader
+from holystone.scan.unread import Unread
 from holystone.store import Store
 
 MOVED_ON = "the row or its history is no longer as planned"
@@ -182,7 +183,7 @@ def _found_again(store: Store, reader: Reader, groups: Iterable[Group]) -> Itera
         columns = relation.table.c
         rows = [and_(*(columns[name] == value for name, value in values(store, key).items())) for key in keys]
         for _, facts in list(relation.suspects(reader, [check.violated], [or_(*rows)])):
-            if (finding := judge(check, relation, facts)) is not None:
+            if not isinstance(facts, Unread) and (finding := judge(check, relation, facts)) is not None:
                 yield finding
 
 

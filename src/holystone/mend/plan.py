@@ -82,8 +82,8 @@ def make_plan(
         now = store.flavour.now_ms(connection)
         if found is None:
             found = scan.of_instances(connection, sorted(only or ()), now)
-        if scan.verdict is Verdict.incomplete:
-            reasons = {result.reason for result in scan.results.values() if result.outcome is Outcome.failed}
+        reasons = {result.reason for result in scan.results.values() if result.outcome is Outcome.failed}
+        if reasons or (scan.verdict is Verdict.incomplete and not scan.unread_instances):
             why = " ".join(sorted(str(reason) for reason in reasons))
             raise PlanError(f"The store could not be checked: {why}", "Mend the cause first.")
         return _plan(store, connection, found, now, race_window)

@@ -14,6 +14,7 @@ from holystone.scan.finding import Finding
 from holystone.store import Store
 
 NO_SUCH_INSTANCE = "nothing is there of the instance {!r}, and no message that is due begins it"
+NOT_ALL_SEEN = "not all rows of the instance {!r} could be looked at"
 NO_INSTANCE = "the row names no instance, so nothing can be told of what it rests on"
 BY_PEOPLE = "only people can decide it: `holystone explain {}` says what to consider"
 
@@ -67,6 +68,8 @@ def _why_never(group: Group, around: Surroundings, faults: Sequence[str]) -> str
     rests_on = repairs().get(group[0].repair).rests_on
     if faults or around.unseen:
         return [*faults, *around.unseen][0]
+    if unread := instances_of(group).intersection(around.unread):
+        return NOT_ALL_SEEN.format(min(unread))
     if not instances_of(group) and rests_on - {Evidence.store}:
         return NO_INSTANCE
     needed = set().union(*(change.needed for change in group))

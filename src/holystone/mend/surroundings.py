@@ -23,12 +23,13 @@ _AT_A_TIME = 2_000
 class Surroundings:
     """The findings of the whole catalogue by the instance that each is about, and those that the engine has a row of.
 
-    `unseen` says why not all could be looked at, one sentence a cause.
+    `unseen` says why not all could be looked at, one sentence a cause; of `unread` instances only some rows could not.
     """
 
     findings: Mapping[str, Sequence[Finding]]
     there: Collection[str]
     unseen: Sequence[str]
+    unread: Collection[str] = ()
 
 
 def look_around(
@@ -44,7 +45,7 @@ def look_around(
     for finding in scan.of_instances(connection, wanted, now_ms):
         findings[finding.instance_id].append(finding)
     there = _there(store, connection, wanted) | {*_begun_by(findings)}
-    return Surroundings(findings, there, _unseen(scan))
+    return Surroundings(findings, there, _unseen(scan), scan.unread_instances)
 
 
 def faults_of_store(store: Store, connection: Connection, instance_ids: Collection[str]) -> list[str]:

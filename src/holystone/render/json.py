@@ -70,6 +70,10 @@ def header(scan: Scan, revision: str | None) -> dict[str, Any]:
                 "outcome": str(result.outcome),
                 "count": result.count,
                 "reason": result.reason,
+                "unread": [
+                    {"key": {name: store.flavour.to_json(part) for name, part in row.key.items()}, "reason": row.reason}
+                    for row in result.unread
+                ],
             }
             for result in scan.results.values()
         ],

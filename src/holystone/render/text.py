@@ -36,6 +36,7 @@ def check(scan: Scan, out: TextIO, limit: int | None) -> None:
     for reason, failed in groupby(sorted(_failed(scan), key=_reason), key=_reason):
         names = ", ".join(f"{result.check.id} {result.check.name}" for result in failed)
         click.echo(wrapped(f"{one_line(reason)} Not checked: {names}.") + "\n", file=out)
+    _write_unread(scan, out)
     _write_summary(scan, out)
 
 
@@ -45,6 +46,16 @@ def _failed(scan: Scan) -> list[Result]:
 
 def _reason(result: Result) -> str:
     return str(result.reason)
+
+
+def _write_unread(scan: Scan, out: TextIO) -> None:
+    """Write which rows could not be looked at, each once, with the checks that wanted to."""
+    by_row: dict[str, list[str]] = {}
+    for result in scan.results.values():
+        for unread in result.unread:
+            by_row.setdefault(f"{key_of(unread.key)}: {one_line(unread.reason)}", []).append(result.check.id)
+    for row, ids in by_row.items():
+        click.echo(f"Not looked at by {', '.join(sorted(set(ids)))}: {row}.\n", file=out)
 
 
 def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
@@ -112,7 +123,11 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
     total = sum(result.count for result in results)
     if scan.verdict is Verdict.incomplete:
         failed = len(_failed(scan))
-        what = f"{counted(failed, 'check')} could not run" if failed else "every check was skipped"
+        said = [f"{counted(failed, 'check')} could not run"] if failed else []
+        if scan.unread_instances:
+            rows = len({repr(row.key) for result in results for row in result.unread})
+            said.append(f"{counted(rows, 'row')} could not be looked at")
+        what = " and ".join(said) or "every check was skipped"
         nothing = "" if ran else " Nothing was checked."
         click.echo(click.style(f"Incomplete: {what}.{nothing}", fg="red", bold=True), file=out)
     elif total:

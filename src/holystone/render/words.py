@@ -43,7 +43,7 @@ def key_of(key: Mapping[str, Any]) -> str:
     if not key:
         return "the store"
     rest = [f"{name.removesuffix('_id')} {value(part)}" for name, part in key.items() if name != "instance_id"]
-    instance_id = key["instance_id"]
+    instance_id = key.get("instance_id")
     return " ".join(["no instance" if instance_id is None else shown(str(instance_id)), *rest])
 
 

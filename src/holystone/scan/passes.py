@@ -1,16 +1,18 @@
 """Passes: looks at the rows of one relation each, for all checks of it, in pieces that connections share out."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
+from holystone.scan.around import read_around
 from holystone.scan.check import Check
 from holystone.scan.parallel import Work
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
+from holystone.scan.unread import Unread, may_be_of_rows
 from holystone.store.savepoint import savepoint
 
 Progress = Callable[[str, int, int], None]
@@ -35,13 +37,47 @@ class Pass:
         self, connection: Connection, reader: Callable[[Connection], Reader], span: Conditions, done: int
     ) -> Iterator["Step"]:
         yield Step(self, done)
-        predicates = [check.violated for check in self.checks]
+        here, last = reader(connection), Last("" if self.relation.of_store else self.relation.span_column.name)
         try:
             with savepoint(connection):
-                for flags, facts in self.relation.suspects(reader(connection), predicates, span):
-                    yield Step(self, done, flags, facts)
+                yield from self._suspects(here, span, done, last)
         except (Exception, SystemExit) as error:  # a check may be a plug-in's, and fail in any way
+            if self.relation.of_store or not may_be_of_rows(here, error):
+                yield Step(self, done, error=error)
+            else:
+                yield from self._one_by_one(here, span, done, last)
+
+    def _suspects(self, reader: Reader, span: Conditions, done: int, last: "Last") -> Iterator["Step"]:
+        predicates = [check.violated for check in self.checks]
+        for flags, facts in self.relation.suspects(reader, predicates, span):
+            if last.is_new(facts.key):
+                yield Step(self, done, flags, facts)
+
+    def _one_by_one(self, reader: Reader, span: Conditions, done: int, last: "Last") -> Iterator["Step"]:
+        """Yield the rest of a span of which some rows cannot be read, and those by the value that names them."""
+        suspects = partial(self._suspects, reader, done=done, last=last)
+        try:
+            for found in read_around(reader, self.relation, span, last.value, suspects):
+                yield Step(self, done, [True] * len(self.checks), found) if isinstance(found, Unread) else found
+        except Exception as error:
             yield Step(self, done, error=error)
+
+
+@dataclass
+class Last:
+    """The suspects that came last, all those of one value of a column: they may come once more."""
+
+    column: str
+    value: Any = None
+    _keys: list[Any] = field(default_factory=list)
+
+    def is_new(self, key: Mapping[str, Any]) -> bool:
+        """Return whether the suspect with this key has not come before."""
+        if key.get(self.column) != self.value:
+            self.value, self._keys = key.get(self.column), []
+        is_new = key not in self._keys
+        self._keys.append(key)
+        return is_new
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from math import ceil
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, select
+from sqlalchemy.exc import DBAPIError
 
 from holystone.scan.bounds import bounds
 from holystone.scan.reader import Reader
+from holystone.scan.unread import ODD, Unread, unread
 from holystone.store.flavours import Flavour
 
 AT_ONCE = 2_000
@@ -67,7 +69,7 @@ class Source(Protocol):
 F = TypeVar("F", bound=Facts)
 Predicate = Callable[[Any], ColumnElement[bool]]
 """Says of a source which of its rows are suspects."""
-Suspect = tuple[list[bool], F]
+Suspect = tuple[list[bool], F | Unread]
 """Which of the predicates a row violates, in their order, and the row's facts."""
 
 
@@ -141,7 +143,19 @@ class Relation(ABC, Generic[F]):
     def answers(self, reader: Reader, question: "Question", rows: Iterable[Any]) -> Iterator[Suspect[F]]:
         """Yield the suspects in the rows that a question's statement has fetched."""
         for row in rows:
-            yield question.answer(row), self.facts(reader, row)
+            yield question.answer(row), self.look(reader, row)
+
+    def look(self, reader: Reader, row: Any) -> F | Unread:
+        """Return the facts of a row, or that it could not be looked at: one row hides no other."""
+        try:
+            return self.facts(reader, row)
+        except (DBAPIError, *ODD) as error:
+            return unread(reader, {c.name: getattr(row, c.name, None) for c in self._named_by}, error)
+
+    @property
+    def _named_by(self) -> Sequence[Column[Any]]:
+        """The columns by which a row is named: its key, with the instance."""
+        return [column for column in self.table.c if column.primary_key or column.name == "instance_id"]
 
 
 class Question:

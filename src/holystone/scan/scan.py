@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from itertools import chain
@@ -23,6 +23,7 @@ from holystone.scan.relation import WORTH_CUTTING, Conditions, Facts, Relation, 
 from holystone.scan.sieves import SIEVES
 from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
 from holystone.scan.sieves.sifting import Sifting, prepared
+from holystone.scan.unread import Unread
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 from holystone.store.savepoint import savepoint
@@ -47,13 +48,17 @@ class Verdict(StrEnum):
 
 @dataclass
 class Result:
-    """How one check fared; `reason` says why it was skipped or failed, and `error` is what nobody had foreseen."""
+    """How one check fared; `reason` says why it was skipped or failed, and `error` is what nobody had foreseen.
+
+    `unread` are the rows that it could not look at.
+    """
 
     check: Check
     outcome: Outcome = Outcome.clean
     count: int = 0
     reason: str | None = None
     error: BaseException | None = None
+    unread: list[Unread] = field(default_factory=list)
 
 
 class Scan:
@@ -98,6 +103,7 @@ class Scan:
         self.unmatched: str | None = None
         self.coverage = coverage
         self.results = {check.id: Result(check) for check in checks}
+        self.unread_instances: set[Any] = set()
         self.scanned = {"instances": 0, "executions": 0, "events": 0}
         self.started_at = datetime.now(UTC)
         self.duration_ms = 0
@@ -114,7 +120,7 @@ class Scan:
     @property
     def verdict(self) -> Verdict:
         outcomes = {result.outcome for result in self.results.values()}
-        if Outcome.failed in outcomes or outcomes == {Outcome.skipped}:
+        if Outcome.failed in outcomes or outcomes == {Outcome.skipped} or self.unread_instances:
             return Verdict.incomplete
         return Verdict.drift if Outcome.found in outcomes else Verdict.clean
 
@@ -268,8 +274,10 @@ class Scan:
                 elif changed is None and rows is not None and rows > WORTH_CUTTING:
                     spans = list(relation.spans(reader, selected, stride(rows, self._jobs)))
         except DBAPIError as error:
-            self._fail(relation, checks, error)
-            return None
+            if not self.store.flavour.is_of_rows(error):
+                self._fail(relation, checks, error)
+                return None
+            spans, rows = [[]], None
         return Pass(relation, checks, [[*selected, *span] for span in spans], rows or 0)
 
     def _found(
@@ -290,6 +298,10 @@ class Scan:
             last = step.of
             if step.error is not None:
                 self._fail(last.relation, last.checks, step.error)
+            elif isinstance(step.facts, Unread):
+                for check, suspected in zip(last.checks, step.flags, strict=True):
+                    if suspected:
+                        self._pass_over(check, step.facts)
             elif step.facts is None:
                 self._report(last.relation, step.done, last.total)
             else:
@@ -298,6 +310,10 @@ class Scan:
                         yield finding
         if last is not None:
             self._report(last.relation, last.total, last.total)
+
+    def _pass_over(self, check: Check, row: Unread) -> None:
+        self.results[check.id].unread.append(row)
+        self.unread_instances.add(row.key.get("instance_id"))
 
     def _fail(self, relation: Relation[Any], checks: Sequence[Check], error: BaseException) -> None:
         outcome, unforeseen = Outcome.failed, None

@@ -142,6 +142,8 @@ class Store:
             if self.statement_timeout is not None:
                 self.flavour.limit_statements(connection, self.statement_timeout)
             yield connection
+            # There is nothing to commit, and SQLite refuses to once it has come upon a damaged page.
+            connection.rollback()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -50,7 +50,7 @@ class Events(Relation[EventFacts]):
                     of_pack = [column == value for column, value in zip(key, pack[:2], strict=True)]
                     source = self.source(reader.flavour, [*within, *of_pack])
                     for row in reader.connection.execute(select(*source.output()).order_by(*source.key)).all():
-                        yield [True] * len(predicates), self.facts(reader, row)
+                        yield [True] * len(predicates), self.look(reader, row)
 
     def facts(self, reader: Reader, row: Any) -> EventFacts:
         return event_facts(reader, row)

@@ -154,7 +154,7 @@ class KeyStates(Relation[KeyStateFacts]):
             for _, of_instance in groupby(rows, key=lambda row: row.instance_id):
                 known = list(of_instance)
                 if not _is_borne_out(known):
-                    yield [True] * len(predicates), self.facts(reader, known[0])
+                    yield [True] * len(predicates), self.look(reader, known[0])
 
     def facts(self, reader: Reader, row: Any) -> KeyStateFacts:
         return KeyStateFacts(reader.flavour, row.instance_id, _mismatches(reader, row.instance_id))

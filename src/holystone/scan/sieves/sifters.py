@@ -16,6 +16,7 @@ from holystone.errors import HolystoneError
 from holystone.scan.reader import Reader
 from holystone.scan.sieves.sieve import Sieve, Sifted
 from holystone.scan.spans import Span
+from holystone.scan.unread import ODD
 from holystone.store import Store
 from holystone.store.savepoint import savepoint
 
@@ -44,7 +45,7 @@ class Here:
         try:
             with savepoint(connection), self._reader.flavour.utf8_only(connection):
                 return self._sieve.sift(self._reader, span.conditions(self._reader.flavour))
-        except DBAPIError:
+        except (DBAPIError, *ODD):
             return None
 
     def interrupt(self) -> None:

@@ -177,6 +177,18 @@ class Flavour(ABC):
     def explain(self, error: DBAPIError) -> HolystoneError:
         """Return what a driver's error means to a user, in one sentence without secrets."""
 
+    def is_of_rows(self, error: DBAPIError) -> bool:
+        """Return whether it is rows that cannot be read, such as damaged ones: others of the same table may be."""
+        return False
+
+    def is_of_one_statement(self, error: DBAPIError) -> bool:
+        """Return whether others can still be run in the same transaction, for it is about a value of this one alone."""
+        return False
+
+    def by_index(self, connection: Connection) -> AbstractContextManager[None]:
+        """Return a context in which rows are looked up one by one, and no table is read as it lies."""
+        return nullcontext()
+
     def is_refusal(self, error: DBAPIError) -> bool:
         """Return whether the database denied the role what it asked for, and nothing else went wrong."""
         return False

@@ -3,7 +3,8 @@
 import importlib.util
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,9 @@ _FOR_READING = {
     # A scan follows the order of keys, so the pages that it wants are near each other, or were read just before.
     "random_page_cost": "1.1",
 }
+
+
+_AS_IT_LIES = ("enable_seqscan", "enable_bitmapscan")
 
 
 def _see_all_rows(connection: Any, record: Any) -> None:
@@ -213,6 +217,18 @@ class PostgreSQL(Flavour):
             " AND t.relkind IN ('r', 'p') GROUP BY n.nspname HAVING count(*) = 3 ORDER BY n.nspname"
         )
         return connection.execute(schemas).scalars().all()
+
+    def is_of_rows(self, error: DBAPIError) -> bool:
+        # Corrupt or internal, a file that cannot be read, a text that is none, or more than fits into memory.
+        return (getattr(error.orig, "sqlstate", None) or "").startswith(("XX", "58", "22", "54"))
+
+    @contextmanager
+    def by_index(self, connection: Connection) -> Iterator[None]:
+        for name in _AS_IT_LIES:
+            connection.exec_driver_sql(f"SET LOCAL {name} = off")
+        yield
+        for name in _AS_IT_LIES:
+            connection.exec_driver_sql(f"SET LOCAL {name} TO DEFAULT")
 
     def is_refusal(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) == "42501"

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from holystone.store.flavours.sqlite_structure import SQLiteStructure
 
 _MORE_TIME = "Allow more time, or read less with --level quick."
+_OF_ROWS = ("SQLITE_CORRUPT", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_DATA", "SQLITE_TOOBIG")
 _LOCK_WAIT_SECONDS = 5.0
 _STEPS_BETWEEN_LOOKS = 100_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
@@ -277,6 +278,13 @@ class SQLite(Flavour):
         return StoreUnavailableError(
             f"SQLite could not work with {self.path}: {error.orig}.", "Mend the cause and run the command again."
         )
+
+    def is_of_rows(self, error: DBAPIError) -> bool:
+        code = getattr(error.orig, "sqlite_errorname", "") or ""
+        return code.startswith(_OF_ROWS) or self.is_of_one_statement(error)
+
+    def is_of_one_statement(self, error: DBAPIError) -> bool:
+        return isinstance(error.orig, sqlite3.DataError)
 
     def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
         # Three steps. The last events are found through the index of the primary key alone; then they are read
