@@ -4,12 +4,6 @@ from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.waits import WAITS, WaitFacts
 
-_CAUSES = {
-    "ActivityScheduled": "activity-lost",
-    "TimerCreated": "timer-lost",
-    "SubOrchestrationScheduled": "child-lost",
-}
-
 # Of a message, spaces do not matter: PostgreSQL prints some of them anew.
 _DIAGNOSIS = (
     "SELECT e.instance_id, e.execution_id, h.event_id, h.event_data FROM executions e JOIN instances i "
@@ -28,8 +22,7 @@ _DIAGNOSIS = (
 def _cause(facts: WaitFacts) -> str:
     if not facts.waits_for:
         return "waits-for-nothing"
-    first = facts.waits_for[0]
-    return "child-silent" if first["event_id"] in facts.silent_children else _CAUSES[first["type"]]
+    return facts.lost.get(facts.waits_for[0]["event_id"], "given-up-without-a-word")
 
 
 CHECK = Check(
@@ -56,10 +49,11 @@ CHECK = Check(
     ),
     how_to_look=_DIAGNOSIS,
     false_alarms=(
-        "None is known, but the engine makes some itself: a child that fails because its last turn broke a limit, or "
-        "could not be stored, does not tell its parent. The query shows more: whoever has a subscription that is not "
-        "the last event, or a child that runs, is not stuck. Statuses that are in doubt are reported by E001; mend "
-        "those first."
+        "None is known, but the engine makes some itself. A child that fails because its last turn broke a limit "
+        "(cause child-broke-limit), or could not be stored (child-unstored), does not tell its parent, in any version; "
+        "nor does one that continued as new under an engine before 0.1.30 (child-forgot-parent). The query shows more: "
+        "whoever has a subscription that is not the last event, or a child that runs, is not stuck. Statuses that are "
+        "in doubt are reported by E001; mend those first."
     ),
     example="A worker_queue that had grown was emptied; a queue was restored from an older backup than the history.",
     repair=NoRepair(

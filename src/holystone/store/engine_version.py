@@ -14,6 +14,9 @@ REAL_IDS_IN_FAILURES: EngineVersion = (0, 1, 30)
 STATUS_WITHOUT_EVENT: EngineVersion = (0, 1, 19)
 """This one sets a custom status and writes no event for it."""
 
+GIVES_UP_IN_EVENTS: EngineVersion = (0, 1, 16)
+"""From here on an execution that gives up an activity or a child says so in an event; before, the row just went."""
+
 KEYS_IN_DELTA: EngineVersion = (0, 1, 26)
 """From here on kv_delta keeps what a running execution wrote; before, kv_store."""
 

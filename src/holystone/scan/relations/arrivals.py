@@ -43,7 +43,9 @@ class ArrivalSource:
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
-        self.rows: FromClause = select(orchestrator_queue).where(*within).subquery("arrival")
+        # Not all columns: the first versions of the engine had fewer.
+        columns = [orchestrator_queue.c[name] for name in ("id", "instance_id", "work_item")]
+        self.rows: FromClause = select(*columns).where(*within).subquery("arrival")
         self._message = self.rows.c
         self.key = (self._message.id,)
 

@@ -10,21 +10,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, FromClause, and_, literal, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal, not_, or_, select
 
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
+from holystone.scan.relations.answers import ANSWERING, ASKING, MESSAGES, never_answered
 from holystone.scan.relations.readable import read_events
 from holystone.scan.relations.wakers import Child
-from holystone.store.events import RUNNING, TERMINAL
+from holystone.store.events import CONTINUED_AS_NEW, RUNNING, TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.outstanding import dropped, is_open_to_events, unanswered
 from holystone.store.tables import executions, history, instances, not_completed, orchestrator_queue, worker_queue
 
 NOTHING = "nothing"
 _ANYTHING = "anything at all"
+_OF_EXECUTION = ("execution_id", "parent_execution_id")
+"""The fields of an answer that say for which execution it is: one or the other."""
 
 
 class WaitSource:
@@ -77,15 +80,73 @@ class WaitSource:
         )
         says = self.flavour.event_says_type
         quiet = [*TERMINAL, "ExternalSubscribed", "ExternalSubscribedPersistent"]
-        current = there_is(
-            instances.c.instance_id == self.rows.c.instance_id,
-            instances.c.current_execution_id == self.rows.c.execution_id,
-        )
         silent = there_is(
             *(not_(says(last.c.event_data, kind)) for kind in quiet),
             not_(and_(says(last.c.event_data, "SubOrchestrationScheduled"), self._child_lives(last))),
         )
-        return and_(current, silent)
+        return and_(self._is_current, silent)
+
+    @property
+    def may_lack_answers(self) -> ColumnElement[bool]:
+        """It is current, and has asked for more than has come, is queued, or can come from children that live."""
+        to_come = self._activities + self._answers
+        return and_(self._is_current, self._open > to_come, self._open > to_come + self._children)
+
+    @property
+    def _is_current(self) -> ColumnElement[bool]:
+        return there_is(
+            instances.c.instance_id == self.rows.c.instance_id,
+            instances.c.current_execution_id == self.rows.c.execution_id,
+        )
+
+    @property
+    def _open(self) -> ColumnElement[int]:
+        """How many of its requests have no answer in its history."""
+        says = self.flavour.event_says_type
+        data = history.c.event_data
+        asks, answers = (or_(*(says(data, kind) for kind in kinds)) for kinds in (ASKING, ANSWERING))
+        opened = select(func.coalesce(func.sum(case((asks, 1), (answers, -1), else_=0)), 0)).where(
+            history.c.instance_id == self.rows.c.instance_id, history.c.execution_id == self.rows.c.execution_id
+        )
+        return opened.scalar_subquery()
+
+    @property
+    def _activities(self) -> ColumnElement[int]:
+        queued = select(func.count()).where(
+            worker_queue.c.instance_id == self.rows.c.instance_id,
+            worker_queue.c.execution_id == self.rows.c.execution_id,
+        )
+        return queued.scalar_subquery()
+
+    @property
+    def _answers(self) -> ColumnElement[int]:
+        item, messages = orchestrator_queue.c.work_item, self.flavour.messages
+        of_this = [messages.says(item, name, self.rows.c.execution_id) for name in _OF_EXECUTION]
+        # Of two that are the same the engine drops one.
+        queued = select(func.count(item.distinct())).where(
+            orchestrator_queue.c.instance_id == self.rows.c.instance_id,
+            or_(*(messages.is_kind(item, kind) for kind in MESSAGES)),
+            or_(*of_this),
+        )
+        return queued.scalar_subquery()
+
+    @property
+    def _children(self) -> ColumnElement[int]:
+        child, its = instances.alias("live_child"), executions.alias("its_current")
+        live = (
+            select(func.count())
+            .select_from(child)
+            .join(
+                its,
+                and_(
+                    its.c.instance_id == child.c.instance_id,
+                    its.c.execution_id == child.c.current_execution_id,
+                    its.c.status.in_([RUNNING, CONTINUED_AS_NEW]),
+                ),
+            )
+            .where(child.c.parent_instance_id == self.rows.c.instance_id)
+        )
+        return live.scalar_subquery()
 
     def _child_lives(self, scheduled: FromClause) -> ColumnElement[bool]:
         """A child runs that will answer this event: its start event says so, as engines since 0.1.30 write it."""
@@ -113,7 +174,7 @@ class WaitFacts:
     """One execution; `runs` is False where its history ends it, or cannot be relied on.
 
     `waits_for` are the events that ask for what has not come, as far as the execution has not dropped them, and
-    `silent_children` the ids of those whose child is there, but will not answer.
+    `lost` the ids of those whose answer can never come, each with the cause.
     """
 
     instance_id: str
@@ -121,7 +182,7 @@ class WaitFacts:
     runs: bool
     can_wake: bool
     waits_for: tuple[Mapping[str, Any], ...]
-    silent_children: frozenset[int]
+    lost: Mapping[int, str]
 
     @property
     def key(self) -> Key:
@@ -131,15 +192,22 @@ class WaitFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {"waits_for": [event["event_id"] for event in self.waits_for]}
 
+    @property
+    def never_answered(self) -> Sequence[Mapping[str, Any]]:
+        return [event for event in self.waits_for if event["event_id"] in self.lost]
+
     def observed(self, column: str) -> Any:
         return NOTHING
 
     def decided(self, column: str) -> bool:
+        if column == "answered_by":
+            return self.can_wake and bool(self.never_answered)
         return self.runs and not self.can_wake
 
     def expected(self, column: str) -> Any:
-        """Return what should wake the execution where nothing does: the events that ask for it."""
-        return ", ".join(f"{event['type']} {event['event_id']}" for event in self.waits_for) or _ANYTHING
+        """Return what should wake or be answered where nothing does: the events that ask for it."""
+        asking = self.never_answered if column == "answered_by" else self.waits_for
+        return ", ".join(f"{event['type']} {event['event_id']}" for event in asking) or _ANYTHING
 
 
 class Waits(Relation[WaitFacts]):
@@ -162,21 +230,23 @@ class Waits(Relation[WaitFacts]):
         of = (row.instance_id, row.execution_id)
         events = read_events(reader.history(*of))
         if events is None or any(event["type"] in TERMINAL for event in events):
-            return WaitFacts(*of, runs=False, can_wake=False, waits_for=(), silent_children=frozenset())
-        asked, given_up = unanswered(events), dropped(events)
-        can_wake = is_open_to_events(events) or wakers.has_message(reader, *of) or wakers.is_in_turn(reader, of[0])
-        children = {}
-        if not can_wake:
-            scheduled = [event for event in asked if event["type"] == "SubOrchestrationScheduled"]
-            children = {event["event_id"]: wakers.child(reader, *of, event) for event in scheduled}
-            can_wake = Child.may_answer in children.values() or wakers.has_activity(reader, *of)
-        return WaitFacts(
-            *of,
-            runs=True,
-            can_wake=can_wake,
-            waits_for=tuple(event for event in asked if event["event_id"] not in given_up),
-            silent_children=frozenset(number for number, child in children.items() if child is Child.silent),
+            return WaitFacts(*of, runs=False, can_wake=False, waits_for=(), lost={})
+        given_up = dropped(events)
+        asked = unanswered(events)
+        waits_for = tuple(event for event in asked if event["event_id"] not in given_up)
+        lost = never_answered(reader, *of, events, waits_for)
+        can_wake = (
+            is_open_to_events(events)
+            or wakers.has_message(reader, *of)
+            or wakers.is_in_turn(reader, of[0])
+            or wakers.has_activity(reader, *of)
+            or self._has_child(reader, of, asked)
         )
+        return WaitFacts(*of, runs=True, can_wake=can_wake, waits_for=waits_for, lost=lost)
+
+    def _has_child(self, reader: Reader, of: tuple[str, int], asked: Sequence[Mapping[str, Any]]) -> bool:
+        scheduled = [event for event in asked if event["type"] == "SubOrchestrationScheduled"]
+        return any(wakers.child(reader, *of, event) is Child.may_answer for event in scheduled)
 
 
 WAITS = Waits()

@@ -1,7 +1,7 @@
 """What could wake an execution beside what its own events tell, each as one look into the store."""
 
 from collections.abc import Iterable, Mapping
-from enum import Enum, auto
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import and_, not_, or_, select
@@ -16,6 +16,8 @@ OF_ONE_EXECUTION = frozenset({"ActivityCompleted", "ActivityFailed", "TimerFired
 """Kinds of messages that the engine drops where they are meant for another execution than the current one."""
 _CHILD_OF_ITS_OWN = "sub::"
 """Begins the ids of children that have no id of their own; the parent's comes before them."""
+_LIMIT = "exceeds limit ("
+"""In the message of each failure for a limit: `validate_limits` in src/runtime/dispatchers/orchestration.rs."""
 
 
 def is_in_turn(reader: Reader, instance_id: str) -> bool:
@@ -28,15 +30,20 @@ def is_in_turn(reader: Reader, instance_id: str) -> bool:
 
 def has_message(reader: Reader, instance_id: str, execution_id: int) -> bool:
     """Return whether a message waits that is for this execution, or that cannot be read and so might be."""
-    return any(_may_wake(item, execution_id) for item in _messages(reader, instance_id))
+    return any(_may_wake(item, execution_id) for item in messages(reader, instance_id))
 
 
 def has_activity(reader: Reader, instance_id: str, execution_id: int) -> bool:
     """Return whether an activity of the execution is queued or in a worker's hands, whatever its row says of it."""
-    return (instance_id, execution_id) in reader.once("activities in disguise", lambda: set(_in_disguise(reader)))
+    return any(one[:2] == (instance_id, execution_id) for one in in_disguise(reader))
 
 
-def _messages(reader: Reader, instance_id: str) -> list[WorkItem | None]:
+def in_disguise(reader: Reader) -> set[tuple[Any, Any, Any]]:
+    """Return instance, execution and event of the activities whose rows say something else, or nothing."""
+    return reader.once("activities in disguise", lambda: set(_in_disguise(reader)))
+
+
+def messages(reader: Reader, instance_id: str) -> list[WorkItem | None]:
     """Return the messages that wait for an instance, at whatever time, None for one that cannot be read."""
     texts = select(orchestrator_queue.c.work_item).where(orchestrator_queue.c.instance_id == instance_id)
     return [read_message(text) for text in reader.connection.execute(texts).scalars()]
@@ -49,8 +56,7 @@ def _may_wake(item: WorkItem | None, execution_id: int) -> bool:
     return bool(item.fields[name] == execution_id)
 
 
-def _in_disguise(reader: Reader) -> Iterable[tuple[Any, Any]]:
-    """Yield instance and execution of the activities whose rows say something else, or nothing."""
+def _in_disguise(reader: Reader) -> Iterable[tuple[Any, Any, Any]]:
     says, queue = reader.flavour.messages.says, worker_queue.c
     agree = and_(
         says(queue.work_item, "instance", queue.instance_id), says(queue.work_item, "execution_id", queue.execution_id)
@@ -59,17 +65,26 @@ def _in_disguise(reader: Reader) -> Iterable[tuple[Any, Any]]:
     for text in reader.connection.execute(rows.execution_options(yield_per=500)).scalars():
         item = read_message(text)
         if item is not None and item.is_for_worker:
-            yield item.instance_id, item.fields["execution_id"]
+            yield item.instance_id, item.fields["execution_id"], item.fields["id"]
 
 
 class Child(Enum):
-    """What became of a child; one of which too little can be read may answer, for all that is known."""
+    """What became of a child; one of which too little can be read may answer, for all that is known.
 
-    may_answer = auto()
-    silent = auto()
-    """It has ended, or was started by somebody else: either way it will not answer, and has not."""
-    lost = auto()
+    The values of all others are causes in findings.
+    """
+
+    may_answer = "may-answer"
+    lost = "child-lost"
     """It is not there, and will not be."""
+    silent = "child-silent"
+    """It has ended, or was started by somebody else: either way it will not answer, and has not."""
+    unstored = "child-unstored"
+    """The engine could not store its turn and failed it: a failure of which no parent is told, in no version."""
+    broke_limit = "child-broke-limit"
+    """It broke a limit in its last turn: the engine drops all messages of such a turn, in no version tells a parent."""
+    forgot_parent = "child-forgot-parent"
+    """It continued as new under an engine before 0.1.30, which does not take along whose child it is."""
 
 
 def child(reader: Reader, parent: str, execution_id: int, scheduled: Mapping[str, Any]) -> Child:
@@ -80,14 +95,28 @@ def child(reader: Reader, parent: str, execution_id: int, scheduled: Mapping[str
         select(instances.c.current_execution_id).where(instances.c.instance_id == its_id)
     ).scalar_one_or_none()
     if current is None:
-        starting = (item is None or item.kind == "StartOrchestration" for item in _messages(reader, its_id))
+        starting = (item is None or item.kind == "StartOrchestration" for item in messages(reader, its_id))
         return Child.may_answer if any(starting) else Child.lost
     events = read_events(reader.history(its_id, current))
     if events is None:
         return Child.may_answer
-    ends = [TERMINAL[event["type"]] for event in events if event["type"] in TERMINAL]
-    answers = ends[-1] == CONTINUED_AS_NEW if ends else _will_tell(events[0], current, parent, execution_id, scheduled)
-    return Child.may_answer if answers else Child.silent
+    ends = [event for event in events if event["type"] in TERMINAL]
+    if not ends:
+        tells = _will_tell(events[0], current, parent, execution_id, scheduled)
+        return Child.may_answer if tells else Child.silent
+    return _ended(events[0], ends[-1], current)
+
+
+def _ended(start: Mapping[str, Any], end: Mapping[str, Any], current: int) -> Child:
+    """Return why a child whose current execution has ended does not answer, as far as its events tell."""
+    if TERMINAL[end["type"]] == CONTINUED_AS_NEW:
+        return Child.may_answer
+    details = end.get("details", {})
+    if "Infrastructure" in details:
+        return Child.unstored
+    if _LIMIT in str(details.get("Application", {}).get("message", "")):
+        return Child.broke_limit
+    return Child.forgot_parent if current > 1 and start.get("parent_instance") is None else Child.silent
 
 
 def _will_tell(

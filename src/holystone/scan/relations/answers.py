@@ -1,0 +1,92 @@
+"""Which of an execution's requests can still be answered, each judged by itself.
+
+An activity is answered as long as it is in worker_queue, or its answer in orchestrator_queue; a timer as long as its
+TimerFired is there, which becomes visible when it fires; a child as long as it runs, or is to start. Whatever hands on
+from one to the next does so in one transaction. What an execution has given up needs no answer: since 0.1.16 it says so
+in an event, and engines before took the row of an activity away without a word.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from holystone.scan.reader import Reader
+from holystone.scan.relations import wakers
+from holystone.scan.relations.wakers import Child
+from holystone.store import WorkItem
+from holystone.store.engine_version import GIVES_UP_IN_EVENTS, engine_version
+from holystone.store.outstanding import ANSWERS
+from holystone.store.tables import worker_queue
+
+_TELLS: Mapping[str, tuple[str, str, str]] = {
+    "ActivityCompleted": ("ActivityScheduled", "execution_id", "id"),
+    "ActivityFailed": ("ActivityScheduled", "execution_id", "id"),
+    "TimerFired": ("TimerCreated", "execution_id", "id"),
+    "SubOrchCompleted": ("SubOrchestrationScheduled", "parent_execution_id", "parent_id"),
+    "SubOrchFailed": ("SubOrchestrationScheduled", "parent_execution_id", "parent_id"),
+}
+"""Kind of a message -> the type of the event that it answers, and its fields that name execution and event."""
+
+Request = tuple[str, int]
+"""Type and id of an event that asks for something."""
+
+
+def never_answered(
+    reader: Reader,
+    instance_id: str,
+    execution_id: int,
+    events: Sequence[Mapping[str, Any]],
+    waits_for: Sequence[Mapping[str, Any]],
+) -> dict[int, str]:
+    """Return the ids of those events in `waits_for` whose answer can never come, each with the cause.
+
+    Nothing is said where a message of the instance cannot be read, for it might be any of them.
+    """
+    messages = wakers.messages(reader, instance_id)
+    if None in messages:
+        return {}
+    told = {request for item in messages if item is not None for request in _answered_by(item, execution_id)}
+    to_come = told | {("ActivityScheduled", number) for number in _activities(reader, instance_id, execution_id)}
+    silent_until = _last_without_a_word(events)
+    lost: dict[int, str] = {}
+    for event in waits_for:
+        kind, number = event["type"], event["event_id"]
+        if (kind, number) in to_come:
+            continue
+        if kind == "SubOrchestrationScheduled":
+            child = wakers.child(reader, instance_id, execution_id, event)
+            if child is not Child.may_answer:
+                lost[number] = child.value
+        elif kind == "TimerCreated":
+            lost[number] = "timer-lost"
+        elif number > silent_until:
+            lost[number] = "activity-lost"
+    return lost
+
+
+def _answered_by(item: WorkItem, execution_id: int) -> list[Request]:
+    if item.kind not in _TELLS:
+        return []
+    asked, execution, number = _TELLS[item.kind]
+    return [(asked, item.fields[number])] if item.fields[execution] == execution_id else []
+
+
+def _activities(reader: Reader, instance_id: str, execution_id: int) -> set[Any]:
+    """Return the ids of the execution's activities that are queued, or in a worker's hands."""
+    queue = worker_queue.c
+    rows = select(queue.activity_id).where(queue.instance_id == instance_id, queue.execution_id == execution_id)
+    queued = set(reader.connection.execute(rows).scalars())
+    disguised = wakers.in_disguise(reader)
+    return queued | {number for *of, number in disguised if of == [instance_id, execution_id]}
+
+
+def _last_without_a_word(events: Sequence[Mapping[str, Any]]) -> int:
+    """Return the id of the last event of an engine that gives up activities without a word; 0 where there is none."""
+    versions = ((event["event_id"], engine_version(event["duroxide_version"])) for event in events)
+    return max((number for number, version in versions if version is None or version < GIVES_UP_IN_EVENTS), default=0)
+
+
+ASKING = tuple(ANSWERS)
+ANSWERING = tuple(sorted(frozenset().union(*ANSWERS.values())))
+MESSAGES = tuple(_TELLS)
