@@ -25,6 +25,7 @@ from holystone.errors import (
 from holystone.store import Event, Store, WorkItem
 from holystone.store.turns.lease import ExecutionMetadata, OrchestrationItem, WorkLease
 from holystone.store.turns.records import InstanceFilter
+from holystone.store.turns.taken import ANSWERED_IN
 from turns.conftest import Clock
 from turns.kit import LOCK_MS, Kit
 
@@ -248,6 +249,13 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
         InvalidTurnError,
         "'a', execution 1, has 0 OrchestrationContinuedAsNew, and ContinueAsNew messages for \\['a'\\]",
     ),
+    "giving up an activity that stays in the queue": (
+        lambda scene: scene.ack(
+            scene.kit.event("a", 3, "ActivityCancelRequested", source_event_id=2, reason="dropped_future")
+        ),
+        InvalidTurnError,
+        "'a', execution 1, gives up activity 2, and leaves it in the queue",
+    ),
     "activity of an earlier turn": (
         lambda scene: scene.ack(scene.timer(3), worker_items=[scene.kit.activity("a", 2)]),
         InvalidTurnError,
@@ -375,6 +383,68 @@ def test_number_too_great_for_the_database_is_refused(scene: Scene, made: Engine
         with pytest.raises((InvalidTurnError, StoreUnavailableError), match=r"great|range"):
             call()
     assert contents(made) == before
+
+
+def again_fetched(kit: Kit) -> str:
+    """Return the token of a turn that holds the message to begin execution 2, which nobody has begun."""
+    kit.begin("loop")
+    continued = ("OrchestrationContinuedAsNew", {"input": "{}"})
+    kit.turn("loop", continued, messages=[again("loop")])
+    return kit.fetch().lock_token
+
+
+def test_message_that_begins_an_execution_is_taken_by_its_first_turn_alone(kit: Kit, made: EngineStore) -> None:
+    token = again_fetched(kit)
+    before = contents(made)
+    with pytest.raises(InvalidTurnError, match="'loop', execution 1, takes the ContinueAsNew message and begins no"):
+        kit.store.ack_orchestration_item(token, 1)
+    assert contents(made) == before
+    kit.store.ack_orchestration_item(token, 2, history_delta=[kit.started("loop", 2)])
+    kit.store.delete_instances_atomic(["loop"], force=True)
+
+
+def test_execution_begins_with_the_message_for_it(kit: Kit, made: EngineStore) -> None:
+    """A poke that is fetched while the message to begin waits for another time begins nothing."""
+    kit.store.abandon_orchestration_item(again_fetched(kit), 3_600_000)
+    kit.poke("loop")
+    token = kit.fetch().lock_token
+    before = contents(made)
+    with pytest.raises(InvalidTurnError, match="'loop', execution 2, begins an execution, and takes no ContinueAsNew"):
+        kit.store.ack_orchestration_item(token, 2, history_delta=[kit.started("loop", 2)])
+    assert contents(made) == before
+    kit.store.delete_instances_atomic(["loop"], force=True)
+
+
+def answers_to(kit: Kit) -> dict[str, WorkItem]:
+    """Return one answer of each kind, for the events 2, 3 and 4 of an instance `asks`."""
+    of: dict[str, Any] = {"instance": "asks", "execution_id": 1}
+    of_child: dict[str, Any] = {"parent_instance": "asks", "parent_execution_id": 1, "parent_id": 4}
+    return {
+        "ActivityCompleted": WorkItem.new("ActivityCompleted", **of, id=2, result="1"),
+        "ActivityFailed": WorkItem.new("ActivityFailed", **of, id=2, details=FAILURE),
+        "TimerFired": WorkItem.new("TimerFired", **of, id=3, fire_at_ms=1),
+        "SubOrchCompleted": WorkItem.new("SubOrchCompleted", **of_child, result="1"),
+        "SubOrchFailed": WorkItem.new("SubOrchFailed", **of_child, details=FAILURE),
+    }
+
+
+@pytest.mark.parametrize("kind", ANSWERED_IN)
+def test_answer_is_not_dropped(kit: Kit, made: EngineStore, kind: str) -> None:
+    """The message would be gone, and who asked would wait for ever."""
+    kit.begin(
+        "asks",
+        kit.event("asks", 2, "ActivityScheduled", name="Charge", input="{}"),
+        kit.event("asks", 3, "TimerCreated", fire_at_ms=1),
+        kit.event("asks", 4, "SubOrchestrationScheduled", name="Child", instance="sub::4", input="{}"),
+    )
+    kit.store.enqueue_for_orchestrator(answers_to(kit)[kind])
+    token = kit.fetch().lock_token
+    before = contents(made)
+    for delta in ([], [kit.event("asks", 5, "ExternalSubscribed", name="go")]):
+        with pytest.raises(InvalidTurnError, match=f"'asks', execution 1, takes the {kind} for event"):
+            kit.store.ack_orchestration_item(token, 1, history_delta=delta)
+        assert contents(made) == before
+    kit.store.delete_instances_atomic(["asks"], force=True)
 
 
 EXPIRED: list[Call] = [

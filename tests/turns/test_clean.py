@@ -12,6 +12,7 @@ DAMAGE = {
     "DELETE FROM history WHERE event_id = 1": "H002",
     "UPDATE history SET event_data = 'no JSON' WHERE event_id = 2": "H005",
     "UPDATE instances SET current_execution_id = 7": "I001",
+    "DELETE FROM worker_queue": "I009",
     "UPDATE instances SET orchestration_name = 'Other'": "I004",
     "UPDATE instances SET custom_status = 'nobody said so'": "I008",
     "INSERT INTO kv_delta (instance_id, key, value, last_updated_at_ms) VALUES ('done', 'k', '1', 1)": "K001",
@@ -19,6 +20,8 @@ DAMAGE = {
     "UPDATE kv_delta SET value = 'nobody said so'": "K003",
     "UPDATE orchestrator_queue SET instance_id = 'done'": "Q007",
     "UPDATE orchestrator_queue SET work_item = 'no JSON'": "Q002",
+    'UPDATE orchestrator_queue SET work_item = \'{"ContinueAsNew":{"instance":"a","orchestration":"Order","input":"{}",'
+    '"version":null}}\'': "Q016",
     "UPDATE worker_queue SET activity_id = 99": "Q004",
     "INSERT INTO instance_locks (instance_id, lock_token, locked_until, locked_at) VALUES ('x', 't', 1, 0)": "Q005",
 }

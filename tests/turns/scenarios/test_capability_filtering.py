@@ -136,7 +136,7 @@ def test_pinned_version_stored_via_ack_metadata(kit: Kit, column: Column) -> Non
 def test_pinned_version_immutable_across_ack_cycles(kit: Kit) -> None:
     """Later turns, of whatever engine, leave the noted version as it is."""
     Kit(kit.store, "1.0.0").begin("a")
-    Kit(kit.store, "1.5.0").turn("a", ("TimerCreated", {"fire_at_ms": 1}))
+    Kit(kit.store, "1.5.0").turn("a", ("ExternalSubscribed", {"name": "go"}))
     kit.poke("a")
     assert taken(kit, ((1, 5, 0), (1, 5, 0))) == []
     assert taken(kit, ((1, 0, 0), (1, 0, 0))) == ["a"]

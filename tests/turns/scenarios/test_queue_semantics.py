@@ -43,7 +43,8 @@ def test_timer_delayed_visibility(kit: Kit, clock: Clock) -> None:
     clock.pass_ms(1)
     item = kit.fetch()
     assert [message.fields["id"] for message in item.messages] == [2]
-    kit.store.ack_orchestration_item(item.lock_token, 1)
+    fired = kit.event("a", 4, "TimerFired", source_event_id=2, fire_at_ms=fires)
+    kit.store.ack_orchestration_item(item.lock_token, 1, history_delta=[fired])
     clock.pass_ms(999)
     assert not kit.has_turn
     clock.pass_ms(1)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from holystone.clock import now_ms
-from holystone.errors import ExecutionEndedError, InvalidTurnError, UnknownInstanceError
+from holystone.errors import ExecutionEndedError, InvalidTurnError, RecordError, UnknownInstanceError
 from holystone.store.event import Event
 from holystone.store.events import RUNNING, TERMINAL
 from holystone.store.flavours import Flavour
@@ -35,6 +35,7 @@ from holystone.store.tables import (
     instance_locks,
     instances,
     kv_delta,
+    orchestrator_queue,
     worker_queue,
 )
 from holystone.store.turns import keyvalue, queues
@@ -44,12 +45,14 @@ from holystone.store.turns.delta import (
     START,
     agreed,
     gives_up,
+    require_cancelled,
     require_messages,
     require_sound,
     require_start,
 )
 from holystone.store.turns.lease import ExecutionMetadata
 from holystone.store.turns.locks import RELEASED, TAKEN, lost, require_one
+from holystone.store.turns.taken import require_answers, require_begun, unanswered
 from holystone.store.work_item import WorkItem
 
 Activity = tuple[str, int, int]
@@ -83,7 +86,7 @@ def ack(
     flavour = store.flavour
     with store.turn() as connection:
         now = now_ms()
-        turn = _locked(store, connection, lock_token, execution_id, history_delta, now)
+        turn, messages = _locked(store, connection, lock_token, execution_id, history_delta, now)
         written = agreed(metadata, history_delta, f"The turn of {turn.instance_id!r}, execution {execution_id},")
         if turn.current_execution_id is None:
             _require_start(turn, history_delta, written)
@@ -92,6 +95,8 @@ def ack(
         _require_appendable(turn, history_delta)
         require_start(turn.instance_id, execution_id, history_delta)
         require_messages(turn.instance_id, execution_id, history_delta, worker_items, orchestrator_items)
+        require_cancelled(turn.instance_id, execution_id, history_delta, cancelled_activities)
+        _require_use(store, connection, turn, messages, history_delta)
         keys = keyvalue.record(store, turn.instance_id, history_delta, now)
         if written.status is not None and (keys or turn.has_keys):
             keys += keyvalue.merge(store, turn.instance_id, execution_id)
@@ -140,16 +145,29 @@ def _hold(flavour: Flavour) -> Select[Any] | None:
 
 def _locked(
     store: Store, connection: Connection, lock_token: str, execution_id: int, delta: Sequence[Event], now: int
-) -> _Turn:
-    """Return what the token locks."""
+) -> tuple[_Turn, list[WorkItem]]:
+    """Return what the token locks, and the messages that the turn takes away; those that can be read."""
     steps: list[Step] = []
     if (hold := store.prepared(_hold)) is not None:
         steps.append((hold, {"token": lock_token}))
     steps.append((store.prepared(_standing, bool(delta)), {"token": lock_token, "execution": execution_id, "now": now}))
-    rows = store.flavour.together(connection, steps)[-1].rows
-    if not rows:
+    steps.append((_MESSAGES, {"token": lock_token}))
+    *_, standing, messages = store.flavour.together(connection, steps)
+    if not standing.rows:
         raise lost("turn", lock_token)
-    return _Turn(execution_id=execution_id, **rows[0]._asdict())
+    read = [_read(row.work_item) for row in messages.rows]
+    turn = _Turn(execution_id=execution_id, **standing.rows[0]._asdict())
+    return turn, [message for message in read if message is not None]
+
+
+_MESSAGES = select(orchestrator_queue.c.work_item).where(orchestrator_queue.c.lock_token == bindparam("token"))
+
+
+def _read(text: object) -> WorkItem | None:
+    try:
+        return WorkItem.from_json(text)
+    except RecordError:
+        return None
 
 
 def _standing(flavour: Flavour, of_history: bool) -> Select[Any]:
@@ -214,6 +232,40 @@ def _require_place(store: Store, connection: Connection, turn: _Turn, delta: Seq
         raise InvalidTurnError(f"{turn} cannot begin without an event.", _MEND)
 
 
+def _require_use(
+    store: Store, connection: Connection, turn: _Turn, messages: Sequence[WorkItem], delta: Sequence[Event]
+) -> None:
+    """Raise where the turn takes messages away that the store still needs."""
+    of = f"The turn of {turn.instance_id!r}, execution {turn.execution_id},"
+    current = turn.current_execution_id
+    begins = current is not None and turn.execution_id > current
+    if begins or any(message.kind == "ContinueAsNew" for message in messages):
+        if not begins and current is not None and _has_ended(store, connection, turn):
+            return
+        require_begun(of, messages, delta, begins=begins)
+    left = [] if begins else unanswered(turn.execution_id, messages, delta)
+    if left:
+        key = {"instance": turn.instance_id, "execution": turn.execution_id}
+        (found,) = store.flavour.together(connection, [(_HISTORY, key)])
+        if (events := _events_of(found.rows)) is not None and not any(event.type in TERMINAL for event in events):
+            require_answers(of, left, events)
+
+
+def _has_ended(store: Store, connection: Connection, turn: _Turn) -> bool:
+    """Return whether the turn's execution has ended for good, so that all that comes is dropped."""
+    key = {"instance": turn.instance_id, "execution": turn.execution_id}
+    (found,) = store.flavour.together(connection, [(store.prepared(_end_types), key)])
+    return any(row.type != CONTINUED for row in found.rows)
+
+
+def _events_of(rows: Sequence[Any]) -> list[Event] | None:
+    """Return the events of a history, None where one cannot be read: the engine takes no turn on it then."""
+    try:
+        return [Event.from_json(row.event_data) for row in rows]
+    except RecordError:
+        return None
+
+
 def _end_types(flavour: Flavour) -> Select[Any]:
     """Select the types of an execution's terminal events."""
     type = flavour.event_type(history.c.event_data)
@@ -243,6 +295,7 @@ def _of_execution(table: FromClause) -> ColumnElement[bool]:
     return and_(table.c.instance_id == bindparam("instance"), table.c.execution_id == bindparam("execution"))
 
 
+_HISTORY = select(history.c.event_data).where(_of_execution(history)).order_by(history.c.event_id)
 _NEW_INSTANCE = insert(instances).inline()
 _NEW_EXECUTION = insert(executions).inline()
 _NEW_EVENTS = insert(history).inline()

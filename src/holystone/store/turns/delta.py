@@ -109,6 +109,21 @@ def require_messages(
                 )
 
 
+def require_cancelled(
+    instance_id: str, execution_id: int, delta: Sequence[Event], cancelled: Sequence[tuple[str, int, int]]
+) -> None:
+    """Raise InvalidTurnError where an activity is given up by an event and left in the queue for a worker."""
+    given_up = {
+        (instance_id, execution_id, event.source_event_id) for event in delta if event.type == "ActivityCancelRequested"
+    }
+    if left := sorted(given_up.difference(cancelled), key=str):
+        raise InvalidTurnError(
+            f"The turn of {instance_id!r}, execution {execution_id}, gives up activity {left[0][2]}, and leaves it in "
+            "the queue.",
+            _MEND,
+        )
+
+
 def metadata_of(delta: Sequence[Event]) -> ExecutionMetadata:
     """Return the row changes that the events demand, as `compute_execution_metadata` of the engine does."""
     start = next((event for event in delta if event.type == START), None)
