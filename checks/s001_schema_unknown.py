@@ -1,11 +1,6 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.schemas import SCHEMA, SchemaFacts
-
-
-def _cause(facts: SchemaFacts) -> str:
-    return "newer-engine" if facts.shape.is_newer else "altered"
-
+from holystone.scan.relations.schemas import SCHEMA
 
 CHECK = Check(
     id="S001",
@@ -17,14 +12,16 @@ CHECK = Check(
     relation=SCHEMA,
     violated=lambda store: store.is_there,
     expects=derived("schema"),
-    cause=_cause,
+    cause=lambda facts: "altered",
     message="unlike {expected[schema]}, {observed[schema]}",
     asserts=(
         "The engine's tables are those of one of its migrations, or of the shape that it makes by hand on SQLite when "
-        "a migration fails: the same columns with type, nullability and default, keys, checks, foreign keys, "
-        "indexes, and on PostgreSQL functions. Its ledger, _sqlx_migrations or _duroxide_migrations, names all of its "
-        "migrations up to that one, each as done. What others have added beside, such as tables, indexes and triggers, "
-        "is no fault."
+        "a migration fails: ordinary tables that are logged, with the same columns (type, nullability, default, "
+        "collation), keys, checks, foreign keys (those of others' tables to them, too), indexes, sequences of the "
+        "same schema and conflict clauses, without parents or children and with a replica identity where they are "
+        "published; and on PostgreSQL the functions. Its ledger, _sqlx_migrations or _duroxide_migrations, names all "
+        "of its migrations up to that one, each as done. Tables and indexes that others have added are no fault here; "
+        "what can do harm to the engine's writes S003 tells."
     ),
     harm=(
         "The engine's statements and every other check rest on this schema: without a column or a function they fail, "
@@ -46,9 +43,8 @@ CHECK = Check(
         ),
     },
     false_alarms=(
-        "A store of an engine that is newer than this version of holystone (newer-engine) may be all right: its "
-        "ledger goes on after the last migration that this version knows. Use a newer version, or leave the check out "
-        "with a reason until there is one. A store that lacks a table or a column which every engine has had is "
+        "Where the ledger goes on after the last migration that this version knows, S006 says so, and the schema is "
+        "not judged. A store that lacks a table or a column which every engine has had is "
         "refused before any check runs, and one whose differences make a statement of another check fail is reported "
         "as incomplete: both are exit status 2. With --instance the check is skipped."
     ),

@@ -78,9 +78,16 @@ def postgresql_ground(original: Original, server: Server | RunningServer, *, upg
 
         def clear() -> None:
             execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
+            number_on(execute)
 
         yield Ground(KeptStore(target, SCHEMA, original.version, "postgresql", {}, execute), store, clear)
     server.drop_database(database)
+
+
+def number_on(execute: Callable[..., Rows]) -> None:
+    """Have the queues number their messages above all that tests write with numbers of their own."""
+    for queue in ("orchestrator_queue", "worker_queue"):
+        execute("SELECT setval(?::regclass, ?)", f"{queue}_id_seq", 2**62)
 
 
 def _opened(target: str, schema: str | None, *, upgraded: bool) -> Store:

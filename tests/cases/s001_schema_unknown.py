@@ -14,7 +14,7 @@ def index(name: str, table: str, *columns: str) -> Index:
 def healthy(scribe: Scribe) -> None:
     """What others add beside the engine's own is no fault."""
     Table("reports", MetaData(), Column("id", Text, primary_key=True)).create(scribe.connection)
-    index("by_output", "executions", "output").create(scribe.connection)
+    index("by_status", "executions", "status").create(scribe.connection)
 
 
 def broken(scribe: Scribe) -> None:

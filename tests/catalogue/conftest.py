@@ -9,7 +9,7 @@ import pytest
 
 from cases.case import Write
 from conftest import ENGINES, MakeStore, Originals, Serve
-from ground import Ground, KeptStore, postgresql_ground, sqlite_ground
+from ground import Ground, KeptStore, number_on, postgresql_ground, sqlite_ground
 from holystone.demo.scribe import Scribe
 from holystone.migrate import upgrade
 from holystone.store import Store
@@ -51,6 +51,8 @@ def prepare(request: pytest.FixtureRequest) -> Prepare:
 def _altered(engine_store: MakeStore, flavour: str, write: Write) -> Ground:
     """A copy for one test alone, opened once its schema is altered: what a store has is read as it is opened."""
     made = engine_store(ENGINES[-1], flavour, ())  # type: ignore[arg-type]
+    if flavour == "postgresql":
+        number_on(made.execute)
     store = Store.open(made.target, made.schema)
     upgrade(store)
     with store.transaction() as connection:

@@ -62,7 +62,7 @@ def _status_object(found: "Status") -> dict[str, object]:
         "shape": {
             "name": shape.name,
             "known": shape.known,
-            "differences": list(shape.differences),
+            "differences": list(shape.faults),
             "additions": list(shape.additions),
         },
         "adopted": adoption
@@ -89,7 +89,7 @@ def _status_text(store: "Store", found: "Status") -> None:
     }
     for name, what in lines.items():
         click.echo(f"{name:<19}{one_line(what)}")
-    _list(found.shape.differences, "Unlike it, ")
+    _list(found.shape.faults, "Unlike it, ")
     _list(found.shape.additions, "Beside the engine's: ")
     _list(found.lacking, "Gone of holystone's own: ")
     if found.pending or found.lacking:

@@ -88,7 +88,7 @@ def require_known(store: Store, shape: Shape) -> None:
         newer
         if shape.is_newer
         else "Undo what was changed by hand, or restore the schema from a backup; then adopt the store.",
-        shape.differences,
+        shape.faults,
     )
 
 

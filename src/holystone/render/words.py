@@ -39,8 +39,8 @@ def value(thing: Any) -> str:
 
 
 def key_of(key: Mapping[str, Any]) -> str:
-    """Return the key of a row: the instance, and what it is of that; the store itself has none."""
-    if not key:
+    """Return the key of a row: the instance, and what it is of that; what is of no instance is of the store."""
+    if "instance_id" not in key:
         return "the store"
     rest = [f"{name.removesuffix('_id')} {value(part)}" for name, part in key.items() if name != "instance_id"]
     instance_id = key.get("instance_id")

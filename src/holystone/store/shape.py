@@ -1,19 +1,17 @@
 """Recognising the shape of a store: which of the engine's schemas it has, told by its structure alone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from holystone.store.flavours.lineage import Facts, Lineage
-from holystone.store.flavours.structure import LedgerEntry
+from holystone.store.flavours.structure import OURS, Functions, LedgerEntry
 from holystone.store.store import Store
 
-OURS = "holystone_"
-"""What the names of holystone's own tables and indexes begin with."""
 _UNKNOWN = "unknown, nearest to "
 _INDEX = "index "
-_MAY_BE_ADDED = (_INDEX, "function ")
+_NO_FUNCTIONS = Functions((), {}, {})
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,8 @@ class Shape:
     `name` is `migrated (engine migration N)`, or `fallback` for what the SQLite engine makes by hand when one of its
     migrations fails, or says which of these an unknown shape comes nearest to. `differences` from that one, each
     a sentence about the store without its end, are what makes a shape unknown. `additions` are others' tables,
-    triggers and indexes, which are no fault. `is_newer` where the engine's ledger goes on after the last migration
-    that this version of holystone knows.
+    triggers and indexes. `is_newer` where the engine's ledger goes on after the last migration that this version of
+    holystone knows. `functions` is what is wrong with those that are there.
     """
 
     name: str
@@ -32,6 +30,16 @@ class Shape:
     differences: Sequence[str]
     additions: Sequence[str]
     is_newer: bool
+    functions: Functions = field(default=_NO_FUNCTIONS)
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """The differences, and what is wrong with functions: all that makes a shape unknown, or a newer one new."""
+        return [
+            *self.differences,
+            *(f"its functions name the schema {schema}, not its own" for schema in self.functions.elsewhere),
+            *(f"its function {function} {fault}" for function, fault in self.functions.altered.items()),
+        ]
 
     @property
     def nearest(self) -> str:
@@ -58,20 +66,27 @@ def recognise(store: Store, connection: Connection) -> Shape:
     # Of shapes that are equally near, and many migrations change functions alone, the one that the ledger names.
     nearest = min(_candidates(lineage), key=lambda one: (_distance(one.facts, facts), one.version != newest))
     differences = list(_differences(nearest.facts, facts))
+    is_newer = newest is not None and newest > lineage.versions[-1]
+    functions = _NO_FUNCTIONS
     if nearest.version is not None:
         differences = [*_faults(lineage, entries, nearest.version), *differences]
+        version = newest if newest in lineage.versions else nearest.version
+        functions = structure.functions(connection, None if is_newer else version)
+        differences += [f"it lacks the function {signature}" for signature in functions.missing]
     others = structure.additions(connection, {*lineage.tables, store.flavour.ledger.name})
+    known = not differences and not functions.altered and not functions.elsewhere
     return Shape(
-        f"{_UNKNOWN}{nearest.name}" if differences else nearest.name,
-        not differences,
+        nearest.name if known else f"{_UNKNOWN}{nearest.name}",
+        known,
         differences,
         [*_added_indexes(nearest.facts, facts), *(name for name in others if not name.startswith(f"table {OURS}"))],
-        newest is not None and newest > lineage.versions[-1],
+        is_newer,
+        functions,
     )
 
 
 def _candidates(lineage: Lineage) -> Iterator[_Candidate]:
-    for level in lineage.levels:
+    for level in (*lineage.levels, *lineage.variants):
         yield _Candidate(f"migrated (engine migration {level.version})", level.version, level.facts)
     for name, facts in lineage.others.items():
         yield _Candidate(name, None, facts)
@@ -80,7 +95,7 @@ def _candidates(lineage: Lineage) -> Iterator[_Candidate]:
 def _distance(expected: Facts, found: Facts) -> int:
     """Return how many differences there are."""
     return len(expected.items() - found.items()) + sum(
-        not name.startswith(_MAY_BE_ADDED) for name in found.keys() - expected.keys()
+        not name.startswith(_INDEX) for name in found.keys() - expected.keys()
     )
 
 
@@ -91,7 +106,7 @@ def _differences(expected: Facts, found: Facts) -> Iterator[str]:
         elif found[name] != what:
             yield f"its {name} is {found[name]!r}, not {what!r}"
     for name, what in found.items():
-        if name not in expected and not name.startswith(_MAY_BE_ADDED):
+        if name not in expected and not name.startswith(_INDEX):
             yield f"it has the {_described(name, what)}, which the engine's has not"
 
 

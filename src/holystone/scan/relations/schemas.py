@@ -1,16 +1,19 @@
 """Schema facts: which of the engine's schemas the store has, told by its structure and the engine's own ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key
+from holystone.scan.relations.objects import ObjectFacts
 from holystone.scan.relations.whole_store import WholeStore
 from holystone.store.shape import Shape, recognise
 
 LISTED = 3
 """Differences that a finding names; `migrate status` lists them all."""
+SCHEMA_NAMED, FUNCTION, LEDGER = "schema_named", "function", "ledger"
+"""Kinds of objects, beside the schema itself, of which these facts tell."""
 
 
 @dataclass(frozen=True)
@@ -28,24 +31,35 @@ class SchemaFacts:
         return {}
 
     def observed(self, column: str) -> Any:
-        if self.shape.known:
-            return self.shape.name
+        if not self.shape.differences:
+            return self.shape.nearest
         more = len(self.shape.differences) - LISTED
         named = "; ".join(self.shape.differences[:LISTED])
         return f"{named}; and {more:,} more" if more > 0 else named
 
     def decided(self, column: str) -> bool:
-        return column == "schema"
+        # What a newer engine's schema should be, this version does not know.
+        return column == "schema" and not self.shape.is_newer
 
     def expected(self, column: str) -> Any:
         return self.shape.nearest
 
 
-class Schemas(WholeStore[SchemaFacts]):
+class Schemas(WholeStore[SchemaFacts | ObjectFacts]):
     name = "schema"
 
-    def facts(self, reader: Reader, row: Any) -> SchemaFacts:
-        return SchemaFacts(recognise(reader.store, reader.connection))
+    def found(self, reader: Reader) -> Iterator[SchemaFacts | ObjectFacts]:
+        shape, structure = recognise(reader.store, reader.connection), reader.flavour.structure
+        yield SchemaFacts(shape)
+        if shape.is_newer:
+            last = structure.lineage.versions[-1]
+            ledger = reader.flavour.ledger.name
+            yield ObjectFacts(LEDGER, ledger, f"goes on after migration {last}", f"ends at {last} or before")
+        for schema, number in shape.functions.elsewhere.items():
+            cause = "schema-renamed" if schema in shape.functions.gone else "schema-copied"
+            yield ObjectFacts(SCHEMA_NAMED, schema, f"named by {number} functions", "named by none", cause)
+        for function, fault in shape.functions.altered.items():
+            yield ObjectFacts(FUNCTION, function, fault, "is the engine's own")
 
 
 SCHEMA = Schemas()

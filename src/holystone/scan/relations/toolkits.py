@@ -1,6 +1,6 @@
 """Toolkit facts: where holystone's own objects in the store stand."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +45,9 @@ class ToolkitFacts:
 class Toolkits(WholeStore[ToolkitFacts]):
     name = "toolkit"
 
-    def facts(self, reader: Reader, row: Any) -> ToolkitFacts:
+    def found(self, reader: Reader) -> Iterable[ToolkitFacts]:
         toolkit = state(reader.store, reader.connection)
-        return ToolkitFacts(toolkit, toolkit.revision is None and _has_tables(reader))
+        return [ToolkitFacts(toolkit, toolkit.revision is None and _has_tables(reader))]
 
 
 def _has_tables(reader: Reader) -> bool:

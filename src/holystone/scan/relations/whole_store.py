@@ -1,6 +1,7 @@
 """The store as a whole: one row, of no instance, whose facts are read from elsewhere than the engine's rows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, FromClause, MetaData, Table, literal, select
@@ -31,6 +32,8 @@ class WholeStoreSource:
 class WholeStore(Relation[F]):
     """A relation of that row: looked at once, whatever the engine has written since, and however many jobs there are.
 
+    There may be several facts of it, each about columns of its own, by which a check knows those that it is about.
+
     A repair of it would have to name the table of each of its steps.
     """
 
@@ -53,4 +56,13 @@ class WholeStore(Relation[F]):
         flags = [predicate(source).label(f"violated_{number}") for number, predicate in enumerate(predicates)]
         for row in reader.connection.execute(select(*flags).select_from(source.rows)).all():
             if any(row):
-                yield [bool(flag) for flag in row], self.facts(reader, row)
+                for facts in self.found(reader):
+                    yield [bool(flag) for flag in row], facts
+
+    @abstractmethod
+    def found(self, reader: Reader) -> Iterable[F]:
+        """Return what is known of the store."""
+
+    def facts(self, reader: Reader, row: Any) -> F:
+        """Nothing asks for one of them: a row of a look at the store has no values."""
+        raise NotImplementedError

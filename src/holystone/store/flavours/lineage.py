@@ -41,6 +41,8 @@ class Lineage:
     """By version, which is also the order in which the engine runs its migrations."""
     others: Mapping[str, Facts]
     """Shapes that no migration leads to, by name."""
+    variants: tuple[Level, ...] = ()
+    """Further shapes of some levels: what a migration made before it was edited."""
 
     @cached_property
     def versions(self) -> tuple[int, ...]:
@@ -52,9 +54,23 @@ class Lineage:
         shapes = [*(level.facts for level in self.levels), *self.others.values()]
         return frozenset(name.split()[1].partition(".")[0] for facts in shapes for name in facts if is_column(name))
 
+    @cached_property
+    def indexes(self) -> frozenset[str]:
+        """The engine's indexes, those of all levels, but for what primary keys make."""
+        shapes = [*(level.facts for level in self.levels), *self.others.values()]
+        return frozenset(name.split()[1] for facts in shapes for name in facts if name.startswith("index "))
+
     @classmethod
-    def parse(cls, text: str, others: Mapping[str, str] = MappingProxyType({})) -> "Lineage":
-        """Return the lineage that `text` declares; `others` are shapes by name, as changes to its last level."""
+    def parse(
+        cls,
+        text: str,
+        others: Mapping[str, str] = MappingProxyType({}),
+        variants: Mapping[int, str] = MappingProxyType({}),
+    ) -> "Lineage":
+        """Return the lineage that `text` declares.
+
+        `others` are shapes by name, as changes to its last level, and `variants` are those of levels, by version.
+        """
         levels: list[Level] = []
         facts: dict[str, str] = {}
         for line in text.strip().splitlines():
@@ -63,7 +79,15 @@ class Lineage:
                 levels.append(Level(int(heading[1]), heading[2], facts))
             else:
                 _change(facts, line)
-        return cls(tuple(levels), {name: _changed(facts, changes) for name, changes in others.items()})
+        return cls(
+            tuple(levels),
+            {name: _changed(facts, changes) for name, changes in others.items()},
+            tuple(
+                Level(level.version, level.description, _changed(level.facts, variants[level.version]))
+                for level in levels
+                if level.version in variants
+            ),
+        )
 
 
 def is_column(name: str) -> bool:

@@ -1,12 +1,12 @@
 """The shapes of a PostgreSQL store: after each of the engine's migrations, many of which change functions alone.
 
 The facts are those of `postgresql_facts`, and tests compare all of them with what the engine's versions make. The
-functions are told from the twenty-third migration on, at which the oldest engine that one can install ends.
+functions are declared in `postgresql_functions`.
 """
 
 from holystone.store.flavours.lineage import Lineage
 
-LINEAGE = Lineage.parse("""
+_MIGRATIONS = """
 1 initial_schema
 + column executions.instance_id: text not null
 + column executions.execution_id: bigint not null
@@ -122,41 +122,14 @@ LINEAGE = Lineage.parse("""
 + index idx_orch_lock: on orchestrator_queue (lock_token) where lock_token IS NOT NULL
 + index idx_worker_queue_session_id: on worker_queue (session_id) where session_id IS NOT NULL
 + index idx_worker_queue_tag: on worker_queue (tag) where tag IS NOT NULL
-+ function abandon_orchestration_item(text, bigint, bigint, boolean)
-+ function abandon_work_item(text, bigint, bigint, boolean)
-+ function ack_orchestration(text, jsonb, bigint)
-+ function ack_orchestration_item(text, bigint, bigint, jsonb, jsonb, jsonb, jsonb, jsonb)
-+ function ack_worker(text, text, text, bigint)
-+ function append_history(text, bigint, jsonb)
-+ function cleanup_orphaned_sessions(bigint)
-+ function cleanup_schema()
-+ function delete_instances_atomic(text[], boolean)
-+ function enqueue_completion(text, text, bigint)
-+ function enqueue_message(text, text, bigint, bigint)
-+ function enqueue_orchestration_work(text, text, bigint)
-+ function enqueue_orchestrator_work(text, text, timestamp with time zone, text, text, bigint)
-+ function enqueue_worker_work(text, bigint, text, bigint, bigint, text, text)
-+ function fetch_history(text)
-+ function fetch_history_with_execution(text, bigint)
-+ function fetch_orchestration_item(bigint, bigint, bigint, bigint)
-+ function fetch_work_item(bigint, bigint, text, bigint, text[], text)
-+ function get_custom_status(text, bigint)
-+ function get_execution_info(text, bigint)
-+ function get_instance_info(text)
-+ function get_instance_stats(text)
-+ function get_kv_all_values(text)
-+ function get_kv_value(text, text)
-+ function get_parent_id(text)
-+ function get_queue_depths(bigint)
-+ function get_system_metrics()
-+ function latest_execution_id(text)
-+ function list_children(text)
-+ function list_executions(text)
-+ function list_instances()
-+ function list_instances_by_status(text)
-+ function prune_executions(text, integer, bigint)
-+ function renew_orchestration_item_lock(text, bigint, bigint)
-+ function renew_session_lock(text[], bigint, bigint, bigint)
-+ function renew_work_item_lock(text, bigint, bigint)
 25 fetch_orchestration_lease_at_claim
-""")
+26 serialize_orchestration_lock_mutations
++ index idx_instance_locks_lock_token: unique on instance_locks (lock_token)
+"""
+_FIRST_PUBLISHED = """
+- column worker_queue.visible_at
+- index idx_worker_visible
+"""
+"""Versions 0.1.0 to 0.1.6 of the provider made worker_queue without this, which the fifth migration then adds."""
+
+LINEAGE = Lineage.parse(_MIGRATIONS, variants=dict.fromkeys(range(1, 5), _FIRST_PUBLISHED))

@@ -18,11 +18,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateSchema, DropIndex
 
 from holystone.errors import StoreUnavailableError, TakenError, TargetError
-from holystone.store.flavours import postgresql_facts
+from holystone.store.flavours import postgresql_facts, postgresql_functions, postgresql_objects
 from holystone.store.flavours.lineage import Facts
 from holystone.store.flavours.postgresql_ledger import ENGINES_LOCK, ledger, lock_key
 from holystone.store.flavours.postgresql_lineage import LINEAGE
-from holystone.store.flavours.structure import LedgerEntry, Structure
+from holystone.store.flavours.structure import Functions, LedgerEntry, Objects, Structure
 
 if TYPE_CHECKING:
     from holystone.store.flavours.postgresql import PostgreSQL
@@ -86,6 +86,18 @@ class PostgreSQLStructure(Structure):
 
     def additions(self, connection: Connection, tables: Collection[str]) -> Sequence[str]:
         return postgresql_facts.additions(connection, self.schema, tables)
+
+    def functions(self, connection: Connection, version: int | None) -> Functions:
+        return postgresql_functions.wrong(connection, self.schema, version)
+
+    def interference(self, connection: Connection, tables: Collection[str]) -> Objects:
+        return postgresql_objects.interference(connection, self.schema, tables, LINEAGE.indexes)
+
+    def sequences(self, connection: Connection) -> Objects:
+        return postgresql_objects.sequences(connection, self.schema)
+
+    def unusable_indexes(self, connection: Connection, tables: Collection[str]) -> Objects:
+        return postgresql_objects.unusable_indexes(connection, self.schema, tables, LINEAGE.indexes)
 
     def ledger(self, connection: Connection) -> Sequence[LedgerEntry] | None:
         if not inspect(connection).has_table(ledger.name, schema=self.schema):

@@ -29,6 +29,17 @@ _REFERENCES = text(
     " WHERE t.type = 'table' AND t.name IN :tables GROUP BY t.name, f.id"
 ).bindparams(bindparam("tables", expanding=True))
 
+_VIEWS = text("SELECT name FROM sqlite_master WHERE type = 'view' AND name IN :tables").bindparams(
+    bindparam("tables", expanding=True)
+)
+# Views have no foreign keys, and a virtual table has no root page; its module may not be there.
+_REFERENCED = text(
+    'SELECT t.name, group_concat(f."from", \', \'), f."table", f.on_delete'
+    " FROM sqlite_master AS t, pragma_foreign_key_list(t.name) AS f"
+    " WHERE t.type = 'table' AND t.rootpage > 0 AND t.name NOT IN :tables AND f.\"table\" IN :tables"
+    " GROUP BY t.name, f.id"
+).bindparams(bindparam("tables", expanding=True))
+
 _WORD = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|\w+|\S", re.DOTALL)
 
 
@@ -53,18 +64,27 @@ def read(connection: Connection, tables: Collection[str]) -> Facts:
         if columns := keys.get(table):
             counter = " autoincrement" if "AUTOINCREMENT" in map(str.upper, words) else ""
             facts[f"key {table}"] = f"({', '.join(columns[place] for place in sorted(columns))}){counter}"
+        for place, word in enumerate(words[:-1]):
+            if word.upper() == "COLLATE" and words[place + 1].upper() != "BINARY":
+                facts[f"collation {words[place + 1].upper()} in {table}"] = ""
+            elif word.upper() == "CONFLICT" and words[place - 1].upper() == "ON":
+                facts[f"clause ON CONFLICT {words[place + 1].upper()} in {table}"] = ""
         if options := words[len(words) - words[::-1].index(")") :]:
             facts[f"table {table}"] = " ".join(options).lower()
     for table, index, origin, unique, sql, columns in connection.execute(_INDEXES, {"tables": list(tables)}):
         if origin == "u":
             facts[f"unique {table} ({columns})"] = ""
         elif origin == "c":
-            predicate = _predicate(sql)
-            parts = ["unique " if unique else "", f"on {table} ({columns})", f" where {predicate}" if predicate else ""]
+            condition = predicate(sql)
+            parts = ["unique " if unique else "", f"on {table} ({columns})", f" where {condition}" if condition else ""]
             facts[f"index {index}"] = "".join(parts)
     for table, columns, other, others, on_delete in connection.execute(_REFERENCES, {"tables": list(tables)}):
         action = "" if on_delete == "NO ACTION" else f" on delete {on_delete.lower()}"
         facts[f"foreign key {table} ({columns})"] = f"references {other} ({others}){action}"
+    for table, columns, other, on_delete in connection.execute(_REFERENCED, {"tables": list(tables)}):
+        facts[f"foreign key {table} ({columns})"] = f"references {other} on delete {on_delete.lower()}"
+    for view in connection.execute(_VIEWS, {"tables": list(tables)}).scalars():
+        facts[f"view {view}"] = ""
     return facts
 
 
@@ -92,7 +112,7 @@ def _inside(words: list[str]) -> list[str]:
     return words[1:]
 
 
-def _predicate(sql: str) -> str:
+def predicate(sql: str) -> str:
     """Return the condition of a partial index, nothing for an index of all rows."""
     words = list(_words(sql))
     upper = [word.upper() for word in words]

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Index, bindparam, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex
 
-from holystone.store.flavours import sqlite_facts
+from holystone.store.flavours import sqlite_facts, sqlite_objects
 from holystone.store.flavours.lineage import Facts
 from holystone.store.flavours.sqlite_file import new_file
 from holystone.store.flavours.sqlite_ledger import checksums, ledger
 from holystone.store.flavours.sqlite_lineage import LINEAGE
-from holystone.store.flavours.structure import LedgerEntry, Structure
+from holystone.store.flavours.structure import Functions, LedgerEntry, Objects, Structure
 
 if TYPE_CHECKING:
     from holystone.store.flavours.sqlite import SQLite
@@ -62,6 +62,18 @@ class SQLiteStructure(Structure):
     def additions(self, connection: Connection, tables: Collection[str]) -> Sequence[str]:
         named = {"tables": sorted(tables)}
         return [*connection.execute(_TABLES, named).scalars(), *connection.execute(_TRIGGERS, named).scalars()]
+
+    def functions(self, connection: Connection, version: int | None) -> Functions:
+        return Functions((), {}, {})
+
+    def interference(self, connection: Connection, tables: Collection[str]) -> Objects:
+        return sqlite_objects.interference(connection, tables, LINEAGE.indexes)
+
+    def sequences(self, connection: Connection) -> Objects:
+        return sqlite_objects.sequences(connection)
+
+    def unusable_indexes(self, connection: Connection, tables: Collection[str]) -> Objects:
+        return {}
 
     def ledger(self, connection: Connection) -> Sequence[LedgerEntry] | None:
         if not inspect(connection).has_table(ledger.name):

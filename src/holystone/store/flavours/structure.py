@@ -1,7 +1,7 @@
 """What a flavour has to answer for where the structure of a store is read, recognised or changed."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,6 +18,27 @@ class LedgerEntry:
 
     version: int
     fault: str | None
+
+
+@dataclass(frozen=True)
+class Functions:
+    """What is wrong with the engine's functions in a store.
+
+    `missing` are their signatures. `altered` says of each that is there what of it is not the engine's own, and
+    `elsewhere` how many name another schema than the one they are in; those of `gone` do not exist.
+    """
+
+    missing: Sequence[str]
+    altered: Mapping[str, str]
+    elsewhere: Mapping[str, int]
+    gone: Collection[str] = ()
+
+
+OURS = "holystone_"
+"""What the names of holystone's own objects begin with."""
+
+Objects = Mapping[str, str]
+"""Name of an object, such as `trigger audit on history` -> what of it matters, in the flavour's own words."""
 
 
 class Structure(ABC):
@@ -49,11 +70,27 @@ class Structure(ABC):
 
     @abstractmethod
     def facts(self, connection: Connection, tables: Collection[str]) -> Facts:
-        """Return what these tables are made of, and what the schema has of functions; nothing of those not there."""
+        """Return what these tables are made of; nothing of those not there."""
 
     @abstractmethod
     def additions(self, connection: Connection, tables: Collection[str]) -> Sequence[str]:
         """Return the tables of the schema but these, and the triggers on these, such as `trigger audit on history`."""
+
+    @abstractmethod
+    def functions(self, connection: Connection, version: int | None) -> Functions:
+        """Return what is wrong with the engine's functions after a migration; None for one that nobody knows here."""
+
+    @abstractmethod
+    def interference(self, connection: Connection, tables: Collection[str]) -> Objects:
+        """Return what others have put on these tables that can stop, swallow or change what is written to them."""
+
+    @abstractmethod
+    def sequences(self, connection: Connection) -> Objects:
+        """Return the sequences of the queues that have no number for the next message, and why."""
+
+    @abstractmethod
+    def unusable_indexes(self, connection: Connection, tables: Collection[str]) -> Objects:
+        """Return the engine's own indexes of these tables that the database does not use or keep up to date."""
 
     @abstractmethod
     def ledger(self, connection: Connection) -> Sequence[LedgerEntry] | None:

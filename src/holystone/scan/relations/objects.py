@@ -1,0 +1,96 @@
+"""Object facts: what a store has besides rows and is not as the engine's statements need it, object by object."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Facts, Key
+from holystone.scan.relations.whole_store import WholeStore
+from holystone.store.flavours.structure import Objects
+from holystone.store.toolkit import REVISIONS
+
+STATE = "state"
+
+
+@dataclass(frozen=True)
+class ObjectFacts:
+    """An object of a kind, such as `trigger audit on history`: what of it matters, and what that should be."""
+
+    kind: str
+    name: str
+    state: str
+    wanted: str = "none"
+    cause: str | None = None
+
+    @property
+    def key(self) -> Key:
+        return {"object": self.name}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {}
+
+    def observed(self, column: str) -> Any:
+        return self.state if column == STATE else self.name
+
+    def decided(self, column: str) -> bool:
+        return column in (self.kind, STATE)
+
+    def expected(self, column: str) -> Any:
+        return self.wanted if column == STATE else self.name
+
+
+def object_of(kind: str) -> Callable[[Facts], Mapping[str, Any]]:
+    """For `expects`: what an object of this kind should be; nothing of other facts of the same relation."""
+    return lambda facts: {column: facts.expected(column) for column in (kind, STATE)} if facts.decided(kind) else {}
+
+
+class StoreObjects(WholeStore[ObjectFacts]):
+    """A relation of such objects, all of one kind; there is a suspect for each that is not as it should be."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def objects(self, reader: Reader) -> Objects:
+        """Return the objects that are not as they should be, and what of each is not."""
+
+    def found(self, reader: Reader) -> Iterable[ObjectFacts]:
+        return [ObjectFacts(self.kind, name, state) for name, state in self.objects(reader).items()]
+
+
+class Interference(StoreObjects):
+    """What others have put on the tables that the engine, or a repair, writes to."""
+
+    name = "interference"
+    kind = "object"
+
+    def objects(self, reader: Reader) -> Objects:
+        return reader.flavour.structure.interference(reader.connection, reader.store.columns.keys() & _tables(reader))
+
+
+class Sequences(StoreObjects):
+    name = "sequences"
+    kind = "sequence"
+
+    def objects(self, reader: Reader) -> Objects:
+        return reader.flavour.structure.sequences(reader.connection)
+
+
+class Indexes(StoreObjects):
+    name = "indexes"
+    kind = "index"
+
+    def objects(self, reader: Reader) -> Objects:
+        return reader.flavour.structure.unusable_indexes(reader.connection, reader.flavour.structure.lineage.tables)
+
+
+def _tables(reader: Reader) -> set[str]:
+    ours = {table for objects in REVISIONS.values() for table in objects.columns}
+    return {*reader.flavour.structure.lineage.tables, reader.flavour.ledger.name, *ours}
+
+
+INTERFERENCE = Interference()
+SEQUENCES = Sequences()
+INDEXES = Indexes()
