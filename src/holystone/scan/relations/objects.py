@@ -91,6 +91,17 @@ def _tables(reader: Reader) -> set[str]:
     return {*reader.flavour.structure.lineage.tables, reader.flavour.ledger.name, *ours}
 
 
+class Damages(StoreObjects):
+    """What is damaged of the database itself, which takes about as long as to read all of it."""
+
+    name = "damages"
+    kind = "damaged"
+
+    def objects(self, reader: Reader) -> Objects:
+        return reader.flavour.structure.damages(reader.connection, reader.flavour.structure.lineage.tables)
+
+
 INTERFERENCE = Interference()
 SEQUENCES = Sequences()
 INDEXES = Indexes()
+DAMAGES = Damages()

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateSchema, DropIndex
 
 from holystone.errors import StoreUnavailableError, TakenError, TargetError
-from holystone.store.flavours import postgresql_facts, postgresql_functions, postgresql_objects
+from holystone.store.flavours import postgresql_facts, postgresql_functions, postgresql_integrity, postgresql_objects
 from holystone.store.flavours.lineage import Facts
 from holystone.store.flavours.postgresql_ledger import ENGINES_LOCK, ledger, lock_key
 from holystone.store.flavours.postgresql_lineage import LINEAGE
@@ -98,6 +98,9 @@ class PostgreSQLStructure(Structure):
 
     def unusable_indexes(self, connection: Connection, tables: Collection[str]) -> Objects:
         return postgresql_objects.unusable_indexes(connection, self.schema, tables, LINEAGE.indexes)
+
+    def damages(self, connection: Connection, tables: Collection[str]) -> Objects:
+        return postgresql_integrity.damages(connection, self.schema, tables)
 
     def ledger(self, connection: Connection) -> Sequence[LedgerEntry] | None:
         if not inspect(connection).has_table(ledger.name, schema=self.schema):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Index, bindparam, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex
 
-from holystone.store.flavours import sqlite_facts, sqlite_objects
+from holystone.store.flavours import sqlite_facts, sqlite_integrity, sqlite_objects
 from holystone.store.flavours.lineage import Facts
 from holystone.store.flavours.sqlite_file import new_file
 from holystone.store.flavours.sqlite_ledger import checksums, ledger
@@ -74,6 +74,9 @@ class SQLiteStructure(Structure):
 
     def unusable_indexes(self, connection: Connection, tables: Collection[str]) -> Objects:
         return {}
+
+    def damages(self, connection: Connection, tables: Collection[str]) -> Objects:
+        return sqlite_integrity.damages(connection)
 
     def ledger(self, connection: Connection) -> Sequence[LedgerEntry] | None:
         if not inspect(connection).has_table(ledger.name):

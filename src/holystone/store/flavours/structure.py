@@ -93,6 +93,13 @@ class Structure(ABC):
         """Return the engine's own indexes of these tables that the database does not use or keep up to date."""
 
     @abstractmethod
+    def damages(self, connection: Connection, tables: Collection[str]) -> Objects:
+        """Return what of the database itself is damaged, and how: above all indexes that differ from their tables.
+
+        On SQLite it is the whole file; on PostgreSQL the indexes of these tables. It reads all of it.
+        """
+
+    @abstractmethod
     def ledger(self, connection: Connection) -> Sequence[LedgerEntry] | None:
         """Return the engine's ledger by version; None where there is none."""
 
