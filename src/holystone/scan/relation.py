@@ -96,6 +96,9 @@ class Relation(ABC, Generic[F]):
     of_store: ClassVar[bool] = False
     """Whether its one row is the store as a whole, which is of no instance."""
 
+    of_toolkit: ClassVar[bool] = False
+    """Whether it looks at holystone's own objects alone, which the engine does without."""
+
     @property
     def span_column(self) -> Column[Any]:
         """The column by which the table is cut into spans: never NULL, indexed; rows of one value stay together."""

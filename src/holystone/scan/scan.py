@@ -319,7 +319,7 @@ class Scan:
         outcome, unforeseen = Outcome.failed, None
         if isinstance(error, DBAPIError):
             reason = self.store.flavour.explain(error).message
-            if relation.of_store and self.store.flavour.is_refusal(error):
+            if relation.of_toolkit and self.store.flavour.is_refusal(error):
                 # A role that was granted SELECT before holystone made its own tables can still check the store.
                 outcome, reason = Outcome.skipped, reason.rstrip(".")
         else:

@@ -69,12 +69,13 @@ _FOR_READING = {
 
 
 _AS_IT_LIES = ("enable_seqscan", "enable_bitmapscan")
+_SEE_ALL_ROWS = "row_security = off"
 
 
 def _see_all_rows(connection: Any, record: Any) -> None:
     """Have the server refuse what row security would otherwise filter: hidden rows would read as lost ones."""
     autocommit, connection.autocommit = connection.autocommit, True
-    connection.execute("SET row_security = off", prepare=False)
+    connection.execute(f"SET {_SEE_ALL_ROWS}", prepare=False)
     connection.autocommit = autocommit
 
 
@@ -103,7 +104,10 @@ class PostgreSQL(Flavour):
         options: dict[str, Any] = {}
         if read_only:
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        return self._engine(NullPool).execution_options(**options)
+        engine = self._engine(NullPool).execution_options(**options)
+        # Once more for each transaction: a pooler may hand it to another connection than the one that was set so.
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(f"SET LOCAL {_SEE_ALL_ROWS}"))
+        return engine
 
     def turn_engine(self) -> Engine:
         engine = self._engine(QueuePool, max_overflow=-1, isolation_level="AUTOCOMMIT")

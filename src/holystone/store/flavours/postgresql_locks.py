@@ -26,7 +26,7 @@ def hold(
     """Lock these tables for reading, and their indexes where asked, until the transaction ends; it begins with this.
 
     Waits for whoever is changing one, without a table in hand and for so many seconds: DBAPIError then. Tables that
-    this role may not read are left out, and what wants them will be told.
+    this role may not read, or not in full, are left out, and what wants them will be told.
     """
     quote = connection.dialect.identifier_preparer.quote
     names = [f"{quote(schema)}.{quote(table)}" for table in sorted(tables)]
@@ -75,7 +75,7 @@ def _open(connection: Connection, schema: str, tables: Collection[str]) -> None:
     readable = text(
         "SELECT t.relname FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace"
         " WHERE n.nspname = :schema AND t.relname = ANY(:tables) AND t.relkind IN ('r', 'p')"
-        " AND has_any_column_privilege(t.oid, 'SELECT')"
+        " AND has_any_column_privilege(t.oid, 'SELECT') AND NOT row_security_active(t.oid)"
     )
     found = connection.execute(readable, {"schema": schema, "tables": list(tables)}).scalars().all()
     if found:
