@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.queues import MESSAGES, WORKER_ITEMS
 
@@ -10,27 +10,35 @@ CHECK = Check(
     title="A message waits for a time that never comes",
     severity=Severity.error,
     level=Level.quick,
-    flavours=frozenset({"sqlite"}),
+    flavours=BOTH,
     relation=(MESSAGES, WORKER_ITEMS),
     violated=lambda message: not_(message.comes_due),
     expects=derived("visible_at"),
     cause=no_cause,
     message="visible_at is {observed[visible_at]!r}",
     asserts=(
-        "On SQLite visible_at in both queues is a number, in ms since the epoch: the time from which a message may be "
-        "fetched. The column of orchestrator_queue takes anything; PostgreSQL's timestamptz cannot go wrong in this "
-        "way."
+        "visible_at in both queues is the time from which a message may be fetched: on SQLite a number, in ms since "
+        "the epoch, though the column of orchestrator_queue takes anything; on PostgreSQL a moment before infinity."
     ),
     harm=(
         "No dispatcher and no worker ever sees the message, though it counts as waiting: each fetch looks for what is "
-        "not later than now, and in SQLite a text is later than every number, and NULL not earlier than anything."
+        "not later than now. In SQLite a text is later than every number; NULL is not earlier than anything, and "
+        "infinity never comes."
     ),
-    how_to_look=(
-        "SELECT instance_id, id, visible_at, typeof(visible_at) FROM orchestrator_queue "
-        "WHERE typeof(visible_at) NOT IN ('integer', 'real') UNION ALL "
-        "SELECT instance_id, id, visible_at, typeof(visible_at) FROM worker_queue "
-        "WHERE typeof(visible_at) NOT IN ('integer', 'real');"
-    ),
+    how_to_look={
+        "sqlite": (
+            "SELECT instance_id, id, visible_at, typeof(visible_at) FROM orchestrator_queue "
+            "WHERE typeof(visible_at) NOT IN ('integer', 'real') OR visible_at = 9e999 UNION ALL "
+            "SELECT instance_id, id, visible_at, typeof(visible_at) FROM worker_queue "
+            "WHERE typeof(visible_at) NOT IN ('integer', 'real') OR visible_at = 9e999;"
+        ),
+        "postgresql": (
+            "SELECT instance_id, id, visible_at FROM orchestrator_queue "
+            "WHERE visible_at = 'infinity' OR visible_at IS NULL UNION ALL "
+            "SELECT instance_id, id, visible_at FROM worker_queue "
+            "WHERE visible_at = 'infinity' OR visible_at IS NULL;"
+        ),
+    },
     false_alarms="None is known.",
     example=(
         "A message was inserted by hand without visible_at: the column's own default is a text such as "

@@ -1,4 +1,7 @@
-from cases.case import Case, Found, Row
+from datetime import UTC, datetime
+from typing import Any
+
+from cases.case import Case, Found, OnFlavour, Row
 from cases.payloads import FAR_FUTURE_MS, subscribed, timer
 from cases.work import raised_to
 from holystone.demo.scribe import BEGUN_MS, Scribe, scheduled, started
@@ -13,24 +16,35 @@ def healthy(scribe: Scribe) -> None:
 
 
 MADE_MS = BEGUN_MS + 3_600_000
-NEVER = {"as-text": "2025-10-09 09:00:00", "no-time": "soon", "nothing": None}
-DUE = {"as-text": 1_760_000_400_000, "no-time": MADE_MS, "nothing": MADE_MS}
+MADE = datetime.fromtimestamp(MADE_MS / 1000, UTC)
+TEXT_MS = 1_760_000_400_000
+# What SQLite's columns take; PostgreSQL's take infinity alone.
+NEVER = {"as-text": "2025-10-09 09:00:00", "no-time": "soon", "nothing": None, "infinity": float("inf")}
+DUE = {"as-text": TEXT_MS, "no-time": MADE_MS, "nothing": MADE_MS, "infinity": MADE_MS}
 
 
 def broken(scribe: Scribe) -> None:
+    # When it was made is all that is left to go by.
+    made_at = scribe.flavour.created_at(MADE_MS)
     for name in NEVER:
         scribe.execution(name, started(), subscribed())
     for name, visible_at in NEVER.items():
         row = scribe.message(name, raised_to(name))
-        # When it was made is all that is left to go by.
-        made_at = scribe.flavour.created_at(MADE_MS)
-        scribe.change(orchestrator_queue, {"id": row}, visible_at=visible_at, created_at=made_at)
+        never = on(scribe, visible_at)
+        scribe.change(orchestrator_queue, {"id": row}, visible_at=never, created_at=made_at)
     scribe.execution("activity", started(), scheduled())
-    scribe.change(worker_queue, {"instance_id": "activity"}, visible_at="2025-10-09 09:00:00")
+    never = on(scribe, "2025-10-09 09:00:00")
+    scribe.change(worker_queue, {"instance_id": "activity"}, visible_at=never, created_at=made_at)
 
 
-FOUND = {**NEVER, "activity": "2025-10-09 09:00:00"}
-EXPECTED = {**DUE, "activity": 1_760_000_400_000}
+def on(scribe: Scribe, visible_at: Any) -> Any:
+    return visible_at if scribe.flavour.name == "sqlite" else "infinity"
+
+
+FOUND = {**NEVER, "infinity": {"real": "inf"}, "activity": "2025-10-09 09:00:00"}
+EXPECTED = {
+    name: OnFlavour(sqlite=ms, postgresql=MADE.isoformat()) for name, ms in {**DUE, "activity": TEXT_MS}.items()
+}
 
 CASE = Case(
     healthy=healthy,
@@ -39,13 +53,16 @@ CASE = Case(
         Found(
             instance_id=name,
             execution_id=None,
-            observed={"visible_at": visible_at},
+            observed={"visible_at": OnFlavour(sqlite=visible_at, postgresql="infinity")},
             expected={"visible_at": EXPECTED[name]},
         )
         for name, visible_at in FOUND.items()
     ],
     repaired=[
-        *(Row(table="orchestrator_queue", key={"instance_id": n}, columns={"visible_at": ms}) for n, ms in DUE.items()),
+        *(
+            Row(table="orchestrator_queue", key={"instance_id": name}, columns={"visible_at": EXPECTED[name]})
+            for name in DUE
+        ),
         Row(table="worker_queue", key={"instance_id": "activity"}, columns={"visible_at": EXPECTED["activity"]}),
     ],
 )

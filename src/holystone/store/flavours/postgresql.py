@@ -27,6 +27,7 @@ from sqlalchemy import (
     create_engine,
     event,
     extract,
+    false,
     func,
     literal,
     or_,
@@ -325,7 +326,8 @@ class PostgreSQL(Flavour):
         return self.completed_at(ms)
 
     def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
-        return true()
+        # Infinity never comes, and NULL is not earlier than anything; the column may hold it up to migration 12.
+        return func.coalesce(visible_at < "infinity", false())
 
     def now_ms(self, connection: Connection) -> int:
         # The time of this statement, where now() is that of the transaction's begin.

@@ -7,7 +7,7 @@ kept as the text that PostgreSQL writes.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal, literal_column, null
+from sqlalchemy import ColumnElement, DateTime, Text, cast, literal, literal_column, null
 
 from holystone.store.flavours.base import fits_bigint, is_fit_to_print, is_utf8
 
@@ -38,13 +38,13 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(column: str, document: Any) -> Any:
-    """Return the value of a column that `to_json` made JSON of."""
+    """Return the value of a column that `to_json` made JSON of, or an expression where Python has no such moment."""
     if not column.endswith("_at") or not isinstance(document, str):
         return document
     try:
         return datetime.fromisoformat(document)
     except ValueError:
-        return document
+        return cast(literal(document, Text), DateTime(timezone=True))
 
 
 def is_json_of_value(document: Any) -> bool:

@@ -346,8 +346,8 @@ class SQLite(Flavour):
         return ms
 
     def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
-        # A text, as the column's own default is, sorts after every number.
-        return func.typeof(visible_at).in_(["integer", "real"])
+        # A text, as the column's own default is, sorts after every number, and infinity is a number.
+        return and_(func.typeof(visible_at).in_(["integer", "real"]), visible_at < literal_column("9e999"))
 
     def now_ms(self, connection: Connection) -> int:
         days = func.julianday("now") - _EPOCH
