@@ -34,14 +34,14 @@ def opened(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
             if one.flavour == "sqlite":
                 file = tmp_path / f"{name}.db"
                 one.unpack(file)
-                return stack.enter_context(closing(Store.open(str(file), read_only=True)))
+                return stack.enter_context(closing(Store.open(str(file))))
             serve: Serve = request.getfixturevalue("servers")
             server = serve(0)
             server.drop_database(name)
             url = server.create_database(name)
             stack.callback(server.drop_database, name)
             one.restore(url)
-            return stack.enter_context(closing(Store.open(url, SCHEMA, read_only=True)))
+            return stack.enter_context(closing(Store.open(url, SCHEMA)))
 
         yield open_copy
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from sqlalchemy import insert
+
 from engines.published import PublishedStore
+from holystone.demo.scribe import BEGUN_MS
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level, Severity
 from holystone.scan.scan import Outcome, Scan
 from holystone.store import Store
-from holystone.store.tables import executions
+from holystone.store.tables import executions, orchestrator_queue
 
 Found = set[tuple[str, str | None]]
 """Check and instance of what a scan found."""
@@ -66,3 +69,17 @@ def test_it_holds_every_state(published: PublishedStore, store: Store) -> None:
     with store.snapshot() as connection:
         there = set(connection.execute(executions.select().with_only_columns(executions.c.instance_id)).scalars())
     assert told <= there
+
+
+def test_a_message_that_nobody_gets_is_found_in_each(published: PublishedStore, store: Store) -> None:
+    """A column that an old store lacks takes away the question that needs it, and no other."""
+    made_at = store.flavour.created_at(BEGUN_MS)
+    row = {
+        "instance_id": "nobody",
+        "work_item": '{"ExternalRaised":{"instance":"nobody","name":"go","data":"1"}}',
+        "visible_at": store.flavour.queue_time(BEGUN_MS),
+        "created_at": made_at,
+    }
+    with store.transaction() as connection:
+        connection.execute(insert(orchestrator_queue).values(row))
+    assert found_in(store) == left_by_upgrades(published) | {("Q001", "nobody")}

@@ -113,7 +113,12 @@ class Relation(ABC, Generic[F]):
         """Return the facts in a row that was fetched with the source's `output`, and what else they take to know."""
 
     def of_instances(self, flavour: Flavour, pattern: str) -> Conditions:
-        """Return the condition that a row is of an instance whose id matches the pattern."""
+        """Return the condition that a row is of an instance whose id matches the pattern.
+
+        None where the rows of an older engine's store do not say of whom they are: then all are looked at.
+        """
+        if not flavour.has(self.table.c.instance_id):
+            return []
         return [flavour.matches_glob(self.table.c.instance_id, pattern)]
 
     def total(self, reader: Reader, within: Conditions) -> int:
@@ -130,7 +135,10 @@ class Relation(ABC, Generic[F]):
         yield reader.flavour.between(self.span_column, after, None)
 
     def spans_of(self, flavour: Flavour, instances: Sequence[str]) -> Iterator[Conditions]:
-        """Yield conditions for the rows of these instances, some instances at a time."""
+        """Yield conditions for the rows of these instances, some at a time; for all where rows do not say of whom."""
+        if instances and not flavour.has(self.table.c.instance_id):
+            yield []
+            return
         for start in range(0, len(instances), AT_ONCE):
             yield [flavour.among(self.table.c.instance_id, instances[start : start + AT_ONCE])]
 

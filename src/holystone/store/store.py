@@ -476,7 +476,7 @@ class Store:
 
     def _recognise(self) -> None:
         with self.look() as connection:
-            self.columns = self.flavour.columns(connection)
+            self.columns = self.flavour.stored = self.flavour.columns(connection)
             present = CORE.keys() & self.columns.keys()
             if not present:
                 raise self.flavour.no_store(connection)

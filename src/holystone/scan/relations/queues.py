@@ -52,7 +52,8 @@ class QueueSource:
     def __init__(self, flavour: Flavour, queue: Table, within: Conditions) -> None:
         self.flavour = flavour
         self._kinds = [kind for kind in WORK_ITEM_SHAPES if (kind in FOR_WORKERS) == (queue is worker_queue)]
-        self.rows: FromClause = select(queue).where(*within).subquery("message")
+        self._has_due_time = flavour.has(queue.c.visible_at)
+        self.rows: FromClause = select(*flavour.columns_of(queue)).where(*within).subquery("message")
         self._message = self.rows.c
         self.key: Sequence[ColumnElement[Any]] = (self._message.id,)
         self.attempt_count: ColumnElement[int] = self._message.attempt_count
@@ -61,7 +62,7 @@ class QueueSource:
     @property
     def comes_due(self) -> ColumnElement[bool]:
         """The time from which it may be fetched is one that ever comes."""
-        return self.flavour.queue_time_well_formed(self._message.visible_at)
+        return self.flavour.queue_time_well_formed(self._message.visible_at) if self._has_due_time else true()
 
     @property
     def readable(self) -> ColumnElement[bool]:
@@ -326,7 +327,6 @@ def _printable(text: str) -> str:
 class Messages(QueueRelation[MessageFacts]):
     name = "messages"
     table = orchestrator_queue
-    needs: ClassVar = {"orchestrator_queue": ("attempt_count",)}
     is_for_worker = False
 
     def source(self, flavour: Flavour, within: Conditions) -> MessageSource:
@@ -396,7 +396,6 @@ def _running(reader: Reader, instance_id: str) -> tuple[int, Mapping[int, str | 
 class WorkerItems(QueueRelation[WorkerItemFacts]):
     name = "worker_items"
     table = worker_queue
-    needs: ClassVar = {"worker_queue": ("visible_at", "attempt_count", *IDENTITY, *ROUTING)}
     is_for_worker = True
 
     def source(self, flavour: Flavour, within: Conditions) -> WorkerItemSource:

@@ -6,7 +6,21 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Executable, FromClause, Table, func, literal, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Executable,
+    FromClause,
+    Table,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+)
 from sqlalchemy.exc import DBAPIError
 
 from holystone.errors import HolystoneError
@@ -79,7 +93,17 @@ class Flavour(ABC):
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.stored: Columns = {}
+        """The columns that the store has, once it is open: an older engine's lacks some."""
         self._words: dict[tuple[Executable, tuple[str, ...]], Words] = {}
+
+    def has(self, column: Column[Any]) -> bool:
+        """Return whether the store has the column of a table that it has."""
+        return column.name in self.stored.get(column.table.name, (column.name,))
+
+    def columns_of(self, table: Table) -> list[ColumnElement[Any]]:
+        """Return all columns of a table; NULL by the name of each that the store of an older engine lacks."""
+        return [one if self.has(one) else cast(null(), one.type).label(one.name) for one in table.columns]
 
     @abstractmethod
     def engine(self, *, read_only: bool) -> Engine:
