@@ -96,8 +96,8 @@ class Relation(ABC, Generic[F]):
     of_store: ClassVar[bool] = False
     """Whether its one row is the store as a whole, which is of no instance."""
 
-    of_toolkit: ClassVar[bool] = False
-    """Whether it looks at holystone's own objects alone, which the engine does without."""
+    dispensable: ClassVar[bool] = False
+    """Whether a role may be refused what it looks at: its checks are skipped then, and the others suffice."""
 
     @property
     def span_column(self) -> Column[Any]:

@@ -319,8 +319,8 @@ class Scan:
         outcome, unforeseen = Outcome.failed, None
         if isinstance(error, DBAPIError):
             reason = self.store.flavour.explain(error).message
-            if relation.of_toolkit and self.store.flavour.is_refusal(error):
-                # A role that was granted SELECT before holystone made its own tables can still check the store.
+            if relation.dispensable and self.store.flavour.is_refusal(error):
+                # A role with SELECT on the engine's tables, and nothing else, can still check the store.
                 outcome, reason = Outcome.skipped, reason.rstrip(".")
         else:
             reason, unforeseen = f"{relation.name} could not be read: {type(error).__name__}: {error}", error

@@ -72,6 +72,7 @@ class Interference(StoreObjects):
 
 class Sequences(StoreObjects):
     name = "sequences"
+    dispensable = True  # to read all tables is enough for a check
     kind = "sequence"
 
     def objects(self, reader: Reader) -> Objects:

@@ -44,7 +44,7 @@ class ToolkitFacts:
 
 class Toolkits(WholeStore[ToolkitFacts]):
     name = "toolkit"
-    of_toolkit = True
+    dispensable = True
 
     def found(self, reader: Reader) -> Iterable[ToolkitFacts]:
         toolkit = state(reader.store, reader.connection)
