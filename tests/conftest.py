@@ -22,6 +22,8 @@ from postgresql import NoServer, RunningServer, Server, find_servers
 Flavour = Literal["sqlite", "postgresql"]
 Serve = Callable[[int], Server | RunningServer]
 FLAVOURS: tuple[Flavour, ...] = ("sqlite", "postgresql")
+SQLITE_AND_LONG_POSTGRESQL = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
+"""For parametrize: both flavours, for what takes some seconds on PostgreSQL."""
 SCHEMA = "engine"
 MISSING = "MISSING: "
 
@@ -301,6 +303,7 @@ __all__ = [
     "ENGINES",
     "FLAVOURS",
     "SCHEMA",
+    "SQLITE_AND_LONG_POSTGRESQL",
     "DriverError",
     "EngineStore",
     "Expected",

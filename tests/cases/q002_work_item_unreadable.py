@@ -121,4 +121,5 @@ CASE = Case(
         *(Row(table="orchestrator_queue", key={"instance_id": name}, columns=None) for name in MESSAGES),
         *(Row(table="worker_queue", key={"instance_id": name}, columns=None) for name in WORKER_ITEMS),
     ],
+    also=frozenset({"I009"}),  # once an activity is parked, nothing answers the event that asked for it
 )

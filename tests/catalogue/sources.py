@@ -22,6 +22,15 @@ ON_EACH_FLAVOUR = [
     if flavour in check.flavours
 ]
 """For parametrize: each check, with each flavour that it applies to."""
+LONG_ON_POSTGRESQL = [
+    pytest.param(
+        check, flavour, id=f"{check.id}-{flavour}", marks=[pytest.mark.long] if flavour == "postgresql" else []
+    )
+    for check in EVERY_CHECK
+    for flavour in FLAVOURS
+    if flavour in check.flavours
+]
+"""The same for what takes some seconds on PostgreSQL for each check."""
 
 
 def modules() -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from cases.case import Case, as_json
 from catalogue.conftest import Prepare
 from catalogue.prefixed import PrefixedScribe
-from catalogue.sources import EVERY_CHECK, ON_EACH_FLAVOUR, case_of
+from catalogue.sources import EVERY_CHECK, LONG_ON_POSTGRESQL, ON_EACH_FLAVOUR, case_of
 from conftest import FLAVOURS, EngineStore
 from contents import contents
 from holystone.demo.scribe import Scribe
@@ -80,7 +80,7 @@ def test_broken_rows_are_found_exactly(check: Check, flavour: str, prepare: Prep
     assert sorted(found, key=str) == sorted(wanted, key=str)
 
 
-@pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+@pytest.mark.parametrize(("check", "flavour"), LONG_ON_POSTGRESQL)
 def test_repair_mends_and_undo_restores(check: Check, flavour: str, prepare: Prepare) -> None:
     case = case_of(check)
     ground = prepare(flavour, case.broken, own=case.alters_schema)
@@ -98,7 +98,7 @@ def test_repair_mends_and_undo_restores(check: Check, flavour: str, prepare: Pre
     assert contents(made) == before
 
 
-@pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+@pytest.mark.parametrize(("check", "flavour"), LONG_ON_POSTGRESQL)
 def test_plan_is_as_safe_as_the_finding_says(check: Check, flavour: str, prepare: Prepare) -> None:
     """A plan, which sees all that is wrong, has no doubt about what is damaged in one way only."""
     case = case_of(check)

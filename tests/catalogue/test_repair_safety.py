@@ -17,7 +17,7 @@ from cases.payloads import asked_child, child_of, subscribed
 from cases.work import raised_to
 from catalogue.conftest import Prepare
 from catalogue.sources import EVERY_CHECK
-from conftest import FLAVOURS
+from conftest import FLAVOURS, SQLITE_AND_LONG_POSTGRESQL
 from contents import contents
 from holystone.demo.scribe import Scribe, completed, continued, scheduled, started
 from holystone.mend import attempt
@@ -168,7 +168,7 @@ def rows_before_the_queue(scribe: Scribe) -> None:
     scribe.message("other", raised_to("ok"))
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 @pytest.mark.parametrize(
     ("write", "passes"),
     [(three_of_one_row, 2), (moved_and_never_due, {"sqlite": 2, "postgresql": 1}), (rows_before_the_queue, 2)],
@@ -198,7 +198,7 @@ def drifted(scribe: Scribe, *names: str) -> None:
         scribe.change(executions, {"instance_id": name}, status="Running", output=None, completed_at=None)
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_instance_is_judged_anew_before_it_is_written(flavour: str, prepare: Prepare) -> None:
     ground = prepare(flavour, drifted)
     plan = make_plan(ground.store, EVERY_CHECK)
@@ -209,7 +209,7 @@ def test_instance_is_judged_anew_before_it_is_written(flavour: str, prepare: Pre
     assert "H005 calls into question the history" in report.skipped[0][1]
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_row_that_cannot_be_written_stops_no_other(
     flavour: str, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,7 +229,7 @@ def test_row_that_cannot_be_written_stops_no_other(
     assert [finding.instance_id for finding in Scan(ground.store, EVERY_CHECK)] == ["b"]
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_change_that_leaves_something_new_is_taken_back(flavour: str, prepare: Prepare) -> None:
     """An end is lost: that the execution runs would be said of one that nothing can wake."""
     ground = prepare(flavour, end_that_is_lost)
@@ -279,7 +279,7 @@ def test_index_that_is_not_valid_stops_every_repair(prepare: Prepare) -> None:
     ground.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'history_pkey'::regclass")
     plan = make_plan(ground.store, EVERY_CHECK)
     assert plan.changes
-    assert all("is not valid" in str(change.unsafe_because) for change in plan.changes)
+    assert all("history_pkey" in str(change.unsafe_because) for change in plan.changes)
     assert apply_plan(ground.store, plan).run is None
 
 

@@ -28,6 +28,18 @@ RESTORE = "; ".join(
     + [f"INSERT INTO {table} SELECT * FROM saved.saved_{table}" for table in TABLES]
 )
 FLAVOURS = ("sqlite", "postgresql")
+SLOW_ON_POSTGRESQL = frozenset(
+    {"test_hidden_rows", "test_plan_file", "test_race_window", "test_round_trip", "test_since"}
+)
+"""Files whose tests take some seconds each on PostgreSQL: those are long ones."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        is_slow = item.path.parent == Path(__file__).parent and item.path.stem in SLOW_ON_POSTGRESQL
+        if is_slow and ("postgresql" in getattr(item, "fixturenames", ()) or "postgresql" in item.name):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture

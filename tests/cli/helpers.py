@@ -84,6 +84,8 @@ class Sample:
         store = Store.open(self.target, self.schema)
         with store.transaction() as connection:
             yield Scribe(connection, store.flavour)
+        if self.schema is not None:  # ids that are given are not the sequences' own
+            self.execute(NUMBER_ON)
 
     def rows(self, statement: Select[Any]) -> list[tuple[Any, ...]]:
         """Return what a select of the engine's tables finds."""
@@ -120,6 +122,11 @@ def fill(sample: Sample) -> None:
         sample.execute("SELECT setval('worker_queue_id_seq', (SELECT max(id) FROM worker_queue))")
 
 
+NUMBER_ON = " ".join(
+    f"SELECT setval(pg_get_serial_sequence('{queue}', 'id'), (SELECT coalesce(max(id), 1) FROM {queue}));"
+    for queue in ("orchestrator_queue", "worker_queue")
+)
+"""Lets the queues number on from what is in them, on PostgreSQL."""
 STALE = "UPDATE executions SET status = 'Running', output = NULL, completed_at = NULL WHERE instance_id = 'order-1';"
 """Leads to E001, critical."""
 UNDATED = "UPDATE executions SET completed_at = NULL WHERE instance_id = 'order-2';"

@@ -1,9 +1,11 @@
 """Whether a SQLite file is whole: what SQLite's own check of its pages, tables and indexes says."""
 
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
 
 from holystone.store.flavours.structure import Objects
 
@@ -18,7 +20,13 @@ _FILE = "the file"
 
 def damages(connection: Connection) -> Objects:
     """Return what is damaged, by index or table; `the file` for what is of neither."""
-    said = [line for report in connection.execute(_CHECK).scalars() for line in report.splitlines()]
+    try:
+        said = [line for report in connection.execute(_CHECK).scalars() for line in report.splitlines()]
+    except DatabaseError as error:
+        # What is damaged beyond what the check itself can go through.
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return {_FILE: str(error.orig)}
     roots = {row.rootpage: row[1] for row in connection.execute(_ROOTS)}
     found: dict[str, list[str]] = {}
     for line in said:
