@@ -34,7 +34,8 @@ class Bench:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "DUROXIDE_PG_POOL_MAX": CONNECTIONS, "RUST_LOG": "off"},
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def play(self, place: Place, quiet: float, bound: float) -> Future[Any]:
         """Let the engine go on with a store; see `player.play`."""
@@ -48,6 +49,10 @@ class Bench:
         """End the process."""
         self._process.kill()
         self._process.wait()
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def _give(self, job: dict[str, Any], place: Place) -> Future[Any]:
         number = next(self._numbers)
