@@ -33,9 +33,9 @@ CHECK = Check(
             "WHERE typeof(visible_at) NOT IN ('integer', 'real') OR visible_at = 9e999;"
         ),
         "postgresql": (
-            "SELECT instance_id, id, visible_at FROM orchestrator_queue "
+            "SELECT instance_id, id, visible_at::text FROM orchestrator_queue "
             "WHERE visible_at = 'infinity' OR visible_at IS NULL UNION ALL "
-            "SELECT instance_id, id, visible_at FROM worker_queue "
+            "SELECT instance_id, id, visible_at::text FROM worker_queue "
             "WHERE visible_at = 'infinity' OR visible_at IS NULL;"
         ),
     },

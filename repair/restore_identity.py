@@ -1,6 +1,16 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.queues import IDENTITY, ROUTING
+from holystone.scan.relations.queues import IDENTITY, ROUTING, MessageFacts, QueueFacts
+
+
+def _may_be_the_message(facts: QueueFacts) -> str | None:
+    """The message is an activity; or an answer to the instance that it names, which alone has asked for it; or it lies
+    under an instance that is not there, and names one that is.
+    """
+    if not isinstance(facts, MessageFacts) or facts.is_misplaced:
+        return None
+    return "nothing tells whether the column is wrong or the message: somebody may have altered either"
+
 
 REPAIR = Repair(
     id="restore-identity",
@@ -13,4 +23,5 @@ REPAIR = Repair(
     needs="A message that can be read, and that the engine is not in the middle of a turn of the instance.",
     undone="Puts the old values back where the row is still as the repair left it.",
     rests_on=frozenset({Evidence.executions, Evidence.instance, Evidence.keys, Evidence.turn, Evidence.store}),
+    unsafe_because=_may_be_the_message,
 )

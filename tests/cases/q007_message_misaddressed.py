@@ -63,6 +63,7 @@ CASE = Case(
             execution_id=None,
             observed={"instance_id": column},
             expected={"instance_id": named},
+            repair="unsafe" if column in ("wrong", "parent") else "safe",
         )
         for column, named in ADDRESSES.items()
     ],

@@ -27,7 +27,8 @@ def test_child_of_a_deleted_parent_can_be_deleted_after_the_repair(
         store.admin("delete-instance", CHILD, "--force")
     with pytest.raises(DriverError, match="not found"):
         store.admin("delete-instance", "deleted-early", "--force")
-    assert run(["repair", "apply", *store.arguments, "--yes", "--select", "I005"]) == 0
+    # What the child has told the parent lies in the queue for nobody, so only who says so repairs anything here.
+    assert run(["repair", "apply", *store.arguments, "--yes", "--select", "I005", "--unsafe", "I005"]) == 0
     assert of_instances(store) == []
     store.admin("delete-instance", CHILD, "--force")
     assert store.execute("SELECT instance_id FROM instances") == []

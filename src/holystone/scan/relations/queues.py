@@ -240,11 +240,13 @@ class MessageFacts(QueueFacts):
     """A message for an instance.
 
     `dead` is whether nothing will ever take it: there is no instance, and none to be. `stray` is whether it answers
-    what the current execution of the instance, which runs, has not asked.
+    what the current execution of the instance, which runs, has not asked. `is_misplaced` is whether it surely is of
+    the instance that it names, and not of the one under which it lies.
     """
 
     dead: bool
     stray: bool
+    is_misplaced: bool
 
     def observed(self, column: str) -> Any:
         if column == "instance":
@@ -338,8 +340,42 @@ class Messages(QueueRelation[MessageFacts]):
         stray = not row.answers and item is not None and _is_stray(reader, row, item)
         columns = {"instance_id": row.instance_id}
         return MessageFacts(
-            row.id, columns, item, fault, row.attempt_count, row.visible_at, _due_at(reader, row), dead, stray
+            row.id,
+            columns,
+            item,
+            fault,
+            row.attempt_count,
+            row.visible_at,
+            _due_at(reader, row),
+            dead,
+            stray,
+            item is not None and item.instance_id != row.instance_id and _is_misplaced(reader, row.instance_id, item),
         )
+
+
+def _is_misplaced(reader: Reader, instance_id: str, item: WorkItem) -> bool:
+    """Return whether a message is not of the instance under which it lies, but of the one that it names.
+
+    Either of the two may have been altered. An answer is of whoever has asked for it; any other message surely is not
+    of an instance that is not there.
+    """
+    if item.instance_id is None:
+        return False
+    if item.kind not in ANSWERS:
+        return not _is_known(reader, instance_id) and _is_known(reader, item.instance_id)
+    return _has_asked(reader, item.instance_id, item) and not _has_asked(reader, instance_id, item)
+
+
+def _is_known(reader: Reader, instance_id: str) -> bool:
+    there = select(instances.c.instance_id).where(instances.c.instance_id == instance_id)
+    return reader.connection.execute(there).first() is not None or _is_to_be(reader, instance_id)
+
+
+def _has_asked(reader: Reader, instance_id: str, item: WorkItem) -> bool:
+    """Return whether an event of the instance asks for the answer that the message is."""
+    execution, number, asking = ANSWERS[item.kind]
+    events = reader.history(instance_id, item.fields[execution])
+    return any(event.event_id == item.fields[number] and event.type == asking for event in events)
 
 
 def _is_dead(reader: Reader, row: Any, item: WorkItem) -> bool:
