@@ -30,8 +30,8 @@ HARMS = {
     "lost": "DELETE FROM worker_queue WHERE instance_id = 'new-work' OR instance_id = 'live-tagged'",
     "message lost": "DELETE FROM orchestrator_queue WHERE instance_id = 'live-answered'",
     "too early": "UPDATE orchestrator_queue SET visible_at = {past} WHERE instance_id = 'live-far'",
-    "twice": "INSERT INTO worker_queue (work_item, visible_at, instance_id, execution_id, activity_id, tag)"
-    " SELECT work_item, visible_at, instance_id, execution_id, activity_id, tag FROM worker_queue"
+    "twice": "INSERT INTO worker_queue (work_item, visible_at, created_at, instance_id, execution_id, activity_id, tag)"
+    " SELECT work_item, visible_at, created_at, instance_id, execution_id, activity_id, tag FROM worker_queue"
     " WHERE instance_id = 'live-tagged'",
     "halted": "UPDATE orchestrator_queue SET instance_id = 'nobody', visible_at = {past}"
     " WHERE instance_id = 'live-far'",
