@@ -9,6 +9,8 @@ import pytest
 
 from conftest import FLAVOURS, available
 from engine.engines import ENGINES
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
 from judge import treatment
 from judge.court import PATIENT, Case, Court
 from judge.damages import Damage
@@ -87,7 +89,7 @@ UNSEEN = {
 
 
 def test_a_store_that_is_wrongly_called_clean_is_caught(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(treatment, "every_check", lambda: treatment.select_checks(treatment.Level.deep, ["S002"]))
+    monkeypatch.setattr(treatment, "every_check", lambda: select_checks(Level.deep, ["S002"]))
     damages = [(Damage("test", table, None, None, name, ((sql, ()),)),) for name, (table, sql) in UNSEEN.items()]
     cases: list[Case] = list(court.judge(damages, PATIENT))
     assert {case.damages[0].says for case in cases if "clean" not in case.broken} == set()
