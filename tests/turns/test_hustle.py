@@ -66,13 +66,19 @@ class Worker:
 
     def ack(self, item: OrchestrationItem) -> None:
         last = item.history[-1] if item.history else None
-        if last is not None and last.type == "OrchestrationCompleted":
+        again = any(message.kind == "ContinueAsNew" for message in item.messages)
+        ended = last is not None and last.type in ("OrchestrationCompleted", "OrchestrationContinuedAsNew")
+        if ended and not again:
             self.kit.store.ack_orchestration_item(item.lock_token, item.execution_id)
             return
-        again = last is not None and last.type == "OrchestrationContinuedAsNew"
         execution_id = item.execution_id + again
         delta = [] if last and not again else [self.kit.started(item.instance_id, execution_id)]
         number = (last.event_id if last and not again else len(delta)) + 1
+        for message in item.messages:
+            if message.kind == "ActivityCompleted" and message.fields["execution_id"] == execution_id:
+                said = {"source_event_id": message.fields["id"], "result": "1"}
+                delta.append(self.kit.event(item.instance_id, number, "ActivityCompleted", execution_id, **said))
+                number += 1
         self.finish(item, execution_id, delta, number)
 
     def finish(self, item: OrchestrationItem, execution_id: int, delta: list[Event], number: int) -> None:
