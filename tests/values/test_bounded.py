@@ -18,7 +18,7 @@ from holystone.store.events import POISON_EVENT_ID
 from holystone.store.tables import history, instances
 
 FAR = [50_000_000, 1_700_000_000_000, 2**62, 2**63 - 1]
-SECONDS = 5
+SECONDS = 60
 BYTES = 20_000_000
 
 
