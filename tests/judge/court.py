@@ -69,8 +69,8 @@ class Played:
     played: Future[Any]
     places: tuple[Place, Place]
 
-    def outcome(self) -> Outcome:
-        return Outcome(self.stood.result(), self.played.result())
+    def outcome(self, bench: Bench) -> Outcome:
+        return Outcome(bench.answer(self.stood), bench.answer(self.played))
 
 
 class Court:
@@ -91,7 +91,7 @@ class Court:
     def right(self) -> Outcome:
         """What the engine does with the original, each time alike."""
         places = [self.stores.copy(self.original) for _ in range(ORIGINALS)]
-        outcomes = [one.outcome() for one in [self._play(place, QUICK) for place in places]]
+        outcomes = [one.outcome(self.bench) for one in [self._play(place, QUICK) for place in places]]
         if len({one.comparable() for one in outcomes}) > 1:
             raise AssertionError(f"the engine does not do the same twice: {laws.differs(outcomes[0], outcomes[1])}")
         self.later: Rows = places[0].rows()
@@ -131,7 +131,9 @@ class Court:
                 better = self._play(repaired_place, patience)
         yield None
         if played is not None:
-            self._decide(case, right, played.outcome(), None if better is None else better.outcome())
+            self._decide(
+                case, right, played.outcome(self.bench), None if better is None else better.outcome(self.bench)
+            )
         for place in {damaged, *(place for one in (played, better) if one is not None for place in one.places)}:
             self.stores.drop(place)
         yield case
