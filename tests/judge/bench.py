@@ -18,7 +18,8 @@ from judge.stores import Place
 
 PLAYER = Path(__file__).with_name("player.py")
 TOGETHER = 24
-CONNECTIONS = "4"
+SETTINGS = {"DUROXIDE_PG_POOL_MAX": "4", "RUST_LOG": "off", "TOKIO_WORKER_THREADS": "96"}
+"""Of the engine. With few threads all of them can be waiting for Python, and nobody is left to answer it."""
 SILENCE_SECONDS = 60.0
 
 
@@ -39,7 +40,7 @@ class Bench:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "DUROXIDE_PG_POOL_MAX": CONNECTIONS, "RUST_LOG": "off"},
+            env={**os.environ, **SETTINGS},
         )
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reader.start()

@@ -92,6 +92,8 @@ class Court:
         """What the engine does with the original, each time alike."""
         places = [self.stores.copy(self.original) for _ in range(ORIGINALS)]
         outcomes = [one.outcome(self.bench) for one in [self._play(place, QUICK) for place in places]]
+        if any(one.failed for one in outcomes):
+            raise AssertionError("the engine does not come to its end with the original")
         if len({one.comparable() for one in outcomes}) > 1:
             raise AssertionError(f"the engine does not do the same twice: {laws.differs(outcomes[0], outcomes[1])}")
         self.later: Rows = places[0].rows()

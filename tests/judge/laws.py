@@ -76,7 +76,8 @@ def behind(was: Mapping[str, Any], now: Mapping[str, Any], right: Mapping[str, A
 
     What the damage alone made fail need not fail: that it still waits is no worse.
     """
-    if was["status"] == "Failed" != right["status"] and now["status"] == "Running":
+    made_to_fail = was["status"] == "Failed" and (right["status"], right.get("error")) != ("Failed", was["error"])
+    if made_to_fail and now["status"] == "Running":
         return False
     if was["status"] in ENDED:
         return any(was.get(what) != now.get(what) for what in ("status", "output", "error"))
