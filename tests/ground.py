@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from holystone.store.toolkit import versions
 from postgresql import RunningServer, Server
 
 Rows = list[tuple[Any, ...]]
+
+_numbers = count()
+"""One for each database: the stores of several folders of tests are in use in one process."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def sqlite_ground(original: Original, directory: Path, *, upgraded: bool) -> Ite
 @contextmanager
 def postgresql_ground(original: Original, server: Server | RunningServer, *, upgraded: bool) -> Iterator[Ground]:
     """A copy of a PostgreSQL store, with the toolkit's own tables where it is `upgraded`."""
-    database = f"holystone_ground_{os.getpid()}_{'upgraded' if upgraded else 'plain'}"
+    database = f"holystone_ground_{os.getpid()}_{next(_numbers)}"
     target = server.create_database(database, template=original.database)
     store = _opened(target, SCHEMA, upgraded=upgraded)
     tables = _emptied(store)

@@ -34,9 +34,9 @@ def drifted(engine_store: MakeStore, flavour: Flavour) -> EngineStore:
     return made
 
 
-def start_apply(store: EngineStore) -> subprocess.Popen[bytes]:
+def start_apply(store: EngineStore) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "holystone", "repair", "apply", *store.arguments, "--yes"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def journaled(store: EngineStore) -> set[str]:
@@ -61,7 +61,7 @@ def test_killed_apply_can_be_gone_on_with_and_undone(drifted: EngineStore, rows_
     while process.poll() is None and len(journaled(drifted)) < rows_first:
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert journaled(drifted) == repaired(drifted)
 
     assert run(["repair", "apply", *drifted.arguments, "--yes"]) == 0
@@ -78,7 +78,8 @@ def test_killed_apply_can_be_gone_on_with_and_undone(drifted: EngineStore, rows_
 def test_two_at_once_change_each_row_once(drifted: EngineStore) -> None:
     processes = [start_apply(drifted) for _ in range(2)]
     # Each row is done by one of them; what the other finds done is no failure of its own.
-    assert [process.wait() for process in processes] == [0, 0]
+    said = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
     assert journaled(drifted) == repaired(drifted)
     assert len(repaired(drifted)) == DRIFTED
     assert len(rows(drifted, "holystone_changes")) == DRIFTED

@@ -94,6 +94,7 @@ def apply(
     """
     from holystone.cli.files import holds_object, read_file
     from holystone.cli.progress import progress_bar
+    from holystone.errors import StoreChangedError
     from holystone.mend.apply import Application, Report
     from holystone.mend.plan import read_plan
     from holystone.render.repairs import plan_text, report_text
@@ -107,7 +108,10 @@ def apply(
     if plan_file is not None:
         made = read_plan(read_file(plan_file), store)
     else:
-        made = _make(store, selection, jobs)
+        try:
+            made = _make(store, selection, jobs)
+        except StoreChangedError:
+            made = _make(store, selection, jobs)  # a writer came just then; he is here now, and is read beside
         with output_to(None) as out:
             if format_ == "text":
                 plan_text(store, made, out)

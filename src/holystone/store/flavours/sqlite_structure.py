@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Index, bindparam, inspect, select, text
@@ -91,14 +92,20 @@ class SQLiteStructure(Structure):
             entries.append(LedgerEntry(version, fault))
         return entries
 
+    @property
+    def _named(self) -> Path:
+        """The name as the user gave it: a store is never made through a link to a file that is gone."""
+        assert self.flavour.target.path is not None
+        return self.flavour.target.path
+
     def is_vacant(self) -> bool:
-        return not os.path.lexists(self.flavour.path)
+        return not os.path.lexists(self._named)
 
     @contextmanager
     def creation(self) -> Iterator[Connection]:
         from holystone.store.flavours.sqlite import SQLite
 
-        with new_file(self.flavour.path) as path:
+        with new_file(self._named) as path:
             try:
                 engine = SQLite(replace(self.flavour.target, path=path)).engine(read_only=False)
                 with engine.begin() as connection:
