@@ -1,6 +1,6 @@
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.queues import OUTSTANDING, WORKER_ITEMS, WorkerItemFacts
+from holystone.scan.relations.worker_items import OUTSTANDING, WORKER_ITEMS, WorkerItemFacts
 
 
 def _cause(facts: WorkerItemFacts) -> str | None:

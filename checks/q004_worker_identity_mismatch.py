@@ -2,7 +2,7 @@ from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.queues import IDENTITY, ROUTING, WORKER_ITEMS
+from holystone.scan.relations.worker_items import IDENTITY, ROUTING, WORKER_ITEMS
 
 CHECK = Check(
     id="Q004",

@@ -1,6 +1,8 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.queues import MESSAGES, WORKER_ITEMS, QueueFacts
+from holystone.scan.relations.messages import MESSAGES
+from holystone.scan.relations.queues import QueueFacts
+from holystone.scan.relations.worker_items import WORKER_ITEMS
 
 # The engine gives a message up with the attempt after this one; RuntimeOptions.max_attempts sets it.
 MAX_ATTEMPTS = 10

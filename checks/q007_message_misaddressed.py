@@ -2,7 +2,7 @@ from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.queues import MESSAGES
+from holystone.scan.relations.messages import MESSAGES
 
 CHECK = Check(
     id="Q007",

@@ -2,7 +2,7 @@ from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.queues import MESSAGES, MessageFacts
+from holystone.scan.relations.messages import MESSAGES, MessageFacts
 
 
 def _cause(facts: MessageFacts) -> str | None:

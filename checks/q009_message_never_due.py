@@ -2,7 +2,8 @@ from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.queues import MESSAGES, WORKER_ITEMS
+from holystone.scan.relations.messages import MESSAGES
+from holystone.scan.relations.worker_items import WORKER_ITEMS
 
 CHECK = Check(
     id="Q009",

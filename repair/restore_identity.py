@@ -1,6 +1,8 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.queues import IDENTITY, ROUTING, MessageFacts, QueueFacts
+from holystone.scan.relations.messages import MessageFacts
+from holystone.scan.relations.queues import QueueFacts
+from holystone.scan.relations.worker_items import IDENTITY, ROUTING
 
 
 def _may_be_the_message(facts: QueueFacts) -> str | None:

@@ -1,0 +1,228 @@
+"""Message facts: what waits in orchestrator_queue, and what is known of whom it is for.
+
+Sources in microsoft/duroxide: `fetch_orchestration_item` in src/providers/sqlite.rs and in the functions of
+microsoft/duroxide-pg, and the dispatchers in src/runtime/dispatchers, which say what becomes of a message.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, false, not_, or_, select, true
+
+from holystone.errors import RecordError
+from holystone.scan.presence import there_is
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions
+from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at
+from holystone.store.events import TERMINAL
+from holystone.store.flavours import Flavour
+from holystone.store.tables import history, instances, orchestrator_queue
+from holystone.store.work_item import WorkItem
+
+STARTING = ("StartOrchestration", "ContinueAsNew")
+"""The kinds of message that start an instance which has no row yet."""
+ANSWERS = {
+    "ActivityCompleted": ("execution_id", "id", "ActivityScheduled"),
+    "ActivityFailed": ("execution_id", "id", "ActivityScheduled"),
+    "TimerFired": ("execution_id", "id", "TimerCreated"),
+    "SubOrchCompleted": ("parent_execution_id", "parent_id", "SubOrchestrationScheduled"),
+    "SubOrchFailed": ("parent_execution_id", "parent_id", "SubOrchestrationScheduled"),
+}
+"""Kind of a message -> its fields that name an execution and an event of it, and the type of that event."""
+
+
+class MessageSource(QueueSource):
+    """The messages for instances."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        super().__init__(flavour, orchestrator_queue, within)
+        self._starts = or_(*(flavour.messages.is_kind(self._item, kind) for kind in STARTING))
+
+    @property
+    def instance_absent(self) -> ColumnElement[bool]:
+        """The instance has no row, and the message is none that makes it one."""
+        return and_(not_(there_is(instances.c.instance_id == self._message.instance_id)), not_(self._starts))
+
+    @property
+    def addressed(self) -> ColumnElement[bool]:
+        """Surely for the instance of the column; what a child tells names the parent, and maybe the child."""
+        messages, instance_id = self.flavour.messages, self._message.instance_id
+        names = {name: messages.says(self._item, name, instance_id) for name in ("instance", "parent_instance")}
+        return self._by_kind(
+            {kind: names["parent_instance"] for kind in ANSWERS if kind.startswith("SubOrch")}, names["instance"]
+        )
+
+    @property
+    def answers(self) -> ColumnElement[bool]:
+        """It is no answer, or surely one to an event of the instance, or to another execution than the current one."""
+        messages = self.flavour.messages
+        asked: dict[str, ColumnElement[bool]] = {}
+        for kind, (execution, number, asking) in ANSWERS.items():
+            execution_id = messages.number(self._item, kind, execution)
+            event = and_(
+                history.c.instance_id == self._message.instance_id,
+                history.c.execution_id == execution_id,
+                history.c.event_id == messages.number(self._item, kind, number),
+                self.flavour.event_says_type(history.c.event_data, asking),
+            )
+            current = and_(
+                instances.c.instance_id == self._message.instance_id, instances.c.current_execution_id == execution_id
+            )
+            answered = or_(there_is(event), not_(there_is(current)))
+            asked[kind] = and_(execution_id.is_not(None), answered)
+        return self._by_kind(asked, true())
+
+    def _by_kind(
+        self, conditions: Mapping[str, ColumnElement[bool]], other: ColumnElement[bool]
+    ) -> ColumnElement[bool]:
+        """Return the condition for the message's kind, `other` for those not named; false where it shows no kind."""
+        kinds = [(self.flavour.messages.is_kind(self._item, kind), conditions.get(kind, other)) for kind in self._kinds]
+        return case(*kinds, else_=false())
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return [
+            *self.key,
+            self._message.instance_id,
+            self._item,
+            self.attempt_count,
+            self._message.created_at,
+            self._message.visible_at,
+            self.comes_due.label("comes_due"),
+            self.instance_absent.label("instance_absent"),
+            self.answers.label("answers"),
+        ]
+
+
+@dataclass(frozen=True)
+class MessageFacts(QueueFacts):
+    """A message for an instance.
+
+    `dead` is whether nothing will ever take it: there is no instance, and none to be. `stray` is whether it answers
+    what the current execution of the instance, which runs, has not asked. `is_misplaced` is whether it surely is of
+    the instance that it names, and not of the one under which it lies.
+    """
+
+    dead: bool
+    stray: bool
+    is_misplaced: bool
+
+    def observed(self, column: str) -> Any:
+        if column == "instance":
+            return "absent" if self.dead else "present"
+        if column == "asked_by":
+            return "nothing" if self.stray else "an event"
+        return super().observed(column)
+
+    def decided(self, column: str) -> bool:
+        return column in ("instance", "asked_by") or super().decided(column)
+
+    def expected(self, column: str) -> Any:
+        beside = {"instance": "present", "asked_by": "an event"}
+        return beside[column] if column in beside else super().expected(column)
+
+
+class Messages(QueueRelation[MessageFacts]):
+    name = "messages"
+    table = orchestrator_queue
+    is_for_worker = False
+
+    def source(self, flavour: Flavour, within: Conditions) -> MessageSource:
+        return MessageSource(flavour, within)
+
+    def facts(self, reader: Reader, row: Any) -> MessageFacts:
+        item, fault = self._read(reader, row.work_item)
+        dead = row.instance_absent and item is not None and _is_dead(reader, row, item)
+        stray = not row.answers and item is not None and _is_stray(reader, row, item)
+        columns = {"instance_id": row.instance_id}
+        return MessageFacts(
+            row.id,
+            columns,
+            item,
+            fault,
+            row.attempt_count,
+            row.visible_at,
+            due_at(reader, row),
+            dead,
+            stray,
+            item is not None and item.instance_id != row.instance_id and _is_misplaced(reader, row.instance_id, item),
+        )
+
+
+def _is_misplaced(reader: Reader, instance_id: str, item: WorkItem) -> bool:
+    """Return whether a message is not of the instance under which it lies, but of the one that it names.
+
+    Either of the two may have been altered. An answer is of whoever has asked for it; any other message surely is not
+    of an instance that is not there.
+    """
+    if item.instance_id is None:
+        return False
+    if item.kind not in ANSWERS:
+        return not _is_known(reader, instance_id) and _is_known(reader, item.instance_id)
+    return _has_asked(reader, item.instance_id, item) and not _has_asked(reader, instance_id, item)
+
+
+def _is_known(reader: Reader, instance_id: str) -> bool:
+    there = select(instances.c.instance_id).where(instances.c.instance_id == instance_id)
+    return reader.connection.execute(there).first() is not None or _is_to_be(reader, instance_id)
+
+
+def _has_asked(reader: Reader, instance_id: str, item: WorkItem) -> bool:
+    """Return whether an event of the instance asks for the answer that the message is."""
+    execution, number, asking = ANSWERS[item.kind]
+    events = reader.history(instance_id, item.fields[execution])
+    return any(event.event_id == item.fields[number] and event.type == asking for event in events)
+
+
+def _is_dead(reader: Reader, row: Any, item: WorkItem) -> bool:
+    """Return whether a message for an instance without a row is none that only came a little early.
+
+    The engine throws a QueueMessage away that came before its instance; all other kinds stay and wait for it.
+    """
+    if item.kind in (*STARTING, "QueueMessage") or item.instance_id != row.instance_id:
+        return False
+    if not reader.is_settled(row.visible_at if row.created_at is None else row.created_at):
+        return False
+    return not reader.once(("to be", row.instance_id), lambda: _is_to_be(reader, row.instance_id))
+
+
+def _is_to_be(reader: Reader, instance_id: str) -> bool:
+    """Return whether the instance is being started, or has begun: the engine goes by its history, then."""
+    queue = orchestrator_queue
+    starts = or_(*(queue.c.work_item.contains(kind, autoescape=True) for kind in STARTING))
+    for text in reader.connection.execute(
+        select(queue.c.work_item).where(queue.c.instance_id == instance_id, starts)
+    ).scalars():
+        try:
+            if reader.flavour.messages.read(text, for_worker=False).kind in STARTING:
+                return True
+        except RecordError:
+            continue
+    return any(row.type == "OrchestrationStarted" for row in reader.history(instance_id))
+
+
+def _is_stray(reader: Reader, row: Any, item: WorkItem) -> bool:
+    """Return whether the message answers what the current execution has not asked.
+
+    The engine passes over answers to other executions, and over all that come once the execution has ended.
+    """
+    if item.kind not in ANSWERS or item.instance_id != row.instance_id:
+        return False
+    execution, number, asking = ANSWERS[item.kind]
+    kinds = reader.once(("running", row.instance_id), lambda: _running(reader, row.instance_id))
+    if not kinds or item.fields[execution] != kinds[0]:
+        return False
+    return kinds[1].get(item.fields[number], "") not in (asking, None)
+
+
+def _running(reader: Reader, instance_id: str) -> tuple[int, Mapping[int, str | None]] | None:
+    """Return the current execution, and the type of each of its events; None where it does not run."""
+    current = select(instances.c.current_execution_id).where(instances.c.instance_id == instance_id)
+    execution_id = reader.connection.execute(current).scalar_one_or_none()
+    if execution_id is None:
+        return None
+    kinds = {row.event_id: row.type for row in reader.history(instance_id, execution_id)}
+    return (execution_id, kinds) if kinds and not TERMINAL.keys() & set(kinds.values()) else None
+
+
+MESSAGES = Messages()

@@ -1,0 +1,149 @@
+"""Worker item facts: the activities that wait in worker_queue, and why none should take one of them.
+
+Sources in microsoft/duroxide: `fetch_work_item` in src/providers/sqlite.rs and in the functions of
+microsoft/duroxide-pg, and the dispatchers in src/runtime/dispatchers, which say what becomes of a message.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, not_, or_, select
+
+from holystone.scan.event_text import last_event_ends
+from holystone.scan.presence import there_is
+from holystone.scan.reader import EventRow, Reader
+from holystone.scan.relation import Conditions
+from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at
+from holystone.store.events import RUNNING
+from holystone.store.flavours import Flavour
+from holystone.store.tables import executions, history, instances, worker_queue
+from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
+
+OUTSTANDING = "outstanding"
+IDENTITY = ("instance_id", "execution_id", "activity_id")
+"""The columns of an activity by which it is cancelled; NULL, all three, in rows that are older than the columns."""
+ROUTING = ("session_id", "tag")
+"""The columns of an activity that say which worker takes it."""
+
+_OVER = ("ActivityCompleted", "ActivityFailed", "ActivityCancelRequested")
+
+
+class WorkerItemSource(QueueSource):
+    """The activities that wait for a worker, each with its instance, its execution and the event that scheduled it."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        super().__init__(flavour, worker_queue, within)
+        message = self._message
+        self._execution = executions.alias("execution").c
+        self._scheduled = history.alias("scheduled").c
+        of_execution = and_(
+            self._execution.instance_id == message.instance_id, self._execution.execution_id == message.execution_id
+        )
+        of_event = and_(
+            self._scheduled.instance_id == message.instance_id,
+            self._scheduled.execution_id == message.execution_id,
+            self._scheduled.event_id == message.activity_id,
+        )
+        self.rows = self.rows.outerjoin(self._execution.instance_id.table, of_execution).outerjoin(
+            self._scheduled.instance_id.table, of_event
+        )
+
+    @property
+    def in_doubt(self) -> ColumnElement[bool]:
+        """The execution is gone or ended, or its history has no such activity; the facts tell what is the matter."""
+        return or_(
+            self._execution.status.is_(None),
+            self._execution.status != RUNNING,
+            self._scheduled.event_data.is_(None),
+            not_(self.flavour.event_says_type(self._scheduled.event_data, "ActivityScheduled")),
+            last_event_ends(self.flavour, self._message.instance_id, self._message.execution_id),
+        )
+
+    @property
+    def identified(self) -> ColumnElement[bool]:
+        """Surely the activity that the columns say."""
+        return and_(*(self._says(column) for column in (*IDENTITY, *ROUTING)))
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return [
+            *self.key,
+            *(self._message[column] for column in (*IDENTITY, *ROUTING)),
+            self._item,
+            self.attempt_count,
+            self._message.created_at,
+            self._message.visible_at,
+            self.comes_due.label("comes_due"),
+            self.in_doubt.label("in_doubt"),
+        ]
+
+
+@dataclass(frozen=True)
+class WorkerItemFacts(QueueFacts):
+    """An activity that waits for a worker; `fate` says why none should take it, OUTSTANDING where one should."""
+
+    fate: str
+
+    def observed(self, column: str) -> Any:
+        return self.fate if column == "activity" else super().observed(column)
+
+    def decided(self, column: str) -> bool:
+        if column == "activity":
+            return True
+        older_than_columns = column in IDENTITY and all(self.columns[name] is None for name in IDENTITY)
+        return super().decided(column) and not older_than_columns
+
+    def expected(self, column: str) -> Any:
+        return OUTSTANDING if column == "activity" else super().expected(column)
+
+
+class WorkerItems(QueueRelation[WorkerItemFacts]):
+    name = "worker_items"
+    table = worker_queue
+    is_for_worker = True
+
+    def source(self, flavour: Flavour, within: Conditions) -> WorkerItemSource:
+        return WorkerItemSource(flavour, within)
+
+    def facts(self, reader: Reader, row: Any) -> WorkerItemFacts:
+        item, fault = self._read(reader, row.work_item)
+        columns = {column: getattr(row, column) for column in (*IDENTITY, *ROUTING)}
+        fate = OUTSTANDING
+        if row.in_doubt and item is not None and item.kind in WORK_ITEM_SHAPES:
+            fate = _fate(reader, row, item)
+        return WorkerItemFacts(
+            row.id, columns, item, fault, row.attempt_count, row.visible_at, due_at(reader, row), fate
+        )
+
+
+def _fate(reader: Reader, row: Any, item: WorkItem) -> str:
+    """Return why no worker should take the activity.
+
+    The engine itself leaves the activities of an execution behind that it fails as poisoned or for a failed ack; they
+    are taken to no effect, and nothing in the history says that they are over.
+    """
+    instance_id, execution_id, activity = item.instance_id, item.fields["execution_id"], item.fields["id"]
+    assert instance_id is not None
+    kinds, over = reader.once(
+        ("activities", instance_id, execution_id), lambda: _activities(reader.history(instance_id, execution_id))
+    )
+    if kinds:
+        if kinds.get(activity, "") not in ("ActivityScheduled", None):
+            return "never-scheduled"
+        return "already-over" if activity in over else OUTSTANDING
+    execution = and_(executions.c.instance_id == instance_id, executions.c.execution_id == execution_id)
+    found = select(there_is(instances.c.instance_id == instance_id), there_is(execution))
+    has_instance, has_execution = reader.connection.execute(found).one()
+    if has_instance:
+        return OUTSTANDING if has_execution else "execution-gone"
+    old = reader.is_settled(row.visible_at if row.created_at is None else row.created_at)
+    return "instance-gone" if old else OUTSTANDING
+
+
+def _activities(events: Sequence[EventRow]) -> tuple[dict[int, str | None], set[int]]:
+    """Return the type of each event, None of one that cannot be read, and which activities have come to an end."""
+    sources = [row.event.get("source_event_id") for row in events if row.event is not None and row.type in _OVER]
+    return {row.event_id: row.type for row in events}, {source for source in sources if isinstance(source, int)}
+
+
+WORKER_ITEMS = WorkerItems()
