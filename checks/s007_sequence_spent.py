@@ -5,7 +5,7 @@ from holystone.scan.relations.objects import SEQUENCES, object_of
 CHECK = Check(
     id="S007",
     name="sequence-spent",
-    title="The next message of a queue gets no number, or one that is taken",
+    title="The next messages of a queue get no number, or one that is taken",
     severity=Severity.critical,
     level=Level.quick,
     flavours=BOTH,
@@ -16,8 +16,9 @@ CHECK = Check(
     message="{observed[sequence]}: {observed[state]}",
     asserts=(
         "The numbers that orchestrator_queue and worker_queue give to their messages go on above all that are there: "
-        "on PostgreSQL the sequence's next value is above max(id), within its bounds, and it neither counts down nor "
-        "begins again; on SQLite neither the number remembered in sqlite_sequence nor max(id) is the last possible one."
+        "on PostgreSQL the sequence's next value is above max(id), a million or more below its bound, and it "
+        "neither counts down nor begins again; on SQLite the number remembered in sqlite_sequence and max(id) are a "
+        "million or more below the last possible one."
     ),
     harm=(
         "Each message that the engine wants to put in the queue fails with a duplicate key, or for want of a number, "
@@ -38,8 +39,8 @@ CHECK = Check(
     example="A restore of the rows alone: pg_dump writes setval() at its end, and the part with it was left out.",
     repair=NoRepair(
         "a sequence is no row: SELECT setval('orchestrator_queue_id_seq', (SELECT max(id) FROM orchestrator_queue)) "
-        "sets it right, and the same for worker_queue; on SQLite UPDATE sqlite_sequence, once the message that has the "
-        "last number is done"
+        "sets it right, and the same for worker_queue; on SQLite UPDATE sqlite_sequence, once the messages that have the "
+        "last numbers are done"
     ),
     questions=frozenset({Evidence.store}),
 )

@@ -73,7 +73,10 @@ POSTGRESQL: Mapping[str, tuple[str, ...]] = {
     "long values": ("CREATE INDEX i ON executions (status) INCLUDE (output)",),
     "counts down": ("ALTER SEQUENCE worker_queue_id_seq INCREMENT -1 MINVALUE -9",),
     "begins again": ("ALTER SEQUENCE worker_queue_id_seq CYCLE",),
-    "has no number": ("ALTER SEQUENCE worker_queue_id_seq MAXVALUE 5", "SELECT setval('worker_queue_id_seq', 5)"),
+    "and has 0 left after": (
+        "ALTER SEQUENCE worker_queue_id_seq MAXVALUE 5",
+        "SELECT setval('worker_queue_id_seq', 5)",
+    ),
     "not valid": ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'history_pkey'::regclass",),
     "not ready": ("UPDATE pg_index SET indisready = false WHERE indexrelid = 'history_pkey'::regclass",),
     "not live": ("UPDATE pg_index SET indislive = false WHERE indexrelid = 'kv_delta_pkey'::regclass",),
@@ -92,7 +95,7 @@ SQLITE: Mapping[str, tuple[str, ...]] = {
     "collation NOCASE": ("DROP TABLE sessions", "CREATE TABLE sessions (session_id TEXT COLLATE NOCASE)"),
     "ON CONFLICT IGNORE": ("DROP TABLE sessions", "CREATE TABLE sessions (s TEXT PRIMARY KEY ON CONFLICT IGNORE)"),
     "generated": ("ALTER TABLE history ADD g TEXT AS (event_type)",),
-    "was given": (f"INSERT INTO sqlite_sequence VALUES ('worker_queue', {2**63 - 1})",),
+    "and has 0 left after": (f"INSERT INTO sqlite_sequence VALUES ('worker_queue', {2**63 - 1})",),
     "index idx_orch_lock": ("DROP INDEX idx_orch_lock",),
 }
 HARMLESS = {

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, column, func, select, table, text
 
 from holystone.store.flavours.conditions import cannot_fail
 from holystone.store.flavours.postgresql_facts import THESE, of_these
-from holystone.store.flavours.structure import OURS, Objects
+from holystone.store.flavours.structure import FEW_NUMBERS, OURS, Objects
 
 # What fires in a session with `session_replication_role = origin`, as all but those of replication are.
 _FIRES = "IN ('O', 'A')"
@@ -95,7 +95,7 @@ def _risks(index: Row[Any]) -> Iterator[str]:
 
 
 def sequences(connection: Connection, schema: str) -> Objects:
-    """Return the sequences of the queues whose next number is taken, or is none, and why."""
+    """Return the sequences of the queues whose next number is taken, or is one of the last, and why."""
     found = {}
     for queue, sequence, step, least, most, cycles in connection.execute(
         _SEQUENCES, {"schema": schema, "tables": list(QUEUES)}
@@ -108,8 +108,8 @@ def sequences(connection: Connection, schema: str) -> Objects:
             found[f"sequence {sequence}"] = f"goes on with {following:,}, but {queue} has messages up to {highest:,}"
         elif step < 0:
             found[f"sequence {sequence}"] = f"counts down by {-step:,}"
-        elif not least <= following <= most:
-            found[f"sequence {sequence}"] = f"ends at {most:,}, and has no number after {last:,}"
+        elif not least <= following <= most - FEW_NUMBERS:
+            found[f"sequence {sequence}"] = f"ends at {most:,}, and has {max(most - last, 0):,} left after {last:,}"
         elif cycles:
             found[f"sequence {sequence}"] = f"begins again at {least:,} after {most:,}"
     return found

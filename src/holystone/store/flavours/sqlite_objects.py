@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, column, func, select, 
 
 from holystone.store.flavours.conditions import cannot_fail
 from holystone.store.flavours.sqlite_facts import predicate
-from holystone.store.flavours.structure import OURS, Objects
+from holystone.store.flavours.structure import FEW_NUMBERS, OURS, Objects
 
 _TRIGGERS = text(
     "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN :tables ORDER BY name"
@@ -48,12 +48,13 @@ def _risks(is_unique: bool, computes: bool, condition: str) -> Iterator[str]:
 
 
 def sequences(connection: Connection) -> Objects:
-    """Return the queues that have come to the last number which SQLite can give to a row."""
+    """Return the queues that have come near to the last number which SQLite can give to a row."""
     found = {}
     numbers = table("sqlite_sequence", column("name"), column("seq", BigInteger()))
     for queue in QUEUES:
         given = connection.execute(select(func.max(numbers.c.seq)).where(numbers.c.name == queue)).scalar_one()
         highest = connection.execute(select(func.max(table(queue, column("id")).c.id))).scalar_one()
-        if _LAST in (given, highest):
-            found[f"sequence of {queue}"] = f"ends at {_LAST:,}, which was given"
+        last = max(given or 0, highest or 0)
+        if last > _LAST - FEW_NUMBERS:
+            found[f"sequence of {queue}"] = f"ends at {_LAST:,}, and has {_LAST - last:,} left after {last:,}"
     return found

@@ -11,6 +11,9 @@ from sqlalchemy.schema import CreateIndex
 
 from holystone.store.flavours.lineage import Facts, Lineage
 
+FEW_NUMBERS = 1_000_000
+"""Numbers for messages: with fewer left than these a queue is at its end, which no engine lives to see by itself."""
+
 
 @dataclass(frozen=True)
 class LedgerEntry:
