@@ -1,0 +1,112 @@
+"""Pin facts: the version of the engine that an execution which may go on is pinned to, beside the event that says it.
+
+Sources in microsoft/duroxide: `compute_execution_metadata` in src/runtime/mod.rs, which takes the version from the
+start event; `fetch_orchestration_item` in src/providers/sqlite.rs and in the functions of microsoft/duroxide-pg, which
+asks for those from 0.0.0 up to the dispatcher's own, or NULL; and the dispatcher in
+src/runtime/dispatchers/orchestration.rs, which asks the event once more.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, false, func, literal, or_, select
+
+from holystone.scan.event_text import event_text
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Key, Relation
+from holystone.store import events
+from holystone.store.engine_version import EngineVersion, engine_version, is_newer
+from holystone.store.flavours import Flavour
+from holystone.store.tables import executions, instances, not_completed
+
+VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
+
+
+class PinSource:
+    """The current executions, each with the first event of its history; NULL where there is none."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        columns = ("instance_id", "execution_id", "status", *VERSION_COLUMNS)
+        start_data = event_text(executions.c.instance_id, executions.c.execution_id, 1).label("start_data")
+        current = and_(
+            instances.c.instance_id == executions.c.instance_id,
+            instances.c.current_execution_id == executions.c.execution_id,
+        )
+        self.rows: FromClause = (
+            select(*(executions.c[name] for name in columns), start_data)
+            .join_from(executions, instances, current)
+            .where(not_completed(executions.c.status), executions.c.status != events.FAILED, *within)
+            .subquery("pin")
+        )
+        self.key = (self.rows.c.instance_id, self.rows.c.execution_id)
+
+    @property
+    def surely_agrees(self) -> ColumnElement[bool]:
+        """The row names no version at all, or that of the event."""
+        numbers = [self.rows.c[name] for name in VERSION_COLUMNS]
+        major, minor, patch = (cast(number, Text) for number in numbers)
+        version = major.concat(".").concat(minor).concat(".").concat(patch)
+        says = self.flavour.messages.contains(
+            self.rows.c.start_data, literal('"duroxide_version":"').concat(version).concat('"')
+        )
+        return or_(and_(*(number.is_(None) for number in numbers)), func.coalesce(says, false()))
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return list(self.rows.c)
+
+
+@dataclass(frozen=True)
+class PinFacts:
+    """One execution that has not completed or failed: its row, and the version of the event that began it.
+
+    `version` is None where the event does not tell one. `may_be_newer` is whether that is newer than all known here.
+    """
+
+    row: Mapping[str, Any]
+    version: EngineVersion | None
+    may_be_newer: bool
+    start_digest: str
+
+    @property
+    def key(self) -> Key:
+        return {name: self.row[name] for name in ("instance_id", "execution_id")}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {"start_event_sha256": self.start_digest}
+
+    def observed(self, column: str) -> Any:
+        return self.row[column]
+
+    def decided(self, column: str) -> bool:
+        # Engines before 0.1.17 pinned nothing, nor does one that fails what it could not begin.
+        return self.version is not None and any(self.row[name] is not None for name in VERSION_COLUMNS)
+
+    def expected(self, column: str) -> Any:
+        assert self.version is not None
+        return self.version[VERSION_COLUMNS.index(column)]
+
+
+class Pins(Relation[PinFacts]):
+    name = "pins"
+    table = executions
+    needs: ClassVar[Mapping[str, Collection[str]]] = {"executions": VERSION_COLUMNS}
+    # They are the rows of another relation, too.
+    counted = False
+
+    def source(self, flavour: Flavour, within: Conditions) -> PinSource:
+        return PinSource(flavour, within)
+
+    def facts(self, reader: Reader, row: Any) -> PinFacts:
+        digest = hashlib.sha256(str(row.start_data).encode(errors="surrogateescape")).hexdigest()[:16]
+        start = events.parse(row.start_data)
+        if start is None or start["type"] != "OrchestrationStarted":
+            return PinFacts(row._mapping, None, may_be_newer=False, start_digest=digest)
+        named = start["duroxide_version"]
+        return PinFacts(row._mapping, engine_version(named), may_be_newer=is_newer(named), start_digest=digest)
+
+
+PINS = Pins()
