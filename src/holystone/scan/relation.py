@@ -21,11 +21,25 @@ _MOST = 150_000
 """Rows in a span. The fewer spans, the less often a page of events is read that several executions share; and so many
 rows SQLite still sorts in memory."""
 
+_IDS = "instance_ids"
+"""The parameter of a statement that is kept for any instances."""
+
 Key = Mapping[str, Any]
 """Primary key of the row that a finding is about: column -> value."""
 
 Conditions = Sequence[ColumnElement[bool]]
 """Conditions on the columns of a relation's table, all of which have to hold."""
+
+
+class OfInstances(tuple[ColumnElement[bool], ...]):
+    """The condition that rows are of these instances, whose ids a statement that is kept takes as a parameter."""
+
+    ids: list[str]
+
+    def __new__(cls, condition: ColumnElement[bool], ids: Sequence[str]) -> "OfInstances":
+        made = super().__new__(cls, (condition,))
+        made.ids = list(ids)
+        return made
 
 
 class Facts(Protocol):
@@ -140,16 +154,26 @@ class Relation(ABC, Generic[F]):
             yield []
             return
         for start in range(0, len(instances), AT_ONCE):
-            yield [flavour.among(self.table.c.instance_id, instances[start : start + AT_ONCE])]
+            some = instances[start : start + AT_ONCE]
+            yield OfInstances(flavour.among(self.table.c.instance_id, some), some)
 
     def suspects(self, reader: Reader, predicates: Sequence[Predicate], within: Conditions) -> Iterator[Suspect[F]]:
         """Yield the rows that violate any of the predicates.
 
         One statement for all checks: this is what makes a catalogue cost little more than its dearest check.
         """
-        question = Question(predicates, self.source(reader.flavour, within))
-        with reader.connection.execute(question.statement) as rows:
+        question = self._question(reader, predicates, within)
+        values = {_IDS: within.ids} if isinstance(within, OfInstances) else {}
+        with reader.connection.execute(question.statement, values) as rows:
             yield from self.answers(reader, question, rows)
+
+    def _question(self, reader: Reader, predicates: Sequence[Predicate], within: Conditions) -> "Question":
+        """Return the question, kept where it may be asked again: one takes longer to make than to run."""
+        if not within:
+            return reader.store.prepared(_question, self, tuple(predicates))
+        if isinstance(within, OfInstances):
+            return reader.store.prepared(_question_of_instances, self, tuple(predicates))
+        return Question(predicates, self.source(reader.flavour, within))
 
     def answers(self, reader: Reader, question: "Question", rows: Iterable[Any]) -> Iterator[Suspect[F]]:
         """Yield the suspects in the rows that a question's statement has fetched."""
@@ -194,3 +218,12 @@ class Question:
         """Return which of the predicates a fetched row violates, in their order."""
         suspected = dict(zip(self._bits, row[: len(self._bits)], strict=True))
         return [bool(suspected[id(predicate)]) for predicate in self._violated]
+
+
+def _question(flavour: Flavour, relation: Relation[Any], predicates: Sequence[Predicate]) -> Question:
+    return Question(predicates, relation.source(flavour, []))
+
+
+def _question_of_instances(flavour: Flavour, relation: Relation[Any], predicates: Sequence[Predicate]) -> Question:
+    within = flavour.among_given(relation.table.c.instance_id, _IDS)
+    return Question(predicates, relation.source(flavour, [within]))

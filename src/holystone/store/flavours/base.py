@@ -15,6 +15,7 @@ from sqlalchemy import (
     Executable,
     FromClause,
     Table,
+    bindparam,
     cast,
     func,
     literal,
@@ -340,6 +341,10 @@ class Flavour(ABC):
     def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
         """Return the condition that a key is one of some, of which there may be thousands."""
         return column.in_(values)
+
+    def among_given(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+        """Return the same condition for keys that are given to a statement as the value of a parameter."""
+        return column.in_(bindparam(parameter, expanding=True))
 
     @abstractmethod
     def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     and_,
     any_,
+    bindparam,
     case,
     cast,
     create_engine,
@@ -386,6 +387,9 @@ class PostgreSQL(Flavour):
     def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
         # As one parameter: thousands of them took longer to send than the answer to come.
         return column == any_(literal(list(values), ARRAY(Text)))
+
+    def among_given(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+        return column == any_(bindparam(parameter, type_=ARRAY(Text)))
 
     def _run(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
         alone = len(steps) == 1 and connection.info["begun"]
