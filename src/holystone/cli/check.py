@@ -133,16 +133,23 @@ def _exit(scan: "Scan", fail_on: str) -> int:
 
 def _complain(scan: "Scan") -> None:
     """Say what could not be seen, and what to do about it."""
-    from holystone.render.words import command, one_line
+    from holystone.render.words import command, key_of, one_line
     from holystone.scan.scan import Outcome
 
     failed = [result for result in scan.results.values() if result.outcome is Outcome.failed]
     next_step = "repair the cause and run the check again."
     if scan.unmatched is not None:
         next_step = command(scan.store, "executions list")
-    for reason in sorted({one_line(result.reason) for result in failed or scan.results.values() if result.reason}):
-        nothing = "" if failed else "Nothing was checked: "
-        click.echo(f"Error: {nothing}{reason}\nNext: {next_step}", err=True)
+    unread = {f"{key_of(row.key)}: {row.reason}." for result in scan.results.values() for row in result.unread}
+    reasons = {f"Not looked at: {one_line(min(unread))}"} if unread else set()
+    if len(unread) > 1:
+        reasons = {f"{len(unread)} rows were not looked at, among them {one_line(min(unread))}"}
+    reasons |= {one_line(result.reason) for result in failed if result.reason}
+    if not reasons:
+        skipped = {result.reason for result in scan.results.values() if result.reason}
+        reasons = {f"Nothing was checked: {one_line(reason)}" for reason in skipped}
+    for reason in sorted(reasons):
+        click.echo(f"Error: {reason}\nNext: {next_step}", err=True)
     if os.environ.get("HOLYSTONE_DEBUG"):
         from traceback import print_exception
 

@@ -26,15 +26,16 @@ class Finding:
         return self.facts.key.get("instance_id")
 
     @property
-    def execution_id(self) -> int | None:
+    def execution_id(self) -> Any:
+        """A number, like those of event and row, unless the store is damaged so."""
         return self.facts.key.get("execution_id")
 
     @property
-    def event_id(self) -> int | None:
+    def event_id(self) -> Any:
         return self.facts.key.get("event_id")
 
     @property
-    def row_id(self) -> int | None:
+    def row_id(self) -> Any:
         return self.facts.key.get("id")
 
     @property

@@ -26,6 +26,7 @@ from holystone.scan.sieves.sifting import Sifting, prepared
 from holystone.scan.unread import Unread
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
+from holystone.store.flavours.base import LacksColumnError
 from holystone.store.savepoint import savepoint
 from holystone.store.tables import OF_INSTANCES
 
@@ -193,7 +194,7 @@ class Scan:
 
     def to_run(self) -> list[Check]:
         """Return those of the checks that apply to the store."""
-        return [result.check for result in self.results.values() if self._why_not(result.check) is None]
+        return [result.check for result in self.results.values() if self.why_not(result.check) is None]
 
     def _is_any_matched(self, pattern: str) -> bool:
         """Return whether any row of the store is of an instance whose id matches."""
@@ -217,15 +218,16 @@ class Scan:
         passes: dict[str, tuple[Relation[Any], list[Check]]] = {}
         for result in self.results.values():
             check = result.check
-            result.reason = self._why_not(check)
+            result.reason = self.why_not(check)
             if result.reason is not None:
                 result.outcome = Outcome.skipped
                 continue
             for relation in check.relations:
-                passes.setdefault(relation.name, (relation, []))[1].append(check)
+                if self._lacking(check, relation) is None:
+                    passes.setdefault(relation.name, (relation, []))[1].append(check)
         return list(passes.values())
 
-    def _why_not(self, check: Check) -> str | None:
+    def why_not(self, check: Check) -> str | None:
         """Return why the check is not run on this store, None where it is."""
         if reason := self._policy.ignored_because(check):
             return f"ignored: {reason}"
@@ -233,11 +235,22 @@ class Scan:
             return f"does not apply to a store on {self.store.flavour.name}"
         if self._instances is not None and any(relation.of_store for relation in check.relations):
             return "it is about the store as a whole, and not about instances"
-        for relation in check.relations:
-            for table, columns in relation.needs.items():
-                if lacking := set(columns) - self.store.columns.get(table, frozenset()):
-                    what = f"{table}.{min(lacking)}" if table in self.store.columns else f"the table {table}"
-                    return f"the store is of an older engine and lacks {what}"
+        lacking = [self._lacking(check, relation) for relation in check.relations]
+        return None if None in lacking else f"the store is of an older engine and lacks {lacking[0]}"
+
+    def _lacking(self, check: Check, relation: Relation[Any]) -> str | None:
+        """Return the table or the column that the store has not, and without which the check has no question."""
+        for table, columns in relation.needs.items():
+            if lacking := set(columns) - self.store.columns.get(table, frozenset()):
+                return f"{table}.{min(lacking)}" if table in self.store.columns else f"the table {table}"
+        if self.store.flavour.is_complete:
+            return None
+        try:
+            check.violated(relation.source(self.store.flavour, []))
+        except LacksColumnError as error:
+            return str(error)
+        except Exception:
+            return None  # the check fails in its own place, and is told of there
         return None
 
     def _looks(self, connection: Connection, passes: Passes, sifted: Sifted | None = None) -> list[Pass]:

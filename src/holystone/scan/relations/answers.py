@@ -75,8 +75,10 @@ def _answered_by(item: WorkItem, execution_id: int) -> list[Request]:
 def _activities(reader: Reader, instance_id: str, execution_id: int) -> set[Any]:
     """Return the ids of the execution's activities that are queued, or in a worker's hands."""
     queue = worker_queue.c
-    rows = select(queue.activity_id).where(queue.instance_id == instance_id, queue.execution_id == execution_id)
-    queued = set(reader.connection.execute(rows).scalars())
+    queued: set[Any] = set()
+    if all(map(reader.flavour.has, (queue.instance_id, queue.execution_id, queue.activity_id))):
+        rows = select(queue.activity_id).where(queue.instance_id == instance_id, queue.execution_id == execution_id)
+        queued = set(reader.connection.execute(rows).scalars())
     disguised = wakers.in_disguise(reader)
     return queued | {number for *of, number in disguised if of == [instance_id, execution_id]}
 

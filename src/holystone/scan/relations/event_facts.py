@@ -135,7 +135,9 @@ def event_facts(reader: Reader, row: Any) -> EventFacts:
     events = reader.history(row.instance_id, row.execution_id)
     event, fault = _read(reader, row.event_data)
     said = {} if event is None else event.fields
-    place = next(place for place, event in enumerate(events) if event.event_id == row.event_id)
+    place = next((place for place, event in enumerate(events) if event.event_id == row.event_id), None)
+    if place is None:
+        raise LookupError("the history, read once more, does not have it")  # an index is damaged, or the database
     later = events[place + 1 :] if said.get("type") in TERMINAL else ()
     return EventFacts(
         instance_id=row.instance_id,

@@ -9,13 +9,9 @@ from sqlalchemy import Table, select
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relations.readable import read_events
 from holystone.store.events import TERMINAL
+from holystone.store.flavours import Flavour
 from holystone.store.keys import Entry, written
 from holystone.store.tables import kv_delta, kv_store, kv_store_execution_id
-
-NEEDS: Mapping[str, Sequence[str]] = {
-    "kv_store": ("key", "value", "last_updated_at_ms"),
-    "kv_delta": ("key", "value", "last_updated_at_ms"),
-}
 
 Columns = Mapping[str, Any]
 """The columns of a row, less its key."""
@@ -33,8 +29,10 @@ class Mismatch:
 
 def rows_of(reader: Reader, table: Table, instance_id: str, key: Any = None) -> dict[Any, Columns]:
     """Return the rows of an instance in one of the two tables, by key; of one key alone where it is given."""
+    if not reader.flavour.has_table(table):
+        return {}
     table = _as_it_is(reader, table)
-    wanted = select(*(column for column in table.c if column.name != "instance_id"))
+    wanted = select(*(column for column in stored(reader.flavour, table) if column.name != "instance_id"))
     wanted = wanted.where(table.c.instance_id == instance_id)
     if key is not None:
         wanted = wanted.where(table.c.key == key)
@@ -56,6 +54,8 @@ def mismatches(
         if agrees(row, entry):
             continue
         wanted = None if entry is None else {"value": entry.value, "last_updated_at_ms": entry.updated_at_ms}
+        if wanted is not None and not reader.flavour.has(table.c.last_updated_at_ms):
+            del wanted["last_updated_at_ms"]
         if wanted is not None and "execution_id" in _as_it_is(reader, table).c:
             wanted["execution_id"] = written_by[key]
         found.append(Mismatch(table.name, key, row, wanted))
@@ -66,8 +66,13 @@ def agrees(row: Columns | None, entry: Entry | None) -> bool:
     """Return whether a row is what was written; of what was cleared no event tells the time that the engine took."""
     if row is None or entry is None:
         return row is None and entry is None
-    same_time = entry.value is None or row["last_updated_at_ms"] == entry.updated_at_ms
+    same_time = entry.value is None or row.get("last_updated_at_ms", entry.updated_at_ms) == entry.updated_at_ms
     return bool(row["value"] == entry.value) and same_time
+
+
+def stored(flavour: Flavour, table: Table) -> list[Any]:
+    """Return the columns of one of the two tables, less the time where a store of 0.1.24 keeps none."""
+    return [column for column in table.c if flavour.has(column)]
 
 
 def leftover(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, bool]:

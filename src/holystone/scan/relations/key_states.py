@@ -29,7 +29,7 @@ from sqlalchemy import (
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation, Suspect
-from holystone.scan.relations.key_entries import NEEDS, Columns, Mismatch, leftover, mismatches, rows_of
+from holystone.scan.relations.key_entries import Columns, Mismatch, leftover, mismatches, rows_of
 from holystone.scan.relations.readable import read_events
 from holystone.store.engine_version import KEYS_IN_DELTA, engine_version
 from holystone.store.events import POISON_EVENT_ID, RUNNING, TERMINAL
@@ -47,8 +47,13 @@ class KeyStateSource:
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
         events = _of(within, history, flavour.type_begins(history, "KeyValue")).cte("key_event")
-        stored, changed = (_of(within, table).subquery(table.name) for table in (kv_store, kv_delta))
-        having = union(*(select(rows.c.instance_id) for rows in (events, stored, changed)))
+        kept = [(_STORED, kv_store), (_CHANGED, kv_delta)]
+        keys = [
+            (what, _of(within, table, of=flavour.columns_of(table)).subquery(table.name))
+            for what, table in kept
+            if flavour.has_table(table)  # kv_delta came two versions after kv_store
+        ]
+        having = union(*(select(rows.c.instance_id) for rows in (events, *(rows for _, rows in keys))))
         current = and_(
             executions.c.instance_id == instances.c.instance_id,
             executions.c.execution_id == instances.c.current_execution_id,
@@ -58,8 +63,7 @@ class KeyStateSource:
         )
         parts = [
             of_instance.join_from(instances, executions, current).where(instances.c.instance_id.in_(having)),
-            _part(_STORED, stored.c, stored.c.last_updated_at_ms, stored.c.key, stored.c.value),
-            _part(_CHANGED, changed.c, changed.c.last_updated_at_ms, changed.c.key, changed.c.value),
+            *(_part(what, rows.c, rows.c.last_updated_at_ms, rows.c.key, rows.c.value) for what, rows in keys),
             _part(_EVENT, events.c, events.c.execution_id, null(), events.c.event_data, events.c.event_id),
         ]
         self.rows: FromClause = union_all(*parts).subquery("known")
@@ -69,8 +73,10 @@ class KeyStateSource:
         return list(self.rows.c)
 
 
-def _of(within: Conditions, table: Table, *conditions: ColumnElement[bool]) -> Select[Any]:
-    columns = [column for column in table.c if column.name not in ("event_type", "created_at")]
+def _of(
+    within: Conditions, table: Table, *conditions: ColumnElement[bool], of: Sequence[ColumnElement[Any]] | None = None
+) -> Select[Any]:
+    columns = [column for column in (table.c if of is None else of) if column.name not in ("event_type", "created_at")]
     return select(*columns).where(*conditions, *of_chosen(table.c.instance_id, instances.c.instance_id, within))
 
 
@@ -120,7 +126,9 @@ class KeyStateFacts:
     def _shown(self, columns: Columns | None) -> Columns | None:
         if columns is None:
             return None
-        return {name: self.flavour.to_json(columns[name]) for name in ("value", "last_updated_at_ms")}
+        return {
+            name: self.flavour.to_json(columns[name]) for name in ("value", "last_updated_at_ms") if name in columns
+        }
 
 
 def _name(key: Any) -> str:
@@ -132,7 +140,7 @@ class KeyStates(Relation[KeyStateFacts]):
 
     name = "key_states"
     table = instances
-    needs: ClassVar = NEEDS
+    needs: ClassVar = {"kv_store": ("key",)}
 
     def source(self, flavour: Flavour, within: Conditions) -> KeyStateSource:
         return KeyStateSource(flavour, within)

@@ -13,7 +13,7 @@ from holystone.scan.event_text import last_event_ends
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.scan.relations.key_entries import NEEDS, Mismatch, leftover, mismatches, rows_of
+from holystone.scan.relations.key_entries import Mismatch, leftover, mismatches, rows_of
 from holystone.store.events import RUNNING
 from holystone.store.flavours import Flavour
 from holystone.store.keys import Entry
@@ -33,7 +33,7 @@ class KeySource:
 
     def __init__(self, flavour: Flavour, table: Table, within: Conditions) -> None:
         self.flavour = flavour
-        row = select(table).where(*within).subquery("row")
+        row = select(*flavour.columns_of(table)).where(*within).subquery("row")
         self._row = row.c
         self._instance = instances.alias("instance").c
         self._execution = executions.alias("execution").c
@@ -105,8 +105,6 @@ class KeyFacts:
 class KeyRows(Relation[KeyFacts]):
     """The rows of kv_store or of kv_delta."""
 
-    needs: ClassVar = {**NEEDS, "worker_queue": ("instance_id",)}
-
     def source(self, flavour: Flavour, within: Conditions) -> KeySource:
         return KeySource(flavour, self.table, within)
 
@@ -128,11 +126,13 @@ class KeyRows(Relation[KeyFacts]):
 class StoredKeys(KeyRows):
     name = "stored_keys"
     table = kv_store
+    needs: ClassVar = {"kv_store": ("key",)}
 
 
 class ChangedKeys(KeyRows):
     name = "changed_keys"
     table = kv_delta
+    needs: ClassVar = {"kv_delta": ("key",)}
 
 
 def _is_alone(reader: Reader, instance_id: str) -> bool:

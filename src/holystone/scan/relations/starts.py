@@ -1,9 +1,9 @@
 """Start facts: an instance beside the event that began its current execution, of which its row is a copy."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, func, literal, not_, or_, select
 
@@ -26,10 +26,11 @@ class StartSource:
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
         columns = ("instance_id", "current_execution_id", *_COPIED, "parent_instance_id")
+        stored = {column.name: column for column in flavour.columns_of(instances)}
         start_data = _start(instances.c.instance_id, instances.c.current_execution_id).label("start_data")
         # In the order of the ids, in which the index of history lies: each of its pages is read once.
         self.rows: FromClause = (
-            select(*(instances.c[name] for name in columns), start_data)
+            select(*(stored[name] for name in columns), start_data)
             .where(*within)
             .order_by(instances.c.instance_id)
             .offset(0)
@@ -47,7 +48,7 @@ class StartSource:
     @property
     def parent_surely_agrees(self) -> ColumnElement[bool]:
         """The event names the row's parent, or none like the row and like the event that began the whole chain."""
-        parent = self._instance.parent_instance_id
+        parent = self._parent
         begun_by_parent = self.flavour.messages.contains(
             _start(self._instance.instance_id, literal(1)), literal('"parent_instance":"')
         )
@@ -60,8 +61,13 @@ class StartSource:
     def parent_is_no_instance(self) -> ColumnElement[bool]:
         """The row names a parent that is not there."""
         parent = instances.alias("parent").c
-        known = there_is(parent.instance_id == self._instance.parent_instance_id)
-        return and_(self._instance.parent_instance_id.is_not(None), not_(known))
+        known = there_is(parent.instance_id == self._parent)
+        return and_(self._parent.is_not(None), not_(known))
+
+    @property
+    def _parent(self) -> ColumnElement[str]:
+        self.flavour.required(instances.c.parent_instance_id)
+        return self._instance.parent_instance_id
 
     def _quoted(self, value: ColumnElement[str]) -> ColumnElement[str]:
         return func.coalesce(self.flavour.messages.quoted(value), "null")
@@ -112,7 +118,6 @@ class StartFacts:
 class Starts(Relation[StartFacts]):
     name = "starts"
     table = instances
-    needs: ClassVar[Mapping[str, Collection[str]]] = {"instances": ("parent_instance_id",)}
 
     def source(self, flavour: Flavour, within: Conditions) -> StartSource:
         return StartSource(flavour, within)
@@ -124,7 +129,7 @@ class Starts(Relation[StartFacts]):
             return StartFacts(row._mapping, {}, parent_deleted=False, start_digest=digest)
         told = {column: start[field] for column, field in _COPIED.items()}
         parent = parent_of(reader, row.instance_id, row.current_execution_id, start)
-        if parent.decided:
+        if parent.decided and reader.flavour.has(instances.c.parent_instance_id):
             told["parent_instance_id"] = parent.to_name
         ended = parent.deleted and _has_ended(reader, row)
         return StartFacts(row._mapping, told, parent_deleted=parent.deleted, start_digest=digest, ended=ended)

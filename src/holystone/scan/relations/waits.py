@@ -6,11 +6,11 @@ its own, made visible when it fires) or a child. Whoever hands on from one to th
 the ack of a turn, and that of an activity. So in no snapshot is an execution between two of them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, literal, not_, or_, select
 
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -57,7 +57,9 @@ class WaitSource:
 
     @property
     def has_activity(self) -> ColumnElement[bool]:
-        """An activity of the execution is queued, or in a worker's hands."""
+        """An activity of the execution is queued, or in a worker's hands, as far as its row tells of whom it is."""
+        if not self._rows_tell_whose:
+            return false()
         return there_is(
             worker_queue.c.instance_id == self.rows.c.instance_id,
             worker_queue.c.execution_id == self.rows.c.execution_id,
@@ -93,6 +95,11 @@ class WaitSource:
         return and_(self._is_current, self._open > to_come, self._open > to_come + self._children)
 
     @property
+    def _rows_tell_whose(self) -> bool:
+        """Rows of worker_queue name instance and execution: before 0.1.8 only what they hold does, which facts read."""
+        return all(map(self.flavour.has, (worker_queue.c.instance_id, worker_queue.c.execution_id)))
+
+    @property
     def _is_current(self) -> ColumnElement[bool]:
         return there_is(
             instances.c.instance_id == self.rows.c.instance_id,
@@ -112,6 +119,8 @@ class WaitSource:
 
     @property
     def _activities(self) -> ColumnElement[int]:
+        if not self._rows_tell_whose:
+            return literal(0)
         queued = select(func.count()).where(
             worker_queue.c.instance_id == self.rows.c.instance_id,
             worker_queue.c.execution_id == self.rows.c.execution_id,
@@ -132,6 +141,8 @@ class WaitSource:
 
     @property
     def _children(self) -> ColumnElement[int]:
+        if not self.flavour.has(instances.c.parent_instance_id):
+            return literal(0)
         child, its = instances.alias("live_child"), executions.alias("its_current")
         live = (
             select(func.count())
@@ -150,6 +161,8 @@ class WaitSource:
 
     def _child_lives(self, scheduled: FromClause) -> ColumnElement[bool]:
         """A child runs that will answer this event: its start event says so, as engines since 0.1.30 write it."""
+        if not self.flavour.has(instances.c.parent_instance_id):
+            return false()
         child, its, start = instances.alias("child"), executions.alias("its"), history.alias("start")
         says = self.flavour.messages.says
         return there_is(
@@ -213,10 +226,6 @@ class WaitFacts:
 class Waits(Relation[WaitFacts]):
     name = "waits"
     table = executions
-    needs: ClassVar[Mapping[str, Collection[str]]] = {
-        "worker_queue": ("instance_id", "execution_id"),
-        "instances": ("parent_instance_id",),
-    }
     # A parent is stuck once its child ends without telling it, and has no turn of its own then.
     follows_acks = False
     # Few executions run, and to find them is most of the work. They are looked at in one span, for all rows in their

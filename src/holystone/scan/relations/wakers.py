@@ -58,10 +58,11 @@ def _may_wake(item: WorkItem | None, execution_id: int) -> bool:
 
 def _in_disguise(reader: Reader) -> Iterable[tuple[Any, Any, Any]]:
     says, queue = reader.flavour.messages.says, worker_queue.c
-    agree = and_(
-        says(queue.work_item, "instance", queue.instance_id), says(queue.work_item, "execution_id", queue.execution_id)
-    )
-    rows = select(queue.work_item).where(or_(queue.instance_id.is_(None), queue.execution_id.is_(None), not_(agree)))
+    rows = select(queue.work_item)
+    if all(map(reader.flavour.has, (queue.instance_id, queue.execution_id))):
+        of_whom = (queue.instance_id, queue.execution_id)
+        agree = and_(*map(says, (queue.work_item,) * 2, ("instance", "execution_id"), of_whom))
+        rows = rows.where(or_(*(column.is_(None) for column in of_whom), not_(agree)))
     for text in reader.connection.execute(rows.execution_options(yield_per=500)).scalars():
         item = read_message(text)
         if item is not None and item.is_for_worker:

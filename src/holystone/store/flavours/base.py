@@ -29,6 +29,7 @@ from holystone.store.changes import Changes, Position
 from holystone.store.events import EVENT_TYPES, TERMINAL
 from holystone.store.flavours.messages import Messages
 from holystone.store.flavours.statements import Outcome, Parameters, Step, Words, failed
+from holystone.store.tables import metadata
 from holystone.store.target import Target
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class WithLastEvent:
     last: FromClause
 
 
+class LacksColumnError(Exception):
+    """A store of an older engine has not the column that is asked about; the text is its name."""
+
+
 class Flavour(ABC):
     """One kind of store, opened at one target.
 
@@ -97,6 +102,21 @@ class Flavour(ABC):
         self.stored: Columns = {}
         """The columns that the store has, once it is open: an older engine's lacks some."""
         self._words: dict[tuple[Executable, tuple[str, ...]], Words] = {}
+
+    def has_table(self, table: Table) -> bool:
+        """Return whether the store has the table."""
+        return not self.stored or table.name in self.stored
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the store has all tables and columns of the newest engine that is known."""
+        return all(self.has_table(table) and all(map(self.has, table.c)) for table in metadata.tables.values())
+
+    def required(self, column: Column[Any]) -> Column[Any]:
+        """Return the column, without which a question has no sense; LacksColumnError where the store lacks it."""
+        if not self.has(column):
+            raise LacksColumnError(f"{column.table.name}.{column.name}")
+        return column
 
     def has(self, column: Column[Any]) -> bool:
         """Return whether the store has the column of a table that it has."""

@@ -1,0 +1,94 @@
+"""A check is skipped only where an old store has nothing for it to look at: a column takes away no other question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import takewhile
+
+import pytest
+from sqlalchemy import delete, insert, update
+
+from engines.conftest import Opened
+from engines.published import FLAVOURS, VERSIONS, PublishedStore
+from engines.test_published import Found, found_in
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
+from holystone.scan.scan import Scan
+from holystone.store import Store
+from holystone.store.tables import instances, kv_store, kv_store_execution_id, worker_queue
+
+LACKS = {
+    "0.1.9": {"I005": "instances.parent_instance_id"},
+    "0.1.17": {"E009": "executions.duroxide_version_major"},
+    "0.1.19": {"I008": "instances.custom_status"},
+    "0.1.24": {"K002": "the table kv_store", "K003": "the table kv_store"},
+    "0.1.26": {"K001": "the table kv_delta"},
+}
+"""Version -> the checks of what it was the first to keep, and what all stores before it lack."""
+OF_ONE_FLAVOUR = {"sqlite": {"S004", "S005", "S008"}, "postgresql": {"E005", "H007"}}
+
+
+def lacks(version: str) -> Mapping[str, str]:
+    """What is skipped in a store of this version, and why."""
+    since = takewhile(lambda one: one != version, reversed(VERSIONS))
+    return {check: why for one in since for check, why in LACKS.get(one, {}).items()}
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_skipped_and_why(version: str, flavour: str, opened: Opened) -> None:
+    store = opened(PublishedStore(version, flavour))
+    for level in Level:
+        scan = Scan(store, select_checks(level), level=level)
+        told = {check.id: scan.why_not(check) for check in select_checks(level)}
+        old = {one: f"the store is of an older engine and lacks {why}" for one, why in lacks(version).items()}
+        elsewhere = dict.fromkeys(OF_ONE_FLAVOUR[flavour], f"does not apply to a store on {flavour}")
+        assert {check: why for check, why in told.items() if why} == {
+            check: why for check, why in (elsewhere | old).items() if check in told
+        }
+
+
+def renamed(store: Store) -> Found:
+    with store.transaction() as connection:
+        connection.execute(update(instances).filter_by(instance_id="completed").values(orchestration_name="Other"))
+    return {("I004", "completed")}
+
+
+def without_activities(store: Store) -> Found:
+    with store.transaction() as connection:
+        connection.execute(delete(worker_queue))
+    return {("I007", "in-hand")}
+
+
+def key_of_nobody(store: Store) -> Found:
+    _add_key(store, "nobody", "1")
+    return {("K002", "nobody")}
+
+
+def key_by_hand(store: Store) -> Found:
+    _add_key(store, "completed", "1")
+    return {("K003", "completed")}
+
+
+def _add_key(store: Store, instance_id: str, value: str) -> None:
+    table = kv_store_execution_id if "execution_id" in store.columns["kv_store"] else kv_store
+    row = {"instance_id": instance_id, "key": "a", "value": value, "execution_id": 1, "last_updated_at_ms": 0}
+    there = {name: row[name] for name in store.columns["kv_store"]}
+    with store.transaction() as connection:
+        connection.execute(insert(table).values(there))
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize(
+    ("version", "damage"),
+    [
+        *((version, renamed) for version in ("0.1.1", "0.1.8")),
+        *((version, without_activities) for version in ("0.1.1", "0.1.4", "0.1.8")),
+        *((version, key_of_nobody) for version in ("0.1.24", "0.1.25")),
+        *((version, key_by_hand) for version in ("0.1.24", "0.1.25")),
+    ],
+)
+def test_what_is_there_is_looked_at(version: str, damage: object, flavour: str, opened: Opened) -> None:
+    store = opened(PublishedStore(version, flavour))
+    expected = damage(store)  # type: ignore[operator]
+    assert found_in(store) == expected
