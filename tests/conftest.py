@@ -24,6 +24,8 @@ Serve = Callable[[int], Server | RunningServer]
 FLAVOURS: tuple[Flavour, ...] = ("sqlite", "postgresql")
 SQLITE_AND_LONG_POSTGRESQL = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
 """For parametrize: both flavours, for what takes some seconds on PostgreSQL."""
+NEWEST_AND_LONG_OLDER = [*(pytest.param(version, marks=pytest.mark.long) for version in ENGINES[:-1]), ENGINES[-1]]
+"""For parametrize: the versions of the engine, for what takes some seconds on each."""
 SCHEMA = "engine"
 MISSING = "MISSING: "
 

@@ -86,7 +86,8 @@ def test_repair_mends_and_undo_restores(check: Check, flavour: str, prepare: Pre
     ground = prepare(flavour, case.broken, own=case.alters_schema)
     made, store = ground.made, ground.store
     before = contents(made)
-    _, report = applied(store)
+    plan, report = applied(store)
+    _assert_as_safe(case, check, plan)
     assert report.left == 0
     _assert_repaired(case, made, store)
     unmended = {(one.instance_id, one.execution_id) for one in case.findings if one.repair == "none"}
@@ -96,21 +97,6 @@ def test_repair_mends_and_undo_restores(check: Check, flavour: str, prepare: Pre
         undone = undo_run(store, read_run(store, report.run))
         assert (undone.applied, undone.left) == (report.applied, 0)
     assert contents(made) == before
-
-
-@pytest.mark.parametrize(("check", "flavour"), LONG_ON_POSTGRESQL)
-def test_plan_is_as_safe_as_the_finding_says(check: Check, flavour: str, prepare: Prepare) -> None:
-    """A plan, which sees all that is wrong, has no doubt about what is damaged in one way only."""
-    case = case_of(check)
-    plan = make_plan(prepare(flavour, case.broken, own=case.alters_schema).store, EVERY_CHECK)
-    assert not plan.waiting
-    planned = {
-        (change.found_in[1].get("instance_id"), change.found_in[1].get("execution_id"), change.safety): change
-        for change in plan.changes
-        if change.check == check.id
-    }
-    wanted = {(one.instance_id, one.execution_id, one.repair) for one in case.findings if one.repair != "none"}
-    assert planned.keys() == wanted, [change.unsafe_because for change in planned.values()]
 
 
 @pytest.mark.long
@@ -156,3 +142,15 @@ def _assert_repaired(case: Case, made: EngineStore, store: Store) -> None:
         else:
             values = {name: store.flavour.to_json(value) for name, value in zip(columns, rows[0], strict=True)}
             assert values == as_json(store.flavour, row.columns)
+
+
+def _assert_as_safe(case: Case, check: Check, plan: Plan) -> None:
+    """A plan, which sees all that is wrong, has no doubt about what is damaged in one way only."""
+    assert not plan.waiting
+    planned = {
+        (change.found_in[1].get("instance_id"), change.found_in[1].get("execution_id"), change.safety): change
+        for change in plan.changes
+        if change.check == check.id
+    }
+    wanted = {(one.instance_id, one.execution_id, one.repair) for one in case.findings if one.repair != "none"}
+    assert planned.keys() == wanted, [change.unsafe_because for change in planned.values()]

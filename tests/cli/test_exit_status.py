@@ -42,7 +42,10 @@ def undated_is(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("undated_is", Severity, indirect=True, ids=lambda severity: severity.name)
-@pytest.mark.parametrize("fail_on", ["critical", "error", "warning", "info", "never", None])
+@pytest.mark.parametrize(
+    "fail_on",
+    ["error", *(pytest.param(word, marks=pytest.mark.long) for word in ("critical", "warning", "info", "never", None))],
+)
 def test_fail_on_draws_the_line(run: Run, sqlite_store: Sample, undated_is: Severity, fail_on: str | None) -> None:
     sqlite_store.execute(UNDATED)
     option = [] if fail_on is None else ["--fail-on", fail_on]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from conftest import ENGINES, NEWEST_AND_LONG_OLDER, SQLITE_AND_LONG_POSTGRESQL, EngineStore, Flavour, MakeStore
 from contents import contents
 from engine.test_untouched import findings
 from holystone.cli.main import run
@@ -72,6 +72,7 @@ def test_without_repair_the_engine_destroys_live_instances(
     assert victims - instances(store), "the bulk delete was expected to destroy live instances"
 
 
+@pytest.mark.parametrize("engine_version", NEWEST_AND_LONG_OLDER)
 def test_repaired_store_keeps_its_live_instances(
     engine_store: MakeStore, engine_version: str, flavour: Flavour
 ) -> None:
@@ -115,6 +116,7 @@ def test_undo_brings_the_drift_back_to_the_byte(engine_store: MakeStore, flavour
     assert contents(store) == before
 
 
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_engine_finishes_the_live_instances_after_the_repair(engine_store: MakeStore, flavour: Flavour) -> None:
     store, _ = drifted(engine_store, ENGINES[-1], flavour)
     repaired(store)

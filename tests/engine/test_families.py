@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from conftest import ENGINES, SQLITE_AND_LONG_POSTGRESQL, EngineStore, Flavour, MakeStore
 from engine.engines import DriverError
 from engine.test_untouched import findings
 from holystone.cli.main import run
@@ -50,6 +50,7 @@ def test_executions_that_never_began_are_clean(engine_store: MakeStore, engine_v
     assert status == "on the way out"
 
 
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_wrong_parent_takes_a_live_instance_away(engine_store: MakeStore, flavour: Flavour) -> None:
     """What I005 is for: the engine deletes by the column, with all that it thinks belongs to a root that has ended."""
     for repaired in (False, True):
