@@ -7,7 +7,10 @@ REPAIR = Repair(
     safety=Safety.safe,
     steps=setting("visible_at"),
     applies=always,
-    does="Sets visible_at to the moment that it names, in the form that the engine reads, or else to created_at.",
+    does=(
+        "Sets visible_at to the moment that a timer or the column itself names, in the form that the engine reads, or "
+        "else to created_at."
+    ),
     loses="The old value, which the journal keeps. Nothing has ever fetched the message by it.",
     needs="That the engine is not in the middle of a turn of the instance.",
     undone="Puts the old value back where nobody has fetched the message meanwhile.",

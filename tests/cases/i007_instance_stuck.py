@@ -23,7 +23,7 @@ def healthy(scribe: Scribe) -> None:
     done_after_one = (scheduled(), activity_completed(source=3))
     scribe.execution("activity", started(), scheduled())
     scribe.execution("activity-in-hand", started(), scheduled())
-    scribe.change(worker_queue, {"instance_id": "activity-in-hand"}, lock_token="a worker's")
+    scribe.change(worker_queue, {"instance_id": "activity-in-hand"}, lock_token="a worker's", locked_until=1)
     scribe.execution("timer", started(), timer())
     scribe.execution("event", started(), subscribed(), *done_after_one)
     scribe.execution("event-again", started(), subscribed(), raised(), subscribed(), raised("other"))

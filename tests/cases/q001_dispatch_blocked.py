@@ -1,6 +1,7 @@
 from cases.case import Case, Found, Row
 from cases.payloads import FAR_FUTURE_MS, subscribed
 from cases.work import cancel_of, completion_for, just_now, letter_to, raised_to, spaced, start_of
+from holystone.clock import now_ms
 from holystone.demo.scribe import Scribe, completed, started
 
 
@@ -16,7 +17,7 @@ def healthy(scribe: Scribe) -> None:
     scribe.message("event-first", raised_to("event-first"))
     scribe.message("event-first", start_of("event-first"))
     scribe.message("backed-off", cancel_of("backed-off"))
-    scribe.message("backed-off", start_of("backed-off"), FAR_FUTURE_MS)
+    scribe.message("backed-off", start_of("backed-off"), now_ms() + 60_000)
     scribe.message("start-by-hand", raised_to("start-by-hand"))
     spaced(scribe, scribe.message("start-by-hand", start_of("start-by-hand")))
     # Whoever raises an event and whoever starts its instance may be at work this moment.

@@ -2,8 +2,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cases.case import Case, Found, OnFlavour, Row
-from cases.payloads import FAR_FUTURE_MS, subscribed, timer
+from cases.payloads import subscribed, timer
 from cases.work import raised_to
+from holystone.clock import now_ms
 from holystone.demo.scribe import BEGUN_MS, Scribe, scheduled, started
 from holystone.store.tables import orchestrator_queue, worker_queue
 
@@ -11,7 +12,7 @@ from holystone.store.tables import orchestrator_queue, worker_queue
 def healthy(scribe: Scribe) -> None:
     scribe.execution("live", started(), subscribed(), scheduled(), timer())
     scribe.message("live", raised_to("live"))
-    scribe.message("live", raised_to("live"), FAR_FUTURE_MS)
+    scribe.message("live", raised_to("live"), now_ms() + 60_000)
     scribe.message("live", raised_to("live"), 0)
 
 

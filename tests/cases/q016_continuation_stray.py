@@ -1,5 +1,6 @@
 from cases.case import Case, Found, Row
-from cases.payloads import FAR_FUTURE_MS, subscribed
+from cases.payloads import subscribed
+from holystone.clock import now_ms
 from holystone.demo.scribe import Scribe, completed, continued, started
 
 
@@ -20,7 +21,7 @@ def broken(scribe: Scribe) -> None:
     scribe.execution("runs", started(), subscribed())
     scribe.message("runs", again("runs"))
     scribe.execution("twice", started(), continued())
-    scribe.message("twice", again("twice"), FAR_FUTURE_MS)
+    scribe.message("twice", again("twice"), now_ms() + 60_000)
 
 
 def found(name: str, follows: str, cause: str) -> Found:

@@ -23,6 +23,7 @@ DAMAGE = {
     'UPDATE orchestrator_queue SET work_item = \'{"ContinueAsNew":{"instance":"a","orchestration":"Order","input":"{}",'
     '"version":null}}\'': "Q016",
     "UPDATE worker_queue SET activity_id = 99": "Q004",
+    "INSERT INTO sessions (session_id, worker_id, locked_until, last_activity_at) VALUES ('s', 'w', 9e12, 0)": "Q011",
     "INSERT INTO instance_locks (instance_id, lock_token, locked_until, locked_at) VALUES ('x', 't', 1, 0)": "Q005",
 }
 """What harms a store -> the check that finds it; at least one for each kind of row that the catalogue looks at."""

@@ -13,12 +13,12 @@ def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[
     """Return those instances in the middle of a turn; the others begin none until the transaction ends.
 
     The engine fetches a turn by a row of instance_locks with an expiry in ms, and its ack writes only while
-    that has not come by the database's clock; an expired row is nobody's lock.
+    that has not come; an expired row is nobody's lock, nor is one whose end no engine can have written.
     """
     # What is no text is no instance of the engine's, and cannot be in a turn.
     wanted = sorted({instance_id for instance_id in instance_ids if isinstance(instance_id, str)})
     busy = {instance_id for instance_id in wanted if not store.flavour.hold_off_engine(connection, instance_id)}
     held = select(instance_locks.c.instance_id).where(
-        instance_locks.c.instance_id.in_(wanted), instance_locks.c.locked_until > store.flavour.now_ms(connection)
+        instance_locks.c.instance_id.in_(wanted), store.flavour.times.is_held(instance_locks.c.locked_until)
     )
     return busy | set(connection.execute(held).scalars())

@@ -56,8 +56,6 @@ class Pace:
 
 def engine_at_work(store: Store, connection: Connection) -> bool:
     """Return whether the engine is in the middle of a turn or an activity, or has one to begin by now."""
-    now = store.flavour.now_ms(connection)
-    turn = exists().where(instance_locks.c.locked_until > now)
-    activity = exists().where(worker_queue.c.locked_until > now)
-    message = exists().where(orchestrator_queue.c.locked_until > now)
-    return bool(connection.execute(select(or_(turn, activity, message))).scalar_one())
+    locks = (instance_locks, worker_queue, orchestrator_queue)
+    held = (exists().where(store.flavour.times.is_held(table.c.locked_until)) for table in locks)
+    return bool(connection.execute(select(or_(*held))).scalar_one())

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select, true
 
 from holystone.errors import RecordError
 from holystone.scan.presence import there_is
@@ -54,6 +54,16 @@ class MessageSource(QueueSource):
         )
 
     @property
+    def _is_put_off(self) -> ColumnElement[bool]:
+        """Of a timer: it does not come when it should, and one of the two times is still to come."""
+        clock_ms = self.flavour.times.clock_ms
+        fires = self.flavour.messages.number(self._item, "TimerFired", "fire_at_ms")
+        right = func.coalesce(self._due_ms == fires, false())
+        over = func.coalesce(and_(self._due_ms <= clock_ms, fires <= clock_ms), false())
+        is_timer = self.flavour.messages.is_kind(self._item, "TimerFired")
+        return case((is_timer, not_(or_(right, over))), else_=super()._is_put_off)
+
+    @property
     def answers(self) -> ColumnElement[bool]:
         """It is no answer, or surely one to an event of the instance, or to another execution than the current one."""
         messages = self.flavour.messages
@@ -89,6 +99,7 @@ class MessageSource(QueueSource):
             self._message.created_at,
             self._message.visible_at,
             self.comes_due.label("comes_due"),
+            self._due_ms.label("due_ms"),
             self.instance_absent.label("instance_absent"),
             self.answers.label("answers"),
         ]
@@ -142,7 +153,7 @@ class Messages(QueueRelation[MessageFacts]):
             fault,
             row.attempt_count,
             row.visible_at,
-            due_at(reader, row),
+            due_at(reader, row, item),
             dead,
             stray,
             item is not None and item.instance_id != row.instance_id and _is_misplaced(reader, row.instance_id, item),

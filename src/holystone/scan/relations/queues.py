@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import Column, ColumnElement, FromClause, Table, select, true
+from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, false, func, select, true
 
 from holystone.errors import RecordError
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.upgrades import is_upgraded
 from holystone.store.flavours import Flavour
+from holystone.store.flavours.times import APART_MS, DAY_MS, LATEST_MS, MOST_ATTEMPTS
 from holystone.store.tables import worker_queue
 from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
 
@@ -30,6 +31,7 @@ class QueueSource:
         self.flavour = flavour
         self._kinds = [kind for kind in WORK_ITEM_SHAPES if (kind in FOR_WORKERS) == (queue is worker_queue)]
         self._has_due_time = flavour.has(queue.c.visible_at)
+        self._has_attempts = flavour.has(queue.c.attempt_count)
         self.rows: FromClause = select(*flavour.columns_of(queue)).where(*within).subquery("message")
         self._message = self.rows.c
         self.key: Sequence[ColumnElement[Any]] = (self._message.id,)
@@ -39,7 +41,26 @@ class QueueSource:
     @property
     def comes_due(self) -> ColumnElement[bool]:
         """The time from which it may be fetched is one that ever comes."""
-        return self.flavour.queue_time_well_formed(self._message.visible_at) if self._has_due_time else true()
+        return self.flavour.times.comes(self._message.visible_at) if self._has_due_time else true()
+
+    @property
+    def mistimed(self) -> ColumnElement[bool]:
+        """It may be fetched from another time than it asks for; the facts decide."""
+        return and_(self.comes_due, self._is_put_off) if self._has_due_time else false()
+
+    @property
+    def counts(self) -> ColumnElement[bool]:
+        """The engine can count its attempts; the first versions did not."""
+        return self.flavour.times.is_count(self.attempt_count) if self._has_attempts else true()
+
+    @property
+    def _due_ms(self) -> ColumnElement[int]:
+        return self.flavour.times.due_ms(self._message.visible_at)
+
+    @property
+    def _is_put_off(self) -> ColumnElement[bool]:
+        """It is due later than a new message can be; none asks to wait but a timer's."""
+        return func.coalesce(self._due_ms > self.flavour.times.clock_ms + APART_MS, false())
 
     @property
     def readable(self) -> ColumnElement[bool]:
@@ -55,7 +76,7 @@ class QueueFacts:
     """One message.
 
     `fault` says why the engine cannot read it or take it from this queue, and `item` is None then. `due_at` is what
-    visible_at should hold where its time never comes: the moment that it names, or else that of its making.
+    visible_at should hold: what it does hold, unless that is no time or none that the message asks for.
     """
 
     row_id: int
@@ -80,6 +101,12 @@ class QueueFacts:
         return {}
 
     @property
+    def is_counted(self) -> bool:
+        """Whether the engine can count its attempts; None is what the first versions have."""
+        count: Any = self.attempt_count
+        return count is None or (isinstance(count, int) and 0 <= count <= MOST_ATTEMPTS)
+
+    @property
     def known(self) -> bool:
         """A message of a kind that this version knows, in the right queue; a newer engine has others."""
         return self.item is not None and self.item.unknown is None
@@ -90,13 +117,15 @@ class QueueFacts:
         return self.columns[column] if column in self.columns else getattr(self, column)
 
     def decided(self, column: str) -> bool:
-        return column in ("work_item", "visible_at") or (self.known and column in self.columns)
+        return column in ("work_item", "visible_at", "attempt_count") or (self.known and column in self.columns)
 
     def expected(self, column: str) -> Any:
         if column == "work_item":
             return READABLE
         if column == "visible_at":
             return self.due_at
+        if column == "attempt_count":
+            return self.attempt_count if self.is_counted else 0
         assert self.item is not None
         return self.item.instance_id if column == "instance_id" else self.item.fields.get(_FIELDS[column])
 
@@ -133,12 +162,43 @@ class QueueRelation(Relation[F]):
         return item, None
 
 
-def due_at(reader: Reader, row: Any) -> Any:
-    """Return what visible_at should hold, in the form of the flavour."""
-    if row.comes_due:
+def due_at(reader: Reader, row: Any, item: WorkItem | None) -> Any:
+    """Return what visible_at should hold, in the form of the flavour.
+
+    What a message asks for decides: a timer its own time, and all others none, so that they are due from their making
+    on. A text may have been meant as a moment. What cannot be read, or is a newer engine's, may ask for any time.
+    """
+    is_known = item is not None and item.kind in WORK_ITEM_SHAPES
+    fires = _fires_ms(item) if item is not None and is_known else None
+    if row.comes_due and not (is_known and _is_mistimed(reader.now_ms, row, fires)):
         return row.visible_at
-    ms = reader.flavour.to_ms(row.visible_at)
-    return reader.flavour.queue_time(ms or reader.flavour.to_ms(row.created_at) or 0)
+    if fires is not None:
+        return reader.flavour.queue_time(fires)
+    moments = [row.created_at] if row.comes_due else [row.visible_at, row.created_at]
+    past = (ms for moment in moments if (ms := reader.flavour.to_ms(moment)) is not None and 0 <= ms <= reader.now_ms)
+    return reader.flavour.queue_time(next(past, 0))
+
+
+def _fires_ms(item: WorkItem) -> int | None:
+    """Return the time that a timer asks for, in ms; None where it is none, or one that no database can have."""
+    fires: int | None = item.fields["fire_at_ms"] if item.kind == "TimerFired" else None
+    return fires if fires is not None and 0 < fires <= LATEST_MS else None
+
+
+def _is_mistimed(now_ms: int, row: Any, fires: int | None) -> bool:
+    """Return whether a message is due at a time at which the engine cannot have put it.
+
+    A message that nobody has fetched yet is where it was put; one that was may have been backed off, or have been taken
+    by a process whose clock is ahead. The engine puts a timer at its own time to the ms, and all others at the time of
+    their making. A timer that is due already comes to no harm by a time too early.
+    """
+    untouched = row.attempt_count == 0
+    latest = now_ms + (APART_MS if untouched else DAY_MS)
+    if fires is None:
+        return row.due_ms is not None and row.due_ms > latest
+    if row.due_ms is None or row.due_ms < fires - 1:
+        return fires > now_ms + (0 if untouched else APART_MS)
+    return bool(row.due_ms > max(fires, latest) + 1)
 
 
 def _printable(text: str) -> str:

@@ -74,6 +74,7 @@ class WorkerItemSource(QueueSource):
             self._message.created_at,
             self._message.visible_at,
             self.comes_due.label("comes_due"),
+            self._due_ms.label("due_ms"),
             self.in_doubt.label("in_doubt"),
         ]
 
@@ -112,7 +113,7 @@ class WorkerItems(QueueRelation[WorkerItemFacts]):
         if row.in_doubt and item is not None and item.kind in WORK_ITEM_SHAPES:
             fate = _fate(reader, row, item)
         return WorkerItemFacts(
-            row.id, columns, item, fault, row.attempt_count, row.visible_at, due_at(reader, row), fate
+            row.id, columns, item, fault, row.attempt_count, row.visible_at, due_at(reader, row, item), fate
         )
 
 

@@ -29,6 +29,7 @@ from holystone.store.changes import Changes, Position
 from holystone.store.events import EVENT_TYPES, TERMINAL
 from holystone.store.flavours.messages import Messages
 from holystone.store.flavours.statements import Outcome, Parameters, Step, Words, failed
+from holystone.store.flavours.times import Times
 from holystone.store.tables import metadata
 from holystone.store.target import Target
 
@@ -86,6 +87,8 @@ class Flavour(ABC):
     """The engine's own migration table."""
     messages: ClassVar[Messages]
     """What can be told about the text of a message."""
+    times: ClassVar[Times]
+    """What can be told about times, locks and counts."""
     ledger_birth: ClassVar[str]
     """The column of it that differs from one store to the next, even for the same migrations."""
     messages_carry_expiry: ClassVar[bool]
@@ -314,16 +317,17 @@ class Flavour(ABC):
         """Return `ms` since the epoch as the engine keeps it in a queue's visible_at."""
 
     @abstractmethod
-    def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Return whether a queue's visible_at has a form in which its time ever comes."""
-
-    @abstractmethod
     def lying_indexes(self, connection: Connection, columns: Columns, instance_ids: Sequence[str]) -> list[str]:
         """Return a sentence for each index that does not show the rows of these instances as its table has them."""
 
-    @abstractmethod
     def now_ms(self, connection: Connection) -> int:
-        """Return the time by the database's clock, which is the one that the engine's times are of, in ms."""
+        """Return the time by the database's clock, in ms since the epoch.
+
+        On SQLite that is the clock of the engine's times, for both are on one machine. On PostgreSQL each process of
+        the engine sends times of its own clock (but for the locks of turns since migration 25, which never begin before
+        the database's time): they are apart from these as the clocks of the machines are.
+        """
+        return int(connection.execute(select(self.times.clock_ms)).scalar_one())
 
     @abstractmethod
     def to_ms(self, moment: Any) -> int | None:

@@ -27,8 +27,6 @@ from sqlalchemy import (
     cast,
     create_engine,
     event,
-    extract,
-    false,
     func,
     literal,
     or_,
@@ -49,6 +47,7 @@ from holystone.store.flavours import postgresql_changes, postgresql_locks, postg
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
 from holystone.store.flavours.postgresql_jsonb import printed
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
+from holystone.store.flavours.postgresql_times import PostgreSQLTimes
 from holystone.store.flavours.statements import Outcome, Step, failed
 from holystone.store.tables import CORE, executions, history, metadata
 
@@ -84,6 +83,7 @@ def _see_all_rows(connection: Any, record: Any) -> None:
 class PostgreSQL(Flavour):
     name = "postgresql"
     messages = PostgreSQLMessages()
+    times = PostgreSQLTimes()
     ledger = Table(
         "_duroxide_migrations",
         MetaData(),
@@ -325,15 +325,6 @@ class PostgreSQL(Flavour):
 
     def queue_time(self, ms: int) -> Any:
         return self.completed_at(ms)
-
-    def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
-        # Infinity never comes, and NULL is not earlier than anything; the column may hold it up to migration 12.
-        return func.coalesce(visible_at < "infinity", false())
-
-    def now_ms(self, connection: Connection) -> int:
-        # The time of this statement, where now() is that of the transaction's begin.
-        seconds = extract("epoch", func.clock_timestamp())
-        return int(connection.execute(select(func.floor(seconds * 1000))).scalar_one())
 
     def to_ms(self, moment: Any) -> int | None:
         return postgresql_values.to_ms(moment)

@@ -45,6 +45,7 @@ from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
 from holystone.store.flavours.sqlite_connections import FileId, connect, identify, is_any_open
 from holystone.store.flavours.sqlite_file import has_writes_beside, is_changed, lies_closed, require_only_name
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
+from holystone.store.flavours.sqlite_times import SQLiteTimes
 from holystone.store.flavours.sqlite_values import STRAY_BYTES
 from holystone.store.tables import executions, history
 
@@ -56,8 +57,6 @@ _OF_ROWS = ("SQLITE_CORRUPT", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "S
 _LOCK_WAIT_SECONDS = 5.0
 _STEPS_BETWEEN_LOOKS = 100_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
-_EPOCH = 2_440_587.5
-"""The beginning of 1970 as a Julian day."""
 _MOMENT = "%Y-%m-%d %H:%M:%S"
 # It asks for `synchronous = WAL`, which SQLite takes for NORMAL.
 _ENGINES_OWN_SETTINGS = (
@@ -81,6 +80,7 @@ def _explain_stray_bytes(failure: ExceptionContext) -> DataError | None:
 class SQLite(Flavour):
     name = "sqlite"
     messages = SQLiteMessages()
+    times = SQLiteTimes()
     ledger = Table(
         "_sqlx_migrations",
         MetaData(),
@@ -344,14 +344,6 @@ class SQLite(Flavour):
 
     def queue_time(self, ms: int) -> Any:
         return ms
-
-    def queue_time_well_formed(self, visible_at: ColumnElement[Any]) -> ColumnElement[bool]:
-        # A text, as the column's own default is, sorts after every number, and infinity is a number.
-        return and_(func.typeof(visible_at).in_(["integer", "real"]), visible_at < literal_column("9e999"))
-
-    def now_ms(self, connection: Connection) -> int:
-        days = func.julianday("now") - _EPOCH
-        return int(connection.execute(select(func.round(days * 86_400_000))).scalar_one())
 
     def to_ms(self, moment: Any) -> int | None:
         if isinstance(moment, int) or moment is None:
