@@ -2,7 +2,17 @@ from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.executions import EXECUTIONS
+from holystone.scan.relations.executions import EXECUTIONS, ExecutionFacts
+from holystone.store.events import FAILED
+
+
+def _cause(facts: ExecutionFacts) -> str:
+    if not facts.has_history:
+        return "ghost"
+    failed = facts.outcome is not None and facts.outcome.status == FAILED
+    # Its only event is its end: no turn was ever stored.
+    return "first-turn-unstored" if failed and facts.last_event_id == 1 else "instance-lost"
+
 
 CHECK = Check(
     id="E007",
@@ -14,7 +24,7 @@ CHECK = Check(
     relation=EXECUTIONS,
     violated=lambda execution: not_(execution.instance_exists),
     expects=derived("instance"),
-    cause=lambda facts: "ghost" if not facts.has_history else "instance-lost",
+    cause=_cause,
     message="there is no row in instances for it",
     asserts="Each execution belongs to a row of instances: the ack that creates the one creates the other.",
     harm="No API of the engine lists it or deletes it; where it has history, a whole instance is out of reach.",
@@ -25,7 +35,11 @@ CHECK = Check(
     false_alarms=(
         "None: it is drift, but the engine makes it too. On PostgreSQL a message to an instance which does not exist, "
         "such as an event that is raised, leaves such a row, Running and without history, for good; on SQLite it "
-        "blocks the dispatcher (Q001)."
+        "blocks the dispatcher (Q001). On both flavours, up to 0.1.32, an instance whose first turn cannot be stored "
+        '(on SQLite "database is locked", six times in a row, is enough) leaves an execution that is Failed, with one '
+        "event, its failure, and no instance: the cause first-turn-unstored. It was never run and its input is in no "
+        "row any more, so start it again, under another id: no start of the same one can be stored beside "
+        "these rows. A parent that waits for it is reported by I007 or I009."
     ),
     example=(
         "A row of instances deleted by hand; or a ghost of the engine on PostgreSQL: of an event that came too early, "

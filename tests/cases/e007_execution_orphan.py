@@ -1,7 +1,10 @@
 from cases.case import Case, Found, Row, execution
 from cases.work import start_of
-from holystone.demo.scribe import BEGUN_MS, Scribe, completed, scheduled, started
+from holystone.demo.scribe import BEGUN_MS, Scribe, completed, failed_with, scheduled, started
 from holystone.store.tables import executions, instances
+
+UNSTORED = failed_with({"Infrastructure": {"operation": "ack", "message": "database is locked", "retryable": True}})
+"""What the engine leaves of an instance whose first turn it could not store: its failure, and nothing before it."""
 
 
 def ghost(scribe: Scribe, instance_id: str, age_ms: int | None = None) -> None:
@@ -22,6 +25,8 @@ def broken(scribe: Scribe) -> None:
     scribe.message("awaited", start_of("awaited"))
     scribe.execution("lost", started(), completed())
     scribe.remove(instances, {"instance_id": "lost"})
+    scribe.execution("unstored", UNSTORED)
+    scribe.remove(instances, {"instance_id": "unstored"})
 
 
 ABSENT, PRESENT = {"instance": "absent"}, {"instance": "present"}
@@ -41,10 +46,19 @@ CASE = Case(
             cause="instance-lost",
             repair="none",
         ),
+        Found(
+            instance_id="unstored",
+            execution_id=1,
+            observed=ABSENT,
+            expected=PRESENT,
+            cause="first-turn-unstored",
+            repair="none",
+        ),
     ],
     repaired=[
         Row(table="executions", key=execution("ghost"), columns=None),
         Row(table="executions", key=execution("awaited"), columns={"status": "Running"}),
         Row(table="executions", key=execution("lost"), columns={"status": "Completed"}),
+        Row(table="executions", key=execution("unstored"), columns={"status": "Failed"}),
     ],
 )
