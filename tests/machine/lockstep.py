@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from holystone import clock
-from holystone.errors import HolystoneError
+from holystone.errors import HolystoneError, InvalidTurnError, LockLostError
 from holystone.store.flavours.postgresql import PostgreSQL
 from holystone.store.flavours.sqlite import SQLite
 from holystone.store.turns import locks
@@ -90,6 +90,16 @@ class Lockstep:
             answer = _attempt(partial(lane.call, method, worker, *values, **named))
             assert answer == right, f"{lane.flavour} answers {answer}, and should {right}"
         return right
+
+    def refuse(self, method: str, *values: Any, worker: int = 0, **named: Any) -> None:
+        """Have one worker of each store do what must not be done: all refuse it, for the same reason.
+
+        A lock that has expired is reason enough.
+        """
+        self._calls += 1
+        answers = [_attempt(partial(lane.call, method, worker, *values, **named)) for lane in self._lanes]
+        assert {answer.error for answer in answers} in ({InvalidTurnError}, {LockLostError}), answers
+        self.require_same_contents()
 
     def require_same_contents(self) -> None:
         """Fail unless both stores hold what the model holds."""

@@ -13,6 +13,7 @@ from holystone.store.turns.lease import OrchestrationItem, WorkLease
 from machine.lane import COMMIT
 from machine.lockstep import Lockstep
 from machine.script import DELAYS_MS, INSTANCES, Script, play, scripts
+from machine.spoil import HOW, spoilt
 from turns.kit import LOCK_MS
 from turns.shared.turn import Turn
 
@@ -149,6 +150,17 @@ class TurnProtocol(RuleBasedStateMachine):
             cancelled_activities=turn.cancelled_activities,
             worker=worker,
         )
+
+    @precondition(lambda self: self.turns)
+    @rule(which=which, script=scripts, worker=workers, how=st.sampled_from(tuple(HOW)))
+    def ack_what_is_none(self, which: int, script: Script, worker: int, how: str) -> None:
+        """A turn with one thing wrong is refused, and its lock stays as it is."""
+        item = self.turns[-1 - which % len(self.turns)]
+        turn = Turn(item)
+        play(turn, script)
+        ack = spoilt(turn, how)
+        if ack is not None:
+            self.stores.refuse("ack_orchestration_item", item.lock_token, turn.execution_id, worker=worker, **ack)
 
     @precondition(lambda self: self.stores.model.orchestrator_queue)
     @rule(script=scripts, worker=workers, dies=deaths)

@@ -11,6 +11,7 @@ from machine.lane import COMMIT
 from machine.lockstep import Lockstep
 from machine.machine import POINTS, TurnProtocol
 from machine.script import Script, Wish
+from machine.spoil import HOW
 from turns.kit import LOCK_MS
 
 pytestmark = pytest.mark.long
@@ -168,3 +169,16 @@ REMOVALS = {"DELETE executions", "DELETE history", "DELETE instances"}
 def _changes(points: Iterable[str]) -> set[str]:
     """Return those points at which a table is changed."""
     return {point for point in points if point.startswith(("DELETE", "INSERT", "UPDATE"))}
+
+
+def test_every_wrong_turn(stores: Lockstep) -> None:
+    """Of each kind there is one that is refused, in turns that go on and in turns that end."""
+    walker = Walker(TurnProtocol(stores))
+    walker.start("a", None)
+    wishes: list[Wish] = [("activity", 0), ("timer", 1), ("child", 0), ("key", 0)]
+    walker.fetch_turn(0)
+    for end in (GO_ON, END, AGAIN, "fail"):
+        for how in HOW:
+            walker.ack_what_is_none(0, Script(wishes, end), 0, how)
+    walker.ack_turn(0, Script(wishes, GO_ON), 0)
+    walker.machine.teardown()

@@ -33,18 +33,22 @@ class Kit:
 
     # Messages
 
+    def starting(self, instance_id: str, name: str = "Order", **fields: Any) -> WorkItem:
+        """Return the message that starts an instance."""
+        given: dict[str, Any] = {"input": "{}", "version": None, "parent_instance": None, "parent_id": None, **fields}
+        return WorkItem.new("StartOrchestration", instance=instance_id, orchestration=name, execution_id=1, **given)
+
     def start(self, instance_id: str, name: str = "Order", **fields: Any) -> None:
         """Queue the start of an instance."""
-        given: dict[str, Any] = {"input": "{}", "version": None, "parent_instance": None, "parent_id": None, **fields}
-        self.send("StartOrchestration", instance=instance_id, orchestration=name, execution_id=1, **given)
+        self.store.enqueue_for_orchestrator(self.starting(instance_id, name, **fields))
 
     def send(self, kind: str, *, delay_ms: int | None = None, **fields: Any) -> None:
         """Queue a message for an orchestration."""
         self.store.enqueue_for_orchestrator(WorkItem.new(kind, **fields), delay_ms)
 
-    def poke(self, instance_id: str, data: str = "1") -> None:
+    def poke(self, instance_id: str, data: str = "1", delay_ms: int | None = None) -> None:
         """Queue a message that gives an instance another turn."""
-        self.send("ExternalRaised", instance=instance_id, name="go", data=data)
+        self.send("ExternalRaised", instance=instance_id, name="go", data=data, delay_ms=delay_ms)
 
     def activity(self, instance_id: str, number: int = 2, execution_id: int = 1, **fields: Any) -> WorkItem:
         """Return the message that has an activity run."""
@@ -57,6 +61,11 @@ class Kit:
             input="{}",
             **fields,
         )
+
+    def told(self, parent: str, number: int, output: str = "1") -> WorkItem:
+        """Return the message by which a child of the first execution tells its parent that it has completed."""
+        of: dict[str, Any] = {"parent_instance": parent, "parent_execution_id": 1, "parent_id": number}
+        return WorkItem.new("SubOrchCompleted", **of, result=output)
 
     def completion(self, instance_id: str, number: int = 2, result: str = "7") -> WorkItem:
         """Return the message that tells an orchestration of an activity's result."""
@@ -115,12 +124,23 @@ class Kit:
 
     # Whole turns
 
-    def begin(self, instance_id: str, *more: Event, **fields: Any) -> None:
+    def begin(
+        self,
+        instance_id: str,
+        *more: Event,
+        messages: Sequence[WorkItem] = (),
+        activities: Sequence[WorkItem] = (),
+        **fields: Any,
+    ) -> None:
         """Start an instance and ack its first turn, with more events after the first one."""
         self.start(instance_id, **fields)
         item = self.fetch()
         self.store.ack_orchestration_item(
-            item.lock_token, item.execution_id, history_delta=[self.started(instance_id, **fields), *more]
+            item.lock_token,
+            item.execution_id,
+            history_delta=[self.started(instance_id, **fields), *more],
+            worker_items=activities,
+            orchestrator_items=messages,
         )
 
     def employ(self, instance_id: str, *activities: Mapping[str, Any]) -> None:
@@ -151,8 +171,13 @@ class Kit:
         return events, [self.activity(instance_id, n, **fields) for n, fields in numbered]
 
     def finish(self, instance_id: str, output: str = "1", **fields: Any) -> None:
-        """Start an instance and end it in its first turn."""
-        self.begin(instance_id, self.event(instance_id, 2, "OrchestrationCompleted", output=output), **fields)
+        """Start an instance and end it in its first turn; a child tells its parent, which has to be there."""
+        ended = self.event(instance_id, 2, "OrchestrationCompleted", output=output)
+        parent = fields.get("parent_instance")
+        told = [] if parent is None else [self.told(parent, fields["parent_id"], output)]
+        self.begin(instance_id, ended, messages=told, **fields)
+        if parent is not None:
+            self.take_late(parent)
 
     def turn(
         self,
@@ -178,6 +203,20 @@ class Kit:
             orchestrator_items=messages,
             cancelled_activities=cancelled,
         )
+
+    def take_late(self, instance_id: str) -> None:
+        """Ack messages of an instance that makes nothing of them: it did not ask, or has ended."""
+        item = self.fetch()
+        assert item.instance_id == instance_id
+        self.store.ack_orchestration_item(item.lock_token, item.execution_id)
+
+    def give_up(self, instance_id: str, *activities: int) -> None:
+        """Give up activities of the first execution, in a turn of its own."""
+        requests: list[News] = [
+            ("ActivityCancelRequested", {"source_event_id": number, "reason": "dropped_future"})
+            for number in activities
+        ]
+        self.turn(instance_id, *requests, cancelled=[(instance_id, 1, number) for number in activities])
 
     def complete(self, instance_id: str, output: str = "1") -> None:
         """End a running instance."""

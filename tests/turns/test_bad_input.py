@@ -30,6 +30,7 @@ from turns.conftest import Clock
 from turns.kit import LOCK_MS, Kit
 
 HUGE = 2**63
+FAR_MS = 4_000_000_000_000
 
 
 @dataclass
@@ -50,8 +51,8 @@ class Scene:
         token = (item or self.running).lock_token
         self.store.ack_orchestration_item(token, execution_id, history_delta=delta, **more)
 
-    def timer(self, event_id: int, instance_id: str = "a", execution_id: int = 1) -> Event:
-        return self.kit.event(instance_id, event_id, "TimerCreated", execution_id, fire_at_ms=1)
+    def subscribed(self, event_id: int, instance_id: str = "a", execution_id: int = 1) -> Event:
+        return self.kit.event(instance_id, event_id, "ExternalSubscribed", execution_id, name="go")
 
     def started(self, instance_id: str, execution_id: int) -> Event:
         return self.kit.started(instance_id, execution_id)
@@ -127,29 +128,29 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
         LockLostError,
         "No turn is locked",
     ),
-    "event id zero": (lambda scene: scene.ack(scene.timer(0)), InvalidTurnError, "'a', execution 1,.* id 0"),
+    "event id zero": (lambda scene: scene.ack(scene.subscribed(0)), InvalidTurnError, "'a', execution 1,.* id 0"),
     "event id beyond the database's numbers": (
-        lambda scene: scene.ack(scene.timer(HUGE)),
+        lambda scene: scene.ack(scene.subscribed(HUGE)),
         InvalidTurnError,
         f"'a', execution 1,.* id {HUGE}",
     ),
     "event id twice": (
-        lambda scene: scene.ack(scene.timer(3), scene.timer(3)),
+        lambda scene: scene.ack(scene.subscribed(3), scene.subscribed(3)),
         InvalidTurnError,
         "'a', execution 1, has two events with the id 3",
     ),
     "event id taken": (
-        lambda scene: scene.ack(scene.timer(2), scene.timer(3)),
+        lambda scene: scene.ack(scene.subscribed(2), scene.subscribed(3)),
         InvalidTurnError,
         "Execution 1 of 'a' goes as far as the event with the id 2 already",
     ),
     "event of another execution": (
-        lambda scene: scene.ack(scene.timer(3, execution_id=2)),
+        lambda scene: scene.ack(scene.subscribed(3, execution_id=2)),
         InvalidTurnError,
         "'a', execution 1, has event 3 of 'a', execution 2",
     ),
     "event of another instance": (
-        lambda scene: scene.ack(scene.timer(3, "b")),
+        lambda scene: scene.ack(scene.subscribed(3, "b")),
         InvalidTurnError,
         "'a', execution 1, has event 3 of 'b', execution 1",
     ),
@@ -159,27 +160,27 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
         "'a', execution 1, has 2 terminal events",
     ),
     "events after the terminal one": (
-        lambda scene: scene.ack(scene.end(3), scene.timer(4)),
+        lambda scene: scene.ack(scene.end(3), scene.subscribed(4)),
         InvalidTurnError,
-        "'a', execution 1, has event 4, a TimerCreated, after event 3, which ends it",
+        "'a', execution 1, has event 4, a ExternalSubscribed, after event 3, which ends it",
     ),
     "gap before the events": (
-        lambda scene: scene.ack(scene.timer(4)),
+        lambda scene: scene.ack(scene.subscribed(4)),
         InvalidTurnError,
         "Execution 1 of 'a' goes as far as the event with the id 2 already; event 4 cannot be appended",
     ),
     "gap between the events": (
-        lambda scene: scene.ack(scene.timer(3), scene.timer(5)),
+        lambda scene: scene.ack(scene.subscribed(3), scene.subscribed(5)),
         InvalidTurnError,
         "'a', execution 1, has event 5 right after event 3",
     ),
     "events out of order": (
-        lambda scene: scene.ack(scene.timer(4), scene.timer(3)),
+        lambda scene: scene.ack(scene.subscribed(4), scene.subscribed(3)),
         InvalidTurnError,
         "'a', execution 1, has event 3 right after event 4",
     ),
     "given up as nothing else is": (
-        lambda scene: scene.ack(scene.timer(99_999)),
+        lambda scene: scene.ack(scene.subscribed(99_999)),
         InvalidTurnError,
         "event 99999 cannot be appended",
     ),
@@ -195,7 +196,7 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
     ),
     "first event that is no start": (
         lambda scene: scene.ack(
-            scene.timer(1, "new"),
+            scene.subscribed(1, "new"),
             item=scene.new,
             metadata=ExecutionMetadata(orchestration_name="Order", orchestration_version="1.0.0"),
         ),
@@ -235,19 +236,19 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
     "continuing without a message": (
         lambda scene: scene.ack(scene.kit.event("a", 3, "OrchestrationContinuedAsNew", input="{}")),
         InvalidTurnError,
-        "'a', execution 1, has 1 OrchestrationContinuedAsNew, and ContinueAsNew messages for \\[\\]",
+        "'a', execution 1, has event 3, OrchestrationContinuedAsNew, and no ContinueAsNew that goes with it",
     ),
     "continuing with a message for another": (
         lambda scene: scene.ack(
             scene.kit.event("a", 3, "OrchestrationContinuedAsNew", input="{}"), orchestrator_items=[again("b")]
         ),
         InvalidTurnError,
-        "'a', execution 1, has 1 OrchestrationContinuedAsNew, and ContinueAsNew messages for \\['b'\\]",
+        "'a', execution 1, has event 3, OrchestrationContinuedAsNew, and no ContinueAsNew that goes with it",
     ),
     "message to continue without an event": (
-        lambda scene: scene.ack(scene.timer(3), orchestrator_items=[again("a")]),
+        lambda scene: scene.ack(scene.subscribed(3), orchestrator_items=[again("a")]),
         InvalidTurnError,
-        "'a', execution 1, has 0 OrchestrationContinuedAsNew, and ContinueAsNew messages for \\['a'\\]",
+        "'a', execution 1, has ContinueAsNew for 'a', and no event that asks for it",
     ),
     "giving up an activity that stays in the queue": (
         lambda scene: scene.ack(
@@ -257,9 +258,9 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
         "'a', execution 1, gives up activity 2, and leaves it in the queue",
     ),
     "activity of an earlier turn": (
-        lambda scene: scene.ack(scene.timer(3), worker_items=[scene.kit.activity("a", 2)]),
+        lambda scene: scene.ack(scene.subscribed(3), worker_items=[scene.kit.activity("a", 2)]),
         InvalidTurnError,
-        "'a', execution 1, has activity 2 of 'a', execution 1, run, and none of its events schedules it",
+        "'a', execution 1, has ActivityExecute for 'a', event 2, and no event that asks for it",
     ),
     "activity of another instance": (
         lambda scene: scene.ack(
@@ -267,7 +268,7 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
             worker_items=[scene.kit.activity("over", 3)],
         ),
         InvalidTurnError,
-        "'a', execution 1, has activity 3 of 'over', execution 1, run",
+        "'a', execution 1, has event 3, ActivityScheduled, and no ActivityExecute that goes with it",
     ),
     "keep less than nothing": (
         lambda scene: scene.store.prune_executions("a", keep_last=-1),
@@ -290,7 +291,7 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
         "cannot take -1 instances",
     ),
     "events for a finished execution": (
-        lambda scene: scene.ack(scene.timer(3, "over"), item=scene.over),
+        lambda scene: scene.ack(scene.subscribed(3, "over"), item=scene.over),
         ExecutionEndedError,
         "Execution 1 of 'over' has ended with event 2",
     ),
@@ -314,7 +315,7 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
         "'a', execution 1, claims the status Completed",
     ),
     "unknown instance, events": (
-        lambda scene: scene.ack(scene.timer(1, "new"), item=scene.new),
+        lambda scene: scene.ack(scene.subscribed(1, "new"), item=scene.new),
         UnknownInstanceError,
         "no instance 'new', and the turn of its execution 1",
     ),
@@ -434,11 +435,16 @@ def test_answer_is_not_dropped(kit: Kit, made: EngineStore, kind: str) -> None:
     kit.begin(
         "asks",
         kit.event("asks", 2, "ActivityScheduled", name="Charge", input="{}"),
-        kit.event("asks", 3, "TimerCreated", fire_at_ms=1),
+        kit.event("asks", 3, "TimerCreated", fire_at_ms=FAR_MS),
         kit.event("asks", 4, "SubOrchestrationScheduled", name="Child", instance="sub::4", input="{}"),
+        activities=[kit.activity("asks")],
+        messages=[
+            WorkItem.new("TimerFired", instance="asks", execution_id=1, id=3, fire_at_ms=FAR_MS),
+            kit.starting("asks::sub::4", "Child", parent_instance="asks", parent_id=4),
+        ],
     )
     kit.store.enqueue_for_orchestrator(answers_to(kit)[kind])
-    token = kit.fetch().lock_token
+    token = next(item.lock_token for item in (kit.fetch(), kit.fetch()) if item.instance_id == "asks")
     before = contents(made)
     for delta in ([], [kit.event("asks", 5, "ExternalSubscribed", name="go")]):
         with pytest.raises(InvalidTurnError, match=f"'asks', execution 1, takes the {kind} for event"):
@@ -448,7 +454,7 @@ def test_answer_is_not_dropped(kit: Kit, made: EngineStore, kind: str) -> None:
 
 
 EXPIRED: list[Call] = [
-    lambda scene: scene.ack(scene.timer(3), worker_items=[scene.kit.activity("a", 3)]),
+    lambda scene: scene.ack(scene.subscribed(3), worker_items=[scene.kit.activity("a", 3)]),
     lambda scene: scene.store.renew_orchestration_item_lock(scene.running.lock_token, 1000),
     lambda scene: scene.store.ack_work_item(scene.work.lock_token, scene.kit.completion("a")),
     lambda scene: scene.store.renew_work_item_lock(scene.work.lock_token, 1000),
@@ -494,7 +500,7 @@ def test_cancels_may_follow_the_end_in_its_own_turn(kit: Kit) -> None:
 def test_end_is_found_behind_whatever_lies_after_it(kit: Kit, made: EngineStore) -> None:
     """By the row's status, too: a history that somebody has written to beyond its end is not continued."""
     kit.finish("a")
-    stray = kit.event("a", 3, "TimerCreated", fire_at_ms=1)
+    stray = kit.event("a", 3, "ExternalSubscribed", name="go")
     made.execute(
         "INSERT INTO history (instance_id, execution_id, event_id, event_type, event_data, created_at)"
         " SELECT instance_id, execution_id, 3, event_type, ?, created_at FROM history WHERE event_id = 2",
@@ -504,7 +510,7 @@ def test_end_is_found_behind_whatever_lies_after_it(kit: Kit, made: EngineStore)
     item = kit.fetch()
     with pytest.raises(ExecutionEndedError, match="Execution 1 of 'a' has ended with event 2"):
         kit.store.ack_orchestration_item(
-            item.lock_token, 1, history_delta=[kit.event("a", 4, "TimerCreated", fire_at_ms=1)]
+            item.lock_token, 1, history_delta=[kit.event("a", 4, "ExternalSubscribed", name="go")]
         )
     kit.store.delete_instance("a", force=True)
 

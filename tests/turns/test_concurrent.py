@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import EngineStore
-from holystone.store import Event, Store, WorkItem
+from holystone.store import Event, Store
 from turns.conftest import Column
 from turns.kit import Kit
 
@@ -59,12 +59,10 @@ def test_each_turn_is_taken_once(made: EngineStore, kit: Kit, column: Column) ->
                 continue
             turn = len(item.history) + 1
             taken[item.instance_id, turn] += 1
-            own.store.ack_orchestration_item(
-                item.lock_token,
-                1,
-                history_delta=[_event_of(own, item.instance_id, turn)],
-                orchestrator_items=[] if turn == TURNS else [_wake(item.instance_id)],
-            )
+            if turn < TURNS:
+                own.poke(item.instance_id)
+            delta = [_event_of(own, item.instance_id, turn)]
+            own.store.ack_orchestration_item(item.lock_token, 1, history_delta=delta)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -86,10 +84,6 @@ def _event_of(kit: Kit, instance_id: str, turn: int) -> Event:
     if turn == TURNS:
         return kit.event(instance_id, turn, "OrchestrationCompleted", output="1")
     return kit.event(instance_id, turn, "ExternalEvent", name="go", data="1")
-
-
-def _wake(instance_id: str) -> WorkItem:
-    return WorkItem.new("ExternalRaised", instance=instance_id, name="go", data="1")
 
 
 def test_killed_in_the_middle_of_an_ack(made: EngineStore, kit: Kit, column: Column) -> None:

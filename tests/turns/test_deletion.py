@@ -159,8 +159,8 @@ def test_child_that_was_never_begun_goes_along(
     kit: Kit, made: EngineStore, given: str, child: str, fetched: bool
 ) -> None:
     """Begun after its parent has gone, it would tell nobody of its end, and halt the engine's dispatcher."""
-    kit.begin("root", kit.event("root", 2, "SubOrchestrationScheduled", name="Order", instance=given, input="{}"))
-    kit.start(child, parent_instance="root", parent_id=2)
+    scheduled = kit.event("root", 2, "SubOrchestrationScheduled", name="Order", instance=given, input="{}")
+    kit.begin("root", scheduled, messages=[kit.starting(child, parent_instance="root", parent_id=2)])
     kit.start("stranger")
     tokens = {item.instance_id: item.lock_token for item in (kit.fetch(), kit.fetch())} if fetched else {}
     result = kit.store.delete_instance("root", force=True)

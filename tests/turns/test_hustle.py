@@ -91,8 +91,6 @@ class Worker:
             messages = [
                 WorkItem.new("ContinueAsNew", instance=instance_id, orchestration="Order", input="{}", version=None)
             ]
-        elif type == "KeyValueSet":
-            messages = [WorkItem.new("ExternalRaised", instance=instance_id, name="go", data="1")]
         self.kit.store.ack_orchestration_item(
             item.lock_token,
             execution_id,
@@ -100,6 +98,8 @@ class Worker:
             worker_items=activities,
             orchestrator_items=messages,
         )
+        if type == "KeyValueSet":
+            self.kit.poke(instance_id)
 
     def work(self) -> None:
         lease = self.kit.store.fetch_work_item(200)

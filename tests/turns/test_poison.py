@@ -136,14 +136,14 @@ def test_columns_of_any_type_are_no_surprise(kit: Kit, made: EngineStore) -> Non
 
 UNREADABLE: dict[str, tuple[Any, str]] = {
     "no JSON": ("no JSON", "it cannot be read as JSON: expecting value at character 0"),
-    "field missing": ({"fire_at_ms": ...}, "'fire_at_ms' is missing"),
+    "field missing": ({"name": ...}, "'name' is missing"),
     "unknown type": ({"type": "FromALaterEngine"}, "FromALaterEngine, which is not known here"),
 }
 
 
 def damaged(kit: Kit, made: EngineStore, what: str) -> str:
     """Start `a`, break its second event and wake it; return what should be said of the event."""
-    kit.begin("a", kit.event("a", 2, "TimerCreated", fire_at_ms=1))
+    kit.begin("a", kit.event("a", 2, "ExternalSubscribed", name="go"))
     change, why = UNREADABLE[what]
     if isinstance(change, dict):
         fields = {**json.loads(made.execute("SELECT event_data FROM history WHERE event_id = 2")[0][0]), **change}

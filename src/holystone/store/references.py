@@ -19,3 +19,11 @@ REFERS_TO: Mapping[str, str] = {
 
 CANCELLING = frozenset(kind for kind in REFERS_TO if kind.endswith(("CancelRequested", "Cancelled")))
 """The types by which an execution gives up what it asked for; its end does so, too, and may write them after itself."""
+
+_OF_ITS_OWN = "sub::"
+"""What the name of a child begins with that was given none: its parent's id goes before it."""
+
+
+def child_instance_id(parent: str, named: str) -> str:
+    """Return the instance id of a child that an event names: `build_child_instance_id` in src/lib.rs."""
+    return f"{parent}::{named}" if named.startswith(_OF_ITS_OWN) else named

@@ -33,15 +33,13 @@ def test_atomicity_failure_rollback(kit: Kit, made: EngineStore) -> None:
 
 
 def test_multi_operation_atomic_ack(kit: Kit) -> None:
-    """One turn with events, activities, a timer and a message brings all of them, in their order."""
+    """One turn with events, activities and timers brings all of them, in their order."""
     kit.start("a")
     scheduled = [kit.event("a", number, "ActivityScheduled", name="Charge", input="{}") for number in (2, 3, 4)]
     activities = [kit.activity("a", number) for number in (2, 3, 4)]
-    messages = [
-        WorkItem.new("TimerFired", instance="a", execution_id=1, id=5, fire_at_ms=1),
-        WorkItem.new("ExternalRaised", instance="a", name="go", data="1"),
-    ]
-    delta = [kit.started("a"), *scheduled, kit.event("a", 5, "TimerCreated", fire_at_ms=1)]
+    messages = [WorkItem.new("TimerFired", instance="a", execution_id=1, id=number, fire_at_ms=1) for number in (5, 6)]
+    timers = [kit.event("a", number, "TimerCreated", fire_at_ms=1) for number in (5, 6)]
+    delta = [kit.started("a"), *scheduled, *timers]
     kit.store.ack_orchestration_item(
         kit.fetch().lock_token, 1, history_delta=delta, worker_items=activities, orchestrator_items=messages
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holystone.errors import LockLostError
+from holystone.errors import InvalidTurnError, LockLostError
 from holystone.store import WorkItem
 from turns.conftest import Column
 from turns.kit import LOCK_MS, PLAIN, Kit, News
@@ -17,17 +17,9 @@ FAILED: dict[str, Any] = {
 
 
 def end_with_work_outstanding(kit: Kit, end: News, *messages: WorkItem) -> None:
-    """Have instance `a` schedule activity 2 and end in the very turn, and its activity run all the same."""
-    kit.start("a")
-    type, payload = end
-    scheduled = kit.event("a", 2, "ActivityScheduled", name="Charge", input="{}")
-    kit.store.ack_orchestration_item(
-        kit.fetch().lock_token,
-        1,
-        history_delta=[kit.started("a"), scheduled, kit.event("a", 3, type, **payload)],
-        worker_items=[kit.activity("a")],
-        orchestrator_items=messages,
-    )
+    """Have instance `a` schedule activity 2 and end without it, and the activity run all the same."""
+    kit.employ("a")
+    kit.turn("a", end, messages=messages)
     lease = kit.work()
     assert lease.item == kit.activity("a")
     kit.store.ack_work_item(lease.lock_token)
@@ -101,7 +93,7 @@ def test_ack_work_item_none_deletes_without_enqueue(kit: Kit, column: Column) ->
 def test_cancelled_activities_deleted_from_worker_queue(kit: Kit) -> None:
     """A turn cancels some activities by their numbers, and the others stay."""
     kit.employ("a", *[PLAIN] * 3)
-    kit.turn("a", cancelled=[("a", 1, 2), ("a", 1, 3)])
+    kit.give_up("a", 2, 3)
     assert kit.work().item == kit.activity("a", 4)
     assert not kit.has_work
 
@@ -110,7 +102,7 @@ def test_ack_work_item_fails_when_entry_deleted(kit: Kit) -> None:
     """A worker whose activity was cancelled while it ran learns so from its ack, and its result is told to nobody."""
     kit.employ("a")
     lease = kit.work()
-    kit.turn("a", cancelled=[("a", 1, 2)])
+    kit.give_up("a", 2)
     with pytest.raises(LockLostError):
         kit.store.ack_work_item(lease.lock_token, kit.completion("a"))
     assert not kit.has_turn
@@ -120,26 +112,31 @@ def test_renew_fails_when_entry_deleted(kit: Kit) -> None:
     """A worker whose activity was cancelled while it ran learns so when it renews its lock."""
     kit.employ("a")
     lease = kit.work()
-    kit.turn("a", cancelled=[("a", 1, 2)])
+    kit.give_up("a", 2)
     with pytest.raises(LockLostError):
         kit.store.renew_work_item_lock(lease.lock_token, LOCK_MS)
 
 
 def test_cancelling_nonexistent_activities_is_idempotent(kit: Kit) -> None:
-    """Cancelling what was never there, has run, or is another execution's, is no error and touches nothing else."""
+    """Cancelling what has run is no error; what was never there, or is another's, no event of the turn can give up."""
     kit.employ("a")
-    kit.turn("a", cancelled=[("a", 1, 999), ("a", 2, 2), ("nobody", 1, 2)])
+    for stranger in (("a", 1, 999), ("a", 2, 2), ("nobody", 1, 2)):
+        kit.poke("a")
+        token = kit.fetch().lock_token
+        with pytest.raises(InvalidTurnError, match="no event gives it up"):
+            kit.store.ack_orchestration_item(token, 1, cancelled_activities=[stranger])
+        kit.store.ack_orchestration_item(token, 1)
     lease = kit.work()
     assert lease.item == kit.activity("a")
     kit.store.ack_work_item(lease.lock_token)
-    kit.turn("a", cancelled=[("a", 1, 2)])
+    kit.give_up("a", 2)
 
 
 def test_batch_cancellation_deletes_multiple_activities(kit: Kit) -> None:
     """One turn cancels many activities, waiting and running ones alike."""
     kit.employ("a", *[PLAIN] * 5)
     kit.work()
-    kit.turn("a", cancelled=[("a", 1, number) for number in range(2, 7)])
+    kit.give_up("a", *range(2, 7))
     assert not kit.has_work
 
 
@@ -148,7 +145,12 @@ def test_same_activity_in_worker_items_and_cancelled_is_noop(kit: Kit) -> None:
     kit.begin("a")
     scheduled = ("ActivityScheduled", {"name": "Charge", "input": "{}"})
     kit.turn(
-        "a", scheduled, scheduled, activities=[kit.activity("a", 2), kit.activity("a", 3)], cancelled=[("a", 1, 2)]
+        "a",
+        scheduled,
+        scheduled,
+        ("ActivityCancelRequested", {"source_event_id": 2, "reason": "dropped_future"}),
+        activities=[kit.activity("a", 2), kit.activity("a", 3)],
+        cancelled=[("a", 1, 2)],
     )
     assert kit.work().item == kit.activity("a", 3)
     assert not kit.has_work

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from conftest import EngineStore
+from holystone.errors import InvalidTurnError
 from holystone.store import Event
 from holystone.store.turns.fetch import Version
 from holystone.store.turns.lease import ExecutionMetadata, OrchestrationItem
@@ -159,23 +160,26 @@ def test_concurrent_filtered_fetch_no_double_lock(kit: Kit) -> None:
 
 
 def test_ack_stores_pinned_version_via_metadata_update(kit: Kit, made: EngineStore) -> None:
-    """A version can be noted by a later turn where none is noted."""
+    """A version is noted by the turn that starts the execution, and by no later one: the engine asserts as much."""
     begun(kit, a="1.2.3")
     forget_versions(made)
     assert taken(kit, TWO) == ["a"]
-    kit.store.ack_orchestration_item(kit.fetch().lock_token, 1, metadata=ExecutionMetadata(pinned_version=(1, 2, 3)))
-    kit.poke("a")
-    assert taken(kit, TWO) == []
-    assert taken(kit, ONE) == ["a"]
+    token = kit.fetch().lock_token
+    with pytest.raises(InvalidTurnError, match=r"pins the engine \(1, 2, 3\)"):
+        kit.store.ack_orchestration_item(token, 1, metadata=ExecutionMetadata(pinned_version=(1, 2, 3)))
+    kit.store.ack_orchestration_item(token, 1)
 
 
 def test_provider_updates_pinned_version_when_told(kit: Kit) -> None:
-    """A version that a turn names itself is written in the place of the one noted before."""
+    """A version that a later turn names is refused: the one noted before is what the execution began with."""
     begun(kit, a="1.0.0")
-    kit.store.ack_orchestration_item(kit.fetch().lock_token, 1, metadata=ExecutionMetadata(pinned_version=(2, 0, 0)))
+    token = kit.fetch().lock_token
+    with pytest.raises(InvalidTurnError, match=r"pins the engine \(2, 0, 0\)"):
+        kit.store.ack_orchestration_item(token, 1, metadata=ExecutionMetadata(pinned_version=(2, 0, 0)))
+    kit.store.ack_orchestration_item(token, 1)
     kit.poke("a")
-    assert taken(kit, ONE) == []
-    assert taken(kit, TWO) == ["a"]
+    assert taken(kit, TWO) == []
+    assert taken(kit, ONE) == ["a"]
 
 
 def test_fetch_corrupted_history_filtered_vs_unfiltered(kit: Kit, spoil: Callable[[str], None]) -> None:

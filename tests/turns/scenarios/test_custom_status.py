@@ -34,7 +34,7 @@ def test_custom_status_none_preserves(kit: Kit) -> None:
     kit.begin("a")
     kit.turn("a", said("kept"))
     kit.turn("a")
-    kit.turn("a", ("TimerCreated", {"fire_at_ms": 1}))
+    kit.turn("a", ("ExternalSubscribed", {"name": "go"}))
     assert read(kit) == ("kept", 1)
 
 
@@ -54,7 +54,7 @@ def test_custom_status_polling_no_change(kit: Kit) -> None:
     kit.turn("a", said("one"))
     assert read(kit, seen=0) == ("one", 1)
     assert read(kit, seen=1) is None
-    kit.turn("a", ("TimerCreated", {"fire_at_ms": 1}))
+    kit.turn("a", ("ExternalSubscribed", {"name": "go"}))
     kit.continue_as_new("a")
     assert read(kit, seen=1) is None
     kit.turn("a", said("two"))

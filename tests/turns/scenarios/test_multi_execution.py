@@ -14,10 +14,10 @@ def types(kit: Kit, instance_id: str, execution_id: int | None = None) -> list[s
 def test_execution_isolation(kit: Kit) -> None:
     """Each execution's history holds its own events only, with ids that begin at 1 again."""
     kit.begin("a")
-    kit.turn("a", ("TimerCreated", {"fire_at_ms": 1}))
+    kit.turn("a", ("ExternalSubscribed", {"name": "go"}))
     kit.continue_as_new("a")
     kit.complete("a")
-    first = ["OrchestrationStarted", "TimerCreated", "OrchestrationContinuedAsNew"]
+    first = ["OrchestrationStarted", "ExternalSubscribed", "OrchestrationContinuedAsNew"]
     second = ["OrchestrationStarted", "OrchestrationCompleted"]
     assert types(kit, "a", 1) == first
     assert types(kit, "a", 2) == second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holystone.store import WorkItem
 from turns.conftest import Clock, Column
 from turns.kit import LOCK_MS, PLAIN, Kit
 
@@ -35,20 +36,19 @@ def test_worker_ack_atomicity(kit: Kit) -> None:
 def test_timer_delayed_visibility(kit: Kit, clock: Clock) -> None:
     """A message with a delay and a timer with a moment to fire are seen from that millisecond on, and not before."""
     fires = clock.now_ms + 6_000
-    kit.begin("a", *(kit.event("a", number, "TimerCreated", fire_at_ms=fires) for number in (2, 3)))
-    kit.send("TimerFired", instance="a", execution_id=1, id=2, fire_at_ms=0, delay_ms=5_000)
-    kit.send("TimerFired", instance="a", execution_id=1, id=3, fire_at_ms=fires)
+    timer = kit.event("a", 2, "TimerCreated", fire_at_ms=fires)
+    kit.begin("a", timer, messages=[WorkItem.new("TimerFired", instance="a", execution_id=1, id=2, fire_at_ms=fires)])
+    kit.poke("a", delay_ms=5_000)
     clock.pass_ms(4_999)
     assert not kit.has_turn
     clock.pass_ms(1)
     item = kit.fetch()
-    assert [message.fields["id"] for message in item.messages] == [2]
-    fired = kit.event("a", 4, "TimerFired", source_event_id=2, fire_at_ms=fires)
-    kit.store.ack_orchestration_item(item.lock_token, 1, history_delta=[fired])
+    assert [message.kind for message in item.messages] == ["ExternalRaised"]
+    kit.store.ack_orchestration_item(item.lock_token, 1)
     clock.pass_ms(999)
     assert not kit.has_turn
     clock.pass_ms(1)
-    assert [message.fields["id"] for message in kit.fetch().messages] == [3]
+    assert [message.fields["id"] for message in kit.fetch().messages] == [2]
 
 
 def test_lost_lock_token_handling(kit: Kit, clock: Clock) -> None:
@@ -62,8 +62,7 @@ def test_lost_lock_token_handling(kit: Kit, clock: Clock) -> None:
 
 def test_worker_item_immediate_visibility(kit: Kit, clock: Clock) -> None:
     """An activity can be fetched in the very millisecond in which it was queued."""
-    kit.begin("a", kit.event("a", 2, "ActivityScheduled", name="Charge", input="{}"))
-    kit.store.enqueue_for_worker(kit.activity("a"))
+    kit.employ("a")
     assert kit.work().item == kit.activity("a")
 
 

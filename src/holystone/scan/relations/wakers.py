@@ -10,12 +10,11 @@ from holystone.scan.reader import Reader
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
 from holystone.store.events import CONTINUED_AS_NEW, TERMINAL
+from holystone.store.references import child_instance_id
 from holystone.store.tables import instance_locks, instances, orchestrator_queue, worker_queue
 
 OF_ONE_EXECUTION = frozenset({"ActivityCompleted", "ActivityFailed", "TimerFired", "SubOrchCompleted", "SubOrchFailed"})
 """Kinds of messages that the engine drops where they are meant for another execution than the current one."""
-_CHILD_OF_ITS_OWN = "sub::"
-"""Begins the ids of children that have no id of their own; the parent's comes before them."""
 _LIMIT = "exceeds limit ("
 """In the message of each failure for a limit: `validate_limits` in src/runtime/dispatchers/orchestration.rs."""
 
@@ -90,8 +89,7 @@ class Child(Enum):
 
 def child(reader: Reader, parent: str, execution_id: int, scheduled: Mapping[str, Any]) -> Child:
     """Return what became of the child that an event of the parent's execution has asked for."""
-    named: str = scheduled["instance"]
-    its_id = f"{parent}::{named}" if named.startswith(_CHILD_OF_ITS_OWN) else named
+    its_id = child_instance_id(parent, scheduled["instance"])
     current = reader.connection.execute(
         select(instances.c.current_execution_id).where(instances.c.instance_id == its_id)
     ).scalar_one_or_none()

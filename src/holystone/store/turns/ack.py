@@ -1,7 +1,6 @@
 """Acking a turn: all that it did, in one transaction, or nothing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -11,13 +10,8 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    case,
     delete,
-    exists,
-    func,
     insert,
-    null,
-    or_,
     select,
     update,
 )
@@ -32,27 +26,26 @@ from holystone.store.store import Store
 from holystone.store.tables import (
     executions,
     history,
-    instance_locks,
     instances,
-    kv_delta,
-    orchestrator_queue,
     worker_queue,
 )
 from holystone.store.turns import keyvalue, queues
 from holystone.store.turns.delta import (
-    AFTER_THE_END,
     CONTINUED,
     START,
     agreed,
     gives_up,
     require_cancelled,
-    require_messages,
+    require_named,
     require_sound,
+    require_sources,
     require_start,
 )
 from holystone.store.turns.lease import ExecutionMetadata
-from holystone.store.turns.locks import RELEASED, TAKEN, lost, require_one
-from holystone.store.turns.taken import require_answers, require_begun, unanswered
+from holystone.store.turns.locks import RELEASED, TAKEN, require_one
+from holystone.store.turns.outgoing import needed, require_cancels, require_messages, require_told
+from holystone.store.turns.standing import Turn, locked
+from holystone.store.turns.taken import require_answers, require_begun, require_received, unanswered
 from holystone.store.work_item import WorkItem
 
 Activity = tuple[str, int, int]
@@ -86,15 +79,20 @@ def ack(
     flavour = store.flavour
     with store.turn() as connection:
         now = now_ms()
-        turn, messages = _locked(store, connection, lock_token, execution_id, history_delta, now)
-        written = agreed(metadata, history_delta, f"The turn of {turn.instance_id!r}, execution {execution_id},")
+        wanted = needed(history_delta, orchestrator_items)
+        turn, messages, earlier = locked(store, connection, lock_token, execution_id, history_delta, wanted, now)
+        of = f"The turn of {turn.instance_id!r}, execution {execution_id},"
+        written = agreed(metadata, history_delta, of)
         if turn.current_execution_id is None:
             _require_start(turn, history_delta, written)
         require_sound(turn.instance_id, execution_id, history_delta)
         _require_place(store, connection, turn, history_delta)
         _require_appendable(turn, history_delta)
         require_start(turn.instance_id, execution_id, history_delta)
-        require_messages(turn.instance_id, execution_id, history_delta, worker_items, orchestrator_items)
+        require_named(of, metadata, history_delta, turn.orchestration_name, turn.orchestration_version)
+        require_messages(of, history_delta, worker_items, orchestrator_items)
+        if not gives_up(history_delta):
+            _require_accord(turn, history_delta, earlier, messages, orchestrator_items)
         require_cancelled(turn.instance_id, execution_id, history_delta, cancelled_activities)
         _require_use(store, connection, turn, messages, history_delta)
         keys = keyvalue.record(store, turn.instance_id, history_delta, now)
@@ -115,108 +113,7 @@ def ack(
         require_one(flavour.together(connection, steps)[-1].rowcount, "turn", lock_token)
 
 
-@dataclass(frozen=True)
-class _Turn:
-    """What a turn is written to, as it stands.
-
-    `current_execution_id` and `custom_status_version` are None where there is no such instance yet, `status` where
-    there is no such execution; `has_keys` says whether earlier turns of the execution have changed keys. `end_id` and
-    `newest_id` are the event that ends the execution and its last one, None where there is none, or no event to append.
-    """
-
-    instance_id: str
-    execution_id: int
-    current_execution_id: int | None
-    custom_status_version: int | None
-    status: str | None
-    has_keys: bool
-    end_id: int | None
-    newest_id: int | None
-
-    def __str__(self) -> str:
-        return f"Execution {self.execution_id} of {self.instance_id!r}"
-
-
-def _hold(flavour: Flavour) -> Select[Any] | None:
-    """Wait for whoever works on the instance: an ack with the same token, or a deletion."""
-    held = flavour.held(instance_locks.c.instance_id)
-    return None if held is None else select(held).where(instance_locks.c.lock_token == bindparam("token"))
-
-
-def _locked(
-    store: Store, connection: Connection, lock_token: str, execution_id: int, delta: Sequence[Event], now: int
-) -> tuple[_Turn, list[WorkItem]]:
-    """Return what the token locks, and the messages that the turn takes away; those that can be read."""
-    steps: list[Step] = []
-    if (hold := store.prepared(_hold)) is not None:
-        steps.append((hold, {"token": lock_token}))
-    steps.append((store.prepared(_standing, bool(delta)), {"token": lock_token, "execution": execution_id, "now": now}))
-    steps.append((_MESSAGES, {"token": lock_token}))
-    *_, standing, messages = store.flavour.together(connection, steps)
-    if not standing.rows:
-        raise lost("turn", lock_token)
-    read = [_read(row.work_item) for row in messages.rows]
-    turn = _Turn(execution_id=execution_id, **standing.rows[0]._asdict())
-    return turn, [message for message in read if message is not None]
-
-
-_MESSAGES = select(orchestrator_queue.c.work_item).where(orchestrator_queue.c.lock_token == bindparam("token"))
-
-
-def _read(text: object) -> WorkItem | None:
-    try:
-        return WorkItem.from_json(text)
-    except RecordError:
-        return None
-
-
-def _standing(flavour: Flavour, of_history: bool) -> Select[Any]:
-    """Select what a token locks, and as far as it matters how the execution's history ends."""
-    locks = instance_locks
-    of_execution = and_(
-        executions.c.instance_id == locks.c.instance_id, executions.c.execution_id == bindparam("execution")
-    )
-    end_id, newest_id = _ends(flavour) if of_history else (null(), null())
-    return (
-        select(
-            locks.c.instance_id,
-            instances.c.current_execution_id,
-            instances.c.custom_status_version,
-            executions.c.status,
-            exists().where(kv_delta.c.instance_id == locks.c.instance_id).label("has_keys"),
-            end_id.label("end_id"),
-            newest_id.label("newest_id"),
-        )
-        .select_from(
-            locks.outerjoin(instances, instances.c.instance_id == locks.c.instance_id).outerjoin(
-                executions, of_execution
-            )
-        )
-        .where(locks.c.lock_token == bindparam("token"), locks.c.locked_until > bindparam("now"))
-    )
-
-
-def _ends(flavour: Flavour) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Return the event that ends an execution, and its newest one.
-
-    Where its row does not say that it has ended, a glance at the history's end is enough: it need not be read whole.
-    """
-    events, tail = history.alias("events"), history.alias("tail")
-    end = select(events.c.event_id).where(_of_locked(events), flavour.is_terminal(events.c.event_data)).limit(1)
-    decisive = flavour.event_type(tail.c.event_data).not_in(AFTER_THE_END)
-    last = select(tail.c.event_id).where(_of_locked(tail), decisive).order_by(tail.c.event_id.desc()).limit(1)
-    last = last.correlate(instance_locks)
-    glance = end.where(events.c.event_id == last.scalar_subquery())
-    goes_on = or_(executions.c.status.is_(None), executions.c.status == RUNNING)
-    newest = select(func.max(history.c.event_id)).where(_of_locked(history))
-    return case((goes_on, glance.scalar_subquery()), else_=end.scalar_subquery()), newest.scalar_subquery()
-
-
-def _of_locked(events: FromClause) -> ColumnElement[bool]:
-    return and_(events.c.instance_id == instance_locks.c.instance_id, events.c.execution_id == bindparam("execution"))
-
-
-def _require_place(store: Store, connection: Connection, turn: _Turn, delta: Sequence[Event]) -> None:
+def _require_place(store: Store, connection: Connection, turn: Turn, delta: Sequence[Event]) -> None:
     """Raise where the turn's execution is neither the current one nor the one to begin, or begins without an event."""
     current = turn.current_execution_id
     following = 1 if current is None else current + 1
@@ -232,8 +129,25 @@ def _require_place(store: Store, connection: Connection, turn: _Turn, delta: Seq
         raise InvalidTurnError(f"{turn} cannot begin without an event.", _MEND)
 
 
+def _require_accord(
+    turn: Turn,
+    delta: Sequence[Event],
+    earlier: Mapping[int, Event | None],
+    messages: Sequence[WorkItem],
+    orchestrator_items: Sequence[WorkItem],
+) -> None:
+    """Raise where the events do not go with those before them, or with what the turn takes and tells others."""
+    of = f"The turn of {turn.instance_id!r}, execution {turn.execution_id},"
+    readable = {number: event for number, event in earlier.items() if event is not None}
+    require_sources(turn.instance_id, turn.execution_id, delta, earlier)
+    require_received(of, turn.execution_id, messages, delta)
+    start = readable.get(1, delta[0] if delta and delta[0].type == START else None)
+    require_told(of, start, delta, orchestrator_items, messages)
+    require_cancels(of, readable, delta, orchestrator_items)
+
+
 def _require_use(
-    store: Store, connection: Connection, turn: _Turn, messages: Sequence[WorkItem], delta: Sequence[Event]
+    store: Store, connection: Connection, turn: Turn, messages: Sequence[WorkItem], delta: Sequence[Event]
 ) -> None:
     """Raise where the turn takes messages away that the store still needs."""
     of = f"The turn of {turn.instance_id!r}, execution {turn.execution_id},"
@@ -251,7 +165,7 @@ def _require_use(
             require_answers(of, left, events)
 
 
-def _has_ended(store: Store, connection: Connection, turn: _Turn) -> bool:
+def _has_ended(store: Store, connection: Connection, turn: Turn) -> bool:
     """Return whether the turn's execution has ended for good, so that all that comes is dropped."""
     key = {"instance": turn.instance_id, "execution": turn.execution_id}
     (found,) = store.flavour.together(connection, [(store.prepared(_end_types), key)])
@@ -272,7 +186,7 @@ def _end_types(flavour: Flavour) -> Select[Any]:
     return select(type.label("type")).where(_of_execution(history), type.in_(sorted(TERMINAL)))
 
 
-def _require_appendable(turn: _Turn, delta: Sequence[Event]) -> None:
+def _require_appendable(turn: Turn, delta: Sequence[Event]) -> None:
     """Raise where the execution has ended, by its history, or where its last event is not followed by the new ones."""
     if not delta:
         return
@@ -304,7 +218,7 @@ _EXECUTION = update(executions).where(_of_execution(executions))
 
 
 def _instance(
-    flavour: Flavour, turn: _Turn, metadata: ExecutionMetadata, delta: Sequence[Event], now: int
+    flavour: Flavour, turn: Turn, metadata: ExecutionMetadata, delta: Sequence[Event], now: int
 ) -> list[Step]:
     """Return how to write the instance's row."""
     name, version = metadata.orchestration_name, metadata.orchestration_version
@@ -334,7 +248,7 @@ def _instance(
     return [(_INSTANCE, {"instance": turn.instance_id, **values})] if values else []
 
 
-def _require_start(turn: _Turn, delta: Sequence[Event], metadata: ExecutionMetadata) -> None:
+def _require_start(turn: Turn, delta: Sequence[Event], metadata: ExecutionMetadata) -> None:
     """Raise where a turn would leave an execution without an instance, or an instance without a history."""
     named = None not in (metadata.orchestration_name, metadata.orchestration_version)
     if not named or not any(event.type == START for event in delta):
@@ -345,7 +259,7 @@ def _require_start(turn: _Turn, delta: Sequence[Event], metadata: ExecutionMetad
         )
 
 
-def _execution(flavour: Flavour, turn: _Turn, metadata: ExecutionMetadata, now: int) -> list[Step]:
+def _execution(flavour: Flavour, turn: Turn, metadata: ExecutionMetadata, now: int) -> list[Step]:
     """Return how to write the execution's row."""
     values: dict[str, object] = {}
     if metadata.pinned_version is not None:
@@ -365,7 +279,7 @@ def _execution(flavour: Flavour, turn: _Turn, metadata: ExecutionMetadata, now: 
     return [(_EXECUTION, key | values)] if values else []
 
 
-def _events(flavour: Flavour, turn: _Turn, delta: Sequence[Event], now: int) -> list[Step]:
+def _events(flavour: Flavour, turn: Turn, delta: Sequence[Event], now: int) -> list[Step]:
     """Return how to append the events."""
     rows = [
         {

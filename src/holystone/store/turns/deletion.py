@@ -13,6 +13,7 @@ from sqlalchemy import delete as delete_from
 from holystone.clock import now_ms
 from holystone.errors import DeletionError, RecordError, UnknownInstanceError
 from holystone.store.event import Event
+from holystone.store.references import child_instance_id
 from holystone.store.store import Store
 from holystone.store.tables import (
     executions,
@@ -32,8 +33,6 @@ from holystone.store.work_item import WorkItem
 
 _MOST = 10_000
 """How many instances are deleted at once; PostgreSQL takes some 60,000 values with a statement."""
-_NUMBERED = "sub::"
-"""What the name of a child begins with that was given none: its parent's id goes before it."""
 
 
 def delete(store: Store, instance_id: str, *, force: bool) -> DeleteInstanceResult:
@@ -170,10 +169,9 @@ def _children_to_start(store: Store, connection: Connection, ids: list[str]) -> 
 def _child(parent: str, event_data: str) -> str | None:
     """Return the instance that an event schedules, None where the event cannot be read."""
     try:
-        name: str = Event.from_json(event_data).payload["instance"]
+        return child_instance_id(parent, Event.from_json(event_data).payload["instance"])
     except RecordError:
         return None
-    return f"{parent}::{name}" if name.startswith(_NUMBERED) else name
 
 
 def _parent(work_item: str) -> str | None:

@@ -1,15 +1,15 @@
 """What a turn's events say: which row changes they demand, and whether they can be appended at all."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from holystone.errors import InvalidTurnError
 from holystone.store.event import Event
-from holystone.store.events import POISON_EVENT_ID, TERMINAL, terminal_outcome
+from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, TERMINAL, terminal_outcome
+from holystone.store.references import REFERS_TO
 from holystone.store.turns.lease import ExecutionMetadata
-from holystone.store.work_item import WorkItem
 
 START = "OrchestrationStarted"
 CONTINUED = "OrchestrationContinuedAsNew"
@@ -76,52 +76,84 @@ def gives_up(delta: Sequence[Event]) -> bool:
     return [(event.event_id, event.type) for event in delta] == [(POISON_EVENT_ID, "OrchestrationFailed")]
 
 
-def require_messages(
-    instance_id: str,
-    execution_id: int,
-    delta: Sequence[Event],
-    worker_items: Sequence[WorkItem],
-    orchestrator_items: Sequence[WorkItem],
+def require_cancelled(
+    instance_id: str, execution_id: int, delta: Sequence[Event], cancelled: Collection[tuple[str, int, int]]
 ) -> None:
-    """Raise InvalidTurnError where the messages of a turn do not go with its events.
+    """Raise InvalidTurnError where an activity is given up by an event and left in the queue, or the other way round.
 
-    The one that begins the next execution goes with OrchestrationContinuedAsNew, and an activity with the event of
-    the same turn that schedules it: `run_single_execution_atomic` of the engine makes them together.
+    Without an event the execution would wait for ever for what nobody runs any more.
     """
     of = f"The turn of {instance_id!r}, execution {execution_id},"
-    again = [item.instance_id for item in orchestrator_items if item.kind == "ContinueAsNew"]
-    continued = [event.instance_id for event in delta if event.type == CONTINUED]
-    if again != continued:
-        raise InvalidTurnError(
-            f"{of} has {len(continued)} {CONTINUED}, and ContinueAsNew messages for {again}; the one needs exactly the "
-            "other, for the same instance.",
-            _MEND,
-        )
-    scheduled = {(instance_id, execution_id, event.event_id) for event in delta if event.type == "ActivityScheduled"}
-    for item in worker_items:
-        if item.is_for_worker:
-            names = (item.instance_id, item.fields["execution_id"], item.fields["id"])
-            if names not in scheduled:
-                raise InvalidTurnError(
-                    f"{of} has activity {names[2]} of {names[0]!r}, execution {names[1]}, run, and none of its events "
-                    "schedules it.",
-                    _MEND,
-                )
-
-
-def require_cancelled(
-    instance_id: str, execution_id: int, delta: Sequence[Event], cancelled: Sequence[tuple[str, int, int]]
-) -> None:
-    """Raise InvalidTurnError where an activity is given up by an event and left in the queue for a worker."""
     given_up = {
         (instance_id, execution_id, event.source_event_id) for event in delta if event.type == "ActivityCancelRequested"
     }
     if left := sorted(given_up.difference(cancelled), key=str):
+        raise InvalidTurnError(f"{of} gives up activity {left[0][2]}, and leaves it in the queue.", _MEND)
+    if silent := sorted(set(cancelled).difference(given_up)):
+        of_whom, execution, number = silent[0]
         raise InvalidTurnError(
-            f"The turn of {instance_id!r}, execution {execution_id}, gives up activity {left[0][2]}, and leaves it in "
-            "the queue.",
+            f"{of} takes activity {number} of {of_whom!r}, execution {execution}, out of the queue, and no event gives "
+            "it up.",
             _MEND,
         )
+
+
+def require_sources(
+    instance_id: str, execution_id: int, delta: Sequence[Event], earlier: Mapping[int, Event | None]
+) -> None:
+    """Raise InvalidTurnError where an event refers to none that it can refer to: the engine would fail the execution.
+
+    `earlier` are events of the history, by their ids; None for one that cannot be read, and so may be any.
+    """
+    of = f"The turn of {instance_id!r}, execution {execution_id},"
+    known: dict[int, Event | None] = dict(earlier)
+    for event in delta:
+        source, wanted = event.source_event_id, REFERS_TO.get(event.type)
+        if wanted is None:
+            if source is not None and event.type in EVENT_TYPES:
+                raise InvalidTurnError(
+                    f"{of} has event {event.event_id}, {event.type}, with event {source} as its source, and such an "
+                    "event has none.",
+                    _MEND,
+                )
+        elif source not in known or ((found := known[source]) is not None and found.type != wanted):
+            raise InvalidTurnError(
+                f"{of} has event {event.event_id}, {event.type}, and its source is {source}, which is no {wanted} "
+                "before it.",
+                _MEND,
+            )
+        known[event.event_id] = event
+
+
+def require_named(
+    of: str,
+    given: ExecutionMetadata | None,
+    delta: Sequence[Event],
+    name: str | None,
+    version: str | None,
+) -> None:
+    """Raise InvalidTurnError where a turn that starts no execution would rename the instance, or pin another engine.
+
+    `name` and `version` are what the instance has. The engine repeats them where it fails an execution as poison.
+    """
+    if given is None:
+        return
+    start = next((event for event in delta if event.type == START), None)
+    pinned = given.pinned_version
+    if pinned is not None and (start is None or pinned != _parsed(start.duroxide_version)):
+        raise InvalidTurnError(
+            f"{of} pins the engine {pinned}, and no event of it starts an execution with that.", _MEND
+        )
+    if start is None:
+        for what, claimed, stands in (
+            ("name", given.orchestration_name, name),
+            ("version", given.orchestration_version, version),
+        ):
+            if claimed not in (None, stands):
+                raise InvalidTurnError(
+                    f"{of} claims the orchestration_{what} {claimed!r}, which is {stands!r}, and starts no execution.",
+                    _MEND,
+                )
 
 
 def metadata_of(delta: Sequence[Event]) -> ExecutionMetadata:

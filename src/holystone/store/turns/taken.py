@@ -72,3 +72,29 @@ def require_answers(of: str, left: Sequence[WorkItem], history: Sequence[Event])
             raise InvalidTurnError(
                 f"{of} takes the {message.kind} for event {number}, and has no event that says so.", _MEND
             )
+
+
+def require_received(of: str, execution_id: int, messages: Sequence[WorkItem], delta: Sequence[Event]) -> None:
+    """Raise InvalidTurnError where an event says that an answer came, and none of the turn's messages brings it.
+
+    The answer itself would come later, and find that it has come before.
+    """
+    brought = {
+        (kind, message.fields[number])
+        for message in messages
+        if message.kind in ANSWERED_IN
+        for execution, number, kinds in [ANSWERED_IN[message.kind]]
+        if message.fields[execution] == execution_id
+        for kind in kinds
+        if kind.endswith(message.kind.removeprefix("SubOrch"))
+    }
+    for event in delta:
+        if event.type in _ANSWERING and (event.type, event.source_event_id) not in brought:
+            raise InvalidTurnError(
+                f"{of} has event {event.event_id}, {event.type} of event {event.source_event_id}, and takes no message "
+                "that says so.",
+                _MEND,
+            )
+
+
+_ANSWERING = frozenset(kind for _, _, kinds in ANSWERED_IN.values() for kind in kinds)
