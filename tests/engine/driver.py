@@ -405,6 +405,8 @@ def awaited(context: Any, step: Json) -> Any:
             return context.schedule_activity("Echo", given)
         case ["failing"]:
             return context.schedule_activity("Fail", "by design")
+        case ["retry"]:
+            return context.schedule_activity_with_retry("FailOnce", 1, {"max_attempts": 3, "backoff": "linear"})
         case ["lingering", seconds]:
             return context.schedule_activity("Linger", seconds)
         case ["in session", session]:
