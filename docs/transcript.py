@@ -12,7 +12,7 @@ from holystone.mend.journal import read_runs
 from holystone.store import Store
 
 STEADY = (
-    (re.compile(r"in \d+\.\d\d s"), "in 0.02 s"),
+    (re.compile(r"\b([Ii])n \d+\.\d\d s"), r"\1n 0.02 s"),
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}"), "20261123-031500-5f3a9c"),
     (re.compile(r"Plan [0-9a-f]{16}"), "Plan 1d9c52b07a3e4f68"),
 )

@@ -20,6 +20,7 @@ REPORT: dict[str, Any] = {
     "level": str,
     "started_at": str,
     "duration_ms": int,
+    "database_check_seconds": (float, type(None)),
     "verdict": str,
     "scanned": {"instances": int, "executions": int, "events": int},
 }
@@ -172,3 +173,12 @@ def test_the_file_of_output_holds_what_stdout_would(run: Run, sqlite_store: Samp
     result = run("check", sqlite_store.target, "--format", "json", "--output", str(file))
     assert (result.status, result.out) == (0, "")
     assert json.loads(file.read_text())["verdict"] == "clean"
+
+
+def test_the_databases_own_check_is_told_apart(run: Run, healthy: Sample) -> None:
+    deep = run("check", *healthy.words, "--level", "deep", "--format", "json").json
+    assert 0 < deep["database_check_seconds"] <= deep["duration_ms"] / 1000 + 0.01
+    said = r"In \d+\.\d\d s of them the database checked itself"
+    assert re.search(said, run("check", *healthy.words, "--level", "deep").out)
+    assert run("check", *healthy.words, "--format", "json").json["database_check_seconds"] is None
+    assert not re.search(said, run("check", *healthy.words).out)

@@ -4,16 +4,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, or_, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from holystone.mend.change import Change, Group, found, instances_of, is_row, row_table, values
 from holystone.mend.repair import Image, Safety
 from holystone.mend.safety import groups_for, judged, same
 from holystone.mend.surroundings import Surroundings, look_around
+from holystone.mend.write import RowChangedError, write
 from holystone.scan.catalogue import checks
 from holystone.scan.finding import Finding, judge
 from holystone.scan.reader import Reader
+from holystone.scan.scan import Chosen
 from holystone.scan.unread import Unread
 from holystone.store import Store
 
@@ -30,21 +32,23 @@ Skipped = tuple[Change, str]
 """A change that was not made, and why."""
 
 
-class RowChangedError(Exception):
-    """A row is not as it was a moment ago, though we hold the lock."""
-
-
 class Attempt:
     """What becomes of a chunk of changes: those `made`, those `skipped`, and how many rows were so `already`."""
 
     def __init__(
-        self, store: Store, connection: Connection, faults: Sequence[str], is_named: Callable[[Change], bool]
+        self,
+        store: Store,
+        connection: Connection,
+        chosen: Chosen,
+        faults: Sequence[str],
+        is_named: Callable[[Change], bool],
     ) -> None:
         self.made: list[Change] = []
         self.skipped: list[Skipped] = []
         self.already = 0
         self._store = store
         self._connection = connection
+        self._chosen = chosen
         self._faults = faults
         self._is_named = is_named
         self._now_ms = store.flavour.now_ms(connection)
@@ -63,7 +67,7 @@ class Attempt:
     def _look_around(self, groups: Sequence[Group]) -> Surroundings:
         # The plan knows which rows were old enough to be no race, and these are the same rows.
         touched = set().union(*map(instances_of, groups))
-        return look_around(self._store, self._connection, touched, self._now_ms, 0)
+        return look_around(self._store, self._connection, touched, self._now_ms, 0, self._chosen)
 
     def _current(self, groups: Sequence[Group], around: Surroundings) -> Mapping[str, Group]:
         """Return what would be planned now for the same findings, by their names."""
@@ -185,22 +189,6 @@ def _found_again(store: Store, reader: Reader, groups: Iterable[Group]) -> Itera
         for _, facts in list(relation.suspects(reader, [check.violated], [or_(*rows)])):
             if not isinstance(facts, Unread) and (finding := judge(check, relation, facts)) is not None:
                 yield finding
-
-
-def write(store: Store, connection: Connection, change: Change) -> None:
-    """Change one row, provided that it is as before; the caller has compared it under lock already."""
-    rows = row_table(store, change.table)
-    as_before = is_row(rows, values(store, {**change.key, **(change.before or {})}))
-    statement: Any
-    if change.before is None:
-        row = values(store, {**change.key, **(change.after or {})})
-        statement = insert(rows).values(row).execution_options(preserve_rowcount=True)
-    elif change.after is None:
-        statement = delete(rows).where(as_before)
-    else:
-        statement = update(rows).where(as_before).values(values(store, change.after))
-    if connection.execute(statement).rowcount != 1:
-        raise RowChangedError
 
 
 def _is_done(store: Store, connection: Connection, change: Change) -> bool:

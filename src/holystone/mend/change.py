@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -39,19 +40,19 @@ class Change:
     unsafe_because: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return dict(vars(self))
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    @property
+    @cached_property
     def row(self) -> str:
         """The row that changes, for use as a key of mappings; a new row of a queue has no number yet."""
         return json.dumps([self.table, self.key], sort_keys=True)
 
-    @property
-    def instances(self) -> set[str]:
+    @cached_property
+    def instances(self) -> frozenset[str]:
         """The instances that it touches: those of the finding and of the row, before and after, and their parents."""
         images = (self.found_in[1], self.key, self.before or {}, self.after or {})
         named = (image.get(column) for image in images for column in _NAMING)
-        return {instance_id for instance_id in named if isinstance(instance_id, str)}
+        return frozenset(instance_id for instance_id in named if isinstance(instance_id, str))
 
     @property
     def needed(self) -> set[str]:
@@ -70,7 +71,7 @@ class Change:
         finding = self.evidence.get("finding")
         return (self.table, self.key) if finding is None else (finding["table"], finding["key"])
 
-    @property
+    @cached_property
     def finding(self) -> str:
         """The check and the row that its finding is about, for use as a key of mappings."""
         return name_of(self.check, *self.found_in)

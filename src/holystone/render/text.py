@@ -109,6 +109,8 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
     aside = f", {elsewhere} not for this flavour" if elsewhere else ""
     store, seconds = one_line(str(scan.store.target)), scan.duration_ms / 1000
     click.echo(f"{store}: {counted(len(ran), 'check')}{over} in {seconds:.2f} s{aside}.", file=out)
+    if scan.database_check_seconds is not None:
+        click.echo(f"In {scan.database_check_seconds:.2f} s of them the database checked itself (S009).", file=out)
     for result in skipped:
         if scan.store.flavour.name in result.check.flavours:
             click.echo(f"{result.check.id} {result.check.name}: skipped, {one_line(str(result.reason))}.", file=out)

@@ -69,15 +69,15 @@ class Last:
 
     column: str
     value: Any = None
-    _keys: list[Any] = field(default_factory=list)
+    _keys: set[Any] = field(default_factory=set)
 
     def is_new(self, key: Mapping[str, Any]) -> bool:
         """Return whether the suspect with this key has not come before."""
         if key.get(self.column) != self.value:
-            self.value, self._keys = key.get(self.column), []
-        is_new = key not in self._keys
-        self._keys.append(key)
-        return is_new
+            self.value, self._keys = key.get(self.column), set()
+        before = len(self._keys)
+        self._keys.add(frozenset(key.items()))
+        return len(self._keys) > before
 
 
 @dataclass(frozen=True)

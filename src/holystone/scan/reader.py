@@ -55,6 +55,8 @@ class Reader:
     connection: Connection
     begun_ms: int | None = None
     race_window: int = RACE_WINDOW_SECONDS
+    took: dict[str, float] = field(default_factory=dict, repr=False)
+    """Seconds that some looks took which are told of apart from all others, by the relation's name."""
     _remembered: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _read: tuple[Any, Sequence[EventRow]] = field(default=(None, ()), repr=False)
 

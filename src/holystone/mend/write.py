@@ -1,0 +1,67 @@
+"""Writing one change: only where the row is as before."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ClauseElement, Connection, and_, bindparam, column, delete, insert, table, update
+from sqlalchemy.sql.base import Executable
+
+from holystone.mend.change import Change, is_row, row_table, values
+from holystone.store import Store
+
+Columns = tuple[tuple[str, Any], ...]
+"""Columns with what tells values apart that SQLAlchemy binds in different ways; for None of it NULL is meant."""
+
+
+class RowChangedError(Exception):
+    """A row is not as it was a moment ago, though we hold the lock."""
+
+
+def write(store: Store, connection: Connection, change: Change) -> None:
+    """Change one row, provided that it is as before; the caller has compared it under lock already."""
+    before = values(store, {**change.key, **(change.before or {})})
+    after = values(store, change.after or {})
+    if change.before is None:
+        after = {**before, **after}
+        statement: Any = insert(row_table(store, change.table)).values(after)
+        result = connection.execute(statement.execution_options(preserve_rowcount=True))
+    elif any(isinstance(value, ClauseElement) for value in (*before.values(), *after.values())):
+        # A value that only an expression can tell is in the statement itself.
+        rows = row_table(store, change.table)
+        changed = delete(rows) if change.after is None else update(rows).values(after)
+        result = connection.execute(changed.where(is_row(rows, before)))
+    else:
+        names = None if change.after is None else _columns(after)
+        statement = _statement(store.target.schema, change.table, _columns(before), names)
+        bound = {f"before_{name}": value for name, value in before.items() if value is not None}
+        result = connection.execute(statement, bound | {f"after_{name}": value for name, value in after.items()})
+    if result.rowcount != 1:
+        raise RowChangedError
+
+
+def _columns(row: Mapping[str, Any]) -> Columns:
+    return tuple((name, None if value is None else _example(value)) for name, value in row.items())
+
+
+def _example(value: Any) -> Any:
+    """Return a value that SQLAlchemy binds as it does this one: whole numbers by how great they are."""
+    if type(value) is int:
+        return 2**62 if value.bit_length() >= 32 else 1
+    return "" if type(value) is str else value
+
+
+@lru_cache(100)
+def _statement(schema: str | None, name: str, before: Columns, after: Columns | None) -> Executable:
+    """Return the statement that changes a row, or deletes it for None: to make one takes longer than to execute it."""
+    names = {column_name for column_name, _ in (*before, *(after or ()))}
+    rows = table(name, *(column(column_name) for column_name in sorted(names)), schema=schema)
+    as_before = and_(
+        *(
+            rows.c[of].is_(None) if example is None else rows.c[of] == bindparam(f"before_{of}", example)
+            for of, example in before
+        )
+    )
+    if after is None:
+        return delete(rows).where(as_before)
+    return update(rows).where(as_before).values({of: bindparam(f"after_{of}", example) for of, example in after})
