@@ -44,7 +44,7 @@ def toolkit_revision_if_readable(store: Store) -> str | None:
 
 def header(scan: Scan, revision: str | None) -> dict[str, Any]:
     """Return all of a report but its findings; complete once the scan has been iterated over."""
-    store = scan.store
+    store, own = scan.store, scan.database_check_seconds
     return {
         "tool": {"name": "holystone", "version": holystone.__version__},
         "store": {
@@ -56,6 +56,7 @@ def header(scan: Scan, revision: str | None) -> dict[str, Any]:
         "level": scan.level.name,
         "started_at": moment(scan.started_at),
         "duration_ms": scan.duration_ms,
+        "database_check_seconds": None if own is None else round(own, 3),
         "verdict": str(scan.verdict),
         "scanned": scan.scanned,
         "baseline": scan.baseline,

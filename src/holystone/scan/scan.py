@@ -20,6 +20,7 @@ from holystone.scan.passes import Pass, Progress, Step
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader
 from holystone.scan.relation import WORTH_CUTTING, Conditions, Facts, Relation, stride
+from holystone.scan.relations.objects import DAMAGES
 from holystone.scan.sieves import SIEVES
 from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
 from holystone.scan.sieves.sifting import Sifting, prepared
@@ -108,6 +109,7 @@ class Scan:
         self.scanned = {"instances": 0, "executions": 0, "events": 0}
         self.started_at = datetime.now(UTC)
         self.duration_ms = 0
+        self._took: dict[str, float] = {}
         self._instances = instances
         self._known = frozenset(known)
         self._policy = policy
@@ -124,6 +126,11 @@ class Scan:
         if Outcome.failed in outcomes or outcomes == {Outcome.skipped} or self.unread_instances:
             return Verdict.incomplete
         return Verdict.drift if Outcome.found in outcomes else Verdict.clean
+
+    @property
+    def database_check_seconds(self) -> float | None:
+        """How long the database's own check took, of all the time that the scan did; None where it was not made."""
+        return self._took.get(DAMAGES.name)
 
     @property
     def verifies(self) -> bool:
@@ -350,7 +357,7 @@ class Scan:
             return None
 
     def _reader(self, connection: Connection) -> Reader:
-        return Reader(self.store, connection, self._begun_ms, self._race_window)
+        return Reader(self.store, connection, self._begun_ms, self._race_window, self._took)
 
     def _judge(self, check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
         finding = judge(check, relation, facts)
