@@ -26,6 +26,7 @@ from holystone.mend.change import Change
 from holystone.mend.journal import read_run
 from holystone.mend.plan import make_plan
 from holystone.mend.undo import undo_run
+from holystone.mend.write import RowChangedError, write
 from holystone.scan.scan import Scan
 from holystone.store import Store
 from holystone.store.tables import executions, history, instances, orchestrator_queue
@@ -222,11 +223,11 @@ def test_row_that_cannot_be_written_stops_no_other(
 ) -> None:
     ground = prepare(flavour, drifted)
     plan = make_plan(ground.store, EVERY_CHECK)
-    real = attempt.write
+    real = write
 
     def refused(store: Store, connection: Connection, change: Change) -> None:
         if change.key["instance_id"] == "b":
-            raise attempt.RowChangedError
+            raise RowChangedError
         real(store, connection, change)
 
     monkeypatch.setattr(attempt, "write", refused)

@@ -15,7 +15,6 @@ from holystone.mend.write import RowChangedError, write
 from holystone.scan.catalogue import checks
 from holystone.scan.finding import Finding, judge
 from holystone.scan.reader import Reader
-from holystone.scan.scan import Chosen
 from holystone.scan.unread import Unread
 from holystone.store import Store
 
@@ -36,19 +35,13 @@ class Attempt:
     """What becomes of a chunk of changes: those `made`, those `skipped`, and how many rows were so `already`."""
 
     def __init__(
-        self,
-        store: Store,
-        connection: Connection,
-        chosen: Chosen,
-        faults: Sequence[str],
-        is_named: Callable[[Change], bool],
+        self, store: Store, connection: Connection, faults: Sequence[str], is_named: Callable[[Change], bool]
     ) -> None:
         self.made: list[Change] = []
         self.skipped: list[Skipped] = []
         self.already = 0
         self._store = store
         self._connection = connection
-        self._chosen = chosen
         self._faults = faults
         self._is_named = is_named
         self._now_ms = store.flavour.now_ms(connection)
@@ -67,7 +60,7 @@ class Attempt:
     def _look_around(self, groups: Sequence[Group]) -> Surroundings:
         # The plan knows which rows were old enough to be no race, and these are the same rows.
         touched = set().union(*map(instances_of, groups))
-        return look_around(self._store, self._connection, touched, self._now_ms, 0, self._chosen)
+        return look_around(self._store, self._connection, touched, self._now_ms, 0)
 
     def _current(self, groups: Sequence[Group], around: Surroundings) -> Mapping[str, Group]:
         """Return what would be planned now for the same findings, by their names."""

@@ -17,8 +17,9 @@ def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[
     """
     # What is no text is no instance of the engine's, and cannot be in a turn.
     wanted = sorted({instance_id for instance_id in instance_ids if isinstance(instance_id, str)})
-    busy = {instance_id for instance_id in wanted if not store.flavour.hold_off_engine(connection, instance_id)}
+    busy = store.flavour.hold_off_engine(connection, wanted)
     held = select(instance_locks.c.instance_id).where(
-        instance_locks.c.instance_id.in_(wanted), store.flavour.times.is_held(instance_locks.c.locked_until)
+        store.flavour.among(instance_locks.c.instance_id, wanted),
+        store.flavour.times.is_held(instance_locks.c.locked_until),
     )
     return busy | set(connection.execute(held).scalars())

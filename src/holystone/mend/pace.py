@@ -16,7 +16,11 @@ from holystone.store import Store
 from holystone.store.tables import instance_locks, orchestrator_queue, worker_queue
 
 CHUNK = 100
-"""Rows in one transaction while the engine rests."""
+"""Rows in one of the first transactions while the engine rests."""
+MOST_IN_A_CHUNK = 1_000
+"""Rows in one transaction at most."""
+LONGEST_SECONDS = 0.5
+"""How long a transaction may take while the engine rests: it waits some seconds for a lock before it gives up."""
 GENTLE_CHUNK = 10
 """Rows in one transaction while the engine is at work, and in the first one."""
 REST = 10.0
@@ -50,8 +54,17 @@ class Pace:
             begun = time.monotonic()
             at_work = engine_at_work(self._store, connection)
             yield connection
-        self._size = GENTLE_CHUNK if at_work else CHUNK
-        self._rest_seconds = REST * (time.monotonic() - begun) if at_work else 0.0
+        seconds = time.monotonic() - begun
+        self._size = GENTLE_CHUNK if at_work else self._next_size(seconds)
+        self._rest_seconds = REST * seconds if at_work else 0.0
+
+    def _next_size(self, seconds: float) -> int:
+        """Return how many rows the next transaction takes: each has a cost of its own, so as many as are quick."""
+        if self._size < CHUNK:
+            return CHUNK
+        if seconds > LONGEST_SECONDS:
+            return max(CHUNK, self._size // 2)
+        return min(MOST_IN_A_CHUNK, 2 * self._size) if seconds < LONGEST_SECONDS / 2 else self._size
 
 
 def engine_at_work(store: Store, connection: Connection) -> bool:

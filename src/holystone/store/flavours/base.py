@@ -371,10 +371,10 @@ class Flavour(ABC):
         return column.in_(bindparam(parameter, expanding=True))
 
     @abstractmethod
-    def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
-        """Keep the engine from beginning a turn of the instance until the transaction ends.
+    def hold_off_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
+        """Keep the engine from beginning a turn of these instances until the transaction ends.
 
-        Returns False where another fetch is at work on it this moment. A turn that has begun shows as an
+        Returns those that another fetch is at work on this moment. A turn that has begun shows as an
         unexpired row of instance_locks, which the caller looks for after this.
         """
 

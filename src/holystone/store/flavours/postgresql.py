@@ -399,8 +399,10 @@ class PostgreSQL(Flavour):
 
         return Pipeline.is_supported()
 
-    def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
-        return bool(connection.execute(select(self.try_hold(literal(instance_id)))).scalar_one())
+    def hold_off_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
+        named = func.unnest(literal(list(instance_ids), ARRAY(Text))).column_valued("instance_id")
+        held = connection.execute(select(named, self.try_hold(named)))
+        return {instance_id for instance_id, is_held in held if not is_held}
 
     def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
         # fetch_orchestration_item takes this very lock before it takes an instance.

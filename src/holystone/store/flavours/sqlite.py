@@ -381,8 +381,8 @@ class SQLite(Flavour):
     def matches_glob(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         return text.op("GLOB", is_comparison=True)(literal(pattern.replace("[", "[[]")))
 
-    def hold_off_engine(self, connection: Connection, instance_id: str) -> bool:
-        return True  # BEGIN IMMEDIATE has already shut out every other writer of the file
+    def hold_off_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
+        return set()  # BEGIN IMMEDIATE has already shut out every other writer of the file
 
     def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
         return true()  # as in hold_off_engine
