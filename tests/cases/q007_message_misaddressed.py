@@ -19,8 +19,6 @@ def healthy(scribe: Scribe) -> None:
     start = start_of("parent::sub::3")
     start["StartOrchestration"] |= {"parent_instance": "parent", "parent_id": 3}
     scribe.message("parent::sub::3", start)
-    # A newer engine's message may name its instance in another way.
-    scribe.message("parent", {"Transferred": {"instance": "elsewhere"}})
 
 
 def answer(parent: str) -> dict[str, object]:

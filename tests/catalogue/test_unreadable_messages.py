@@ -6,11 +6,13 @@ import json
 
 import pytest
 
+from cases.e009_version_mismatch import begun_by, pinned
+from cases.payloads import subscribed
 from catalogue.conftest import Prepare
 from catalogue.sources import EVERY_CHECK
 from conftest import FLAVOURS, Flavour
 from engine.test_decoding_messages import message
-from holystone.demo.scribe import Scribe, started
+from holystone.demo.scribe import Scribe, completed, started
 from holystone.scan.scan import Scan
 from holystone.store.tables import orchestrator_queue
 
@@ -35,7 +37,11 @@ TEXTS: dict[str, tuple[str, set[str]]] = {
         json.dumps(message("ActivityFailed", instance="removed", details={"Configuration": REMOVED})),
         {"sqlite", "postgresql"},
     ),
-    "newer": (json.dumps(message("ActivityFailed", instance="newer", details={"Quota": {"left": 0}})), set()),
+    "unknown-failure": (
+        json.dumps(message("ActivityFailed", instance="unknown-failure", details={"Quota": {"left": 0}})),
+        {"sqlite", "postgresql"},
+    ),
+    "unknown-kind": ('{"Moved":{"instance":"unknown-kind"}}', {"sqlite", "postgresql"}),
 }
 """Instance -> a message for it, and the flavours whose engine cannot read that."""
 
@@ -52,3 +58,28 @@ def test_they_are_reported_where_the_engine_cannot_read_them(flavour: Flavour, p
     assert {finding.instance_id for finding in found} == {name for name, (_, of) in TEXTS.items() if flavour in of}
     said = {finding.instance_id: finding.observed["work_item"] for finding in found}
     assert said["removed"] == "newer engines do not know 'UnregisteredActivity' any more"
+    assert said["unknown-failure"] == "no engine up to 0.1.32 knows 'Quota'"
+    assert said["unknown-kind"] == "no engine up to 0.1.32 knows 'Moved'"
+
+
+UNKNOWN = {name: text for name, (text, _) in TEXTS.items() if name.startswith("unknown")}
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("version", [(0, 1, 33), (0, 2, 0), (1, 0, 0)])
+@pytest.mark.parametrize("by_event", [True, False])
+def test_what_a_newer_engine_may_know_is_passed_over(
+    flavour: Flavour, version: tuple[int, int, int], by_event: bool, prepare: Prepare
+) -> None:
+    def write(scribe: Scribe) -> None:
+        for name, text in UNKNOWN.items():
+            scribe.execution(name, started(), subscribed())
+            row = scribe.message(name, {"CancelInstance": {"instance": name, "reason": "r"}})
+            scribe.change(orchestrator_queue, {"id": row}, work_item=text)
+        scribe.execution("elsewhere", started(), completed())
+        pinned(scribe, "elsewhere", version)
+        if by_event:
+            begun_by(scribe, "elsewhere", ".".join(map(str, version)))
+
+    found = {finding.instance_id for finding in Scan(prepare(flavour, write).store, EVERY_CHECK)}
+    assert found == (set() if by_event else set(UNKNOWN))

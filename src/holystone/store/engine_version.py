@@ -9,6 +9,7 @@ EngineVersion = tuple[int, int, int]
 
 NEWEST: EngineVersion = (0, 1, 32)
 """The newest version of the engine's core that is known here."""
+NEWEST_IN_WORDS = ".".join(map(str, NEWEST))
 REAL_IDS_IN_FAILURES: EngineVersion = (0, 1, 30)
 """From here on the OrchestrationFailed that ends an execution holds the ids of its row; before, '' and 0."""
 STATUS_WITHOUT_EVENT: EngineVersion = (0, 1, 19)

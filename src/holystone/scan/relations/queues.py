@@ -10,7 +10,8 @@ from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, false, fu
 from holystone.errors import RecordError
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.scan.relations.upgrades import is_upgraded
+from holystone.scan.relations.upgrades import has_met_newer, is_upgraded
+from holystone.store.engine_version import NEWEST_IN_WORDS
 from holystone.store.flavours import Flavour
 from holystone.store.flavours.times import APART_MS, DAY_MS, LATEST_MS, MOST_ATTEMPTS
 from holystone.store.tables import worker_queue
@@ -149,7 +150,8 @@ class QueueRelation(Relation[F]):
     def _read(self, reader: Reader, text: Any) -> tuple[WorkItem | None, str | None]:
         """Return the message, or else what is the matter with it, in a few words.
 
-        What newer engines cannot read any more is a fault only once one of those has upgraded the store.
+        What newer engines cannot read any more is a fault only once one of those has upgraded the store, and what is
+        unknown here only where no engine has used the store that is newer than those known here.
         """
         try:
             item = reader.flavour.messages.read(text, for_worker=self.is_for_worker)
@@ -159,6 +161,8 @@ class QueueRelation(Relation[F]):
             return None, f"{item.kind} in {self.table.name}"
         if item.was_removed and is_upgraded(reader):
             return None, f"newer engines do not know {item.unknown!r} any more"
+        if item.unknown is not None and not item.was_removed and not has_met_newer(reader):
+            return None, f"no engine up to {NEWEST_IN_WORDS} knows {_printable(repr(item.unknown))}"
         return item, None
 
 

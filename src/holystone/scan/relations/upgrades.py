@@ -1,9 +1,37 @@
-"""Which versions of the engine a store has met, told from its columns."""
+"""Which versions of the engine a store has met, told from its columns, its ledger and its executions."""
 
+from sqlalchemy import Text, cast, literal, select, tuple_
+
+from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
+from holystone.store.engine_version import NEWEST
 from holystone.store.tables import executions
 
 
 def is_upgraded(reader: Reader) -> bool:
     """Return whether an engine from 0.1.17 on has migrated the store: each kind that was removed had gone by then."""
     return "duroxide_version_major" in reader.store.columns[executions.name]
+
+
+def has_met_newer(reader: Reader) -> bool:
+    """Return whether an engine has used the store that is newer than all that are known here."""
+    return reader.once("a newer engine", lambda: _has_newer_ledger(reader) or _has_newer_execution(reader))
+
+
+def _has_newer_ledger(reader: Reader) -> bool:
+    structure = reader.flavour.structure
+    entries = structure.ledger(reader.connection)
+    return entries is not None and len(entries) > 0 and entries[-1].version > structure.lineage.versions[-1]
+
+
+def _has_newer_execution(reader: Reader) -> bool:
+    """Return whether both an execution's row and its start event name such a version: either may have been altered."""
+    if not is_upgraded(reader):
+        return False
+    parts = [executions.c[f"duroxide_version_{part}"] for part in ("major", "minor", "patch")]
+    major, minor, patch = (cast(part, Text) for part in parts)
+    named = literal('"duroxide_version":"').concat(major).concat(".").concat(minor).concat(".").concat(patch)
+    start = event_text(executions.c.instance_id, executions.c.execution_id, 1)
+    newer = tuple_(*parts) > tuple_(*NEWEST)
+    found = select(executions.c.instance_id).where(newer, reader.flavour.messages.contains(start, named)).limit(1)
+    return reader.connection.execute(found).first() is not None
