@@ -39,8 +39,8 @@ CHECK = Check(
     example="A restore of the rows alone: pg_dump writes setval() at its end, and the part with it was left out.",
     repair=NoRepair(
         "a sequence is no row: SELECT setval('orchestrator_queue_id_seq', (SELECT max(id) FROM orchestrator_queue)) "
-        "sets it right, and the same for worker_queue; on SQLite UPDATE sqlite_sequence, once the messages that have the "
-        "last numbers are done"
+        "sets it right, and the same for worker_queue; on SQLite UPDATE sqlite_sequence, once the messages that "
+        "have the last numbers are done"
     ),
     questions=frozenset({Evidence.store}),
 )

@@ -9,6 +9,7 @@ from turns.kit import Kit
 
 DAMAGE = {
     "UPDATE executions SET status = 'Completed'": "E001",
+    "UPDATE executions SET duroxide_version_major = 9, duroxide_version_minor = 0, duroxide_version_patch = 0": "E009",
     "DELETE FROM history WHERE event_id = 1": "H002",
     "UPDATE history SET event_data = 'no JSON' WHERE event_id = 2": "H005",
     "UPDATE instances SET current_execution_id = 7": "I001",
@@ -23,6 +24,8 @@ DAMAGE = {
     'UPDATE orchestrator_queue SET work_item = \'{"ContinueAsNew":{"instance":"a","orchestration":"Order","input":"{}",'
     '"version":null}}\'': "Q016",
     "UPDATE worker_queue SET activity_id = 99": "Q004",
+    "INSERT INTO worker_queue (work_item, visible_at, created_at, instance_id, execution_id, activity_id)"
+    " SELECT work_item, visible_at, created_at, instance_id, execution_id, activity_id FROM worker_queue": "Q013",
     "INSERT INTO sessions (session_id, worker_id, locked_until, last_activity_at) VALUES ('s', 'w', 9e12, 0)": "Q011",
     "INSERT INTO instance_locks (instance_id, lock_token, locked_until, locked_at) VALUES ('x', 't', 1, 0)": "Q005",
 }
