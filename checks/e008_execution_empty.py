@@ -25,5 +25,5 @@ CHECK = Check(
     false_alarms="None is known. Executions without instance are reported by E007.",
     example="Rows of history were deleted by hand to save room, and the executions were kept.",
     repair=NoRepair("events that are gone can only come from a backup; without them nothing says how it ended"),
-    questions=frozenset({Evidence.history, Evidence.turn}),
+    questions=frozenset({Evidence.chain, Evidence.turn}),
 )

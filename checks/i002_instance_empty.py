@@ -32,5 +32,5 @@ CHECK = Check(
         "the executions can only come from a backup; where nobody misses them, the engine's own delete with force "
         "takes the row away"
     ),
-    questions=frozenset({Evidence.history, Evidence.instance, Evidence.turn}),
+    questions=frozenset({Evidence.chain, Evidence.instance, Evidence.turn}),
 )

@@ -45,5 +45,5 @@ CHECK = Check(
         "it takes both in one turn, and drops them as duplicates of a start."
     ),
     repair="requeue-continue-as-new",
-    questions=frozenset({Evidence.history, Evidence.turn}),
+    questions=frozenset({Evidence.history, Evidence.chain}),
 )

@@ -33,5 +33,5 @@ REPAIR = Repair(
         "there."
     ),
     undone="Puts the row of kv_delta back, and kv_store as it was, where both are still as the repair left them.",
-    rests_on=frozenset({Evidence.history, Evidence.instance, Evidence.store}),
+    rests_on=frozenset({Evidence.history, Evidence.chain, Evidence.instance, Evidence.store}),
 )

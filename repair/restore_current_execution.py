@@ -18,6 +18,6 @@ REPAIR = Repair(
     loses="The old number, which the journal keeps.",
     needs="That the engine is not in the middle of a turn of the instance.",
     undone="Puts the old number back where the row is still as the repair left it.",
-    rests_on=frozenset({Evidence.history, Evidence.executions, Evidence.store}),
+    rests_on=frozenset({Evidence.history, Evidence.chain, Evidence.executions, Evidence.store}),
     unsafe_because=_doubt,
 )

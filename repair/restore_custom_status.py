@@ -14,5 +14,5 @@ REPAIR = Repair(
     loses="The old text, which the journal keeps.",
     needs="A history that can be read, and that the engine is not in the middle of a turn of the instance.",
     undone="Puts the old text back where the row is still as the repair left it.",
-    rests_on=frozenset({Evidence.history, Evidence.instance, Evidence.store}),
+    rests_on=frozenset({Evidence.history, Evidence.chain, Evidence.instance, Evidence.store}),
 )

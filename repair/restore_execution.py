@@ -14,11 +14,15 @@ def _steps(facts: HistoryFacts) -> Sequence[Step]:
     return [Insert("executions", facts.key, facts.row)]
 
 
-def _beyond_the_current(facts: HistoryFacts) -> str | None:
-    """The row of instances is not at an earlier execution, for then an earlier instance may have left the history."""
-    if not facts.beyond:
-        return None
-    return "the row of instances is at an earlier execution: this history may be what an earlier instance left behind"
+def _doubt(facts: HistoryFacts) -> str | None:
+    """The row of instances is not at an earlier execution, for then an earlier instance may have left the history; and
+    an execution that has not ended can go on, for else its end may be lost.
+    """
+    if facts.beyond:
+        return "the row of instances is at an earlier execution: this history may be what an earlier one left behind"
+    if facts.would_be_stuck:
+        return "nothing could take the execution on: it may have ended, and the event that says so is lost"
+    return None
 
 
 REPAIR = Repair(
@@ -38,5 +42,5 @@ REPAIR = Repair(
     ),
     undone="Removes the row again where it is still as the repair made it.",
     rests_on=frozenset({Evidence.history, Evidence.store}),
-    unsafe_because=_beyond_the_current,
+    unsafe_because=_doubt,
 )

@@ -2,13 +2,18 @@ from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MessageFacts
 from holystone.scan.relations.queues import QueueFacts
-from holystone.scan.relations.worker_items import IDENTITY, ROUTING
+from holystone.scan.relations.worker_items import IDENTITY, ROUTING, WorkerItemFacts
+
+AWAITED = "an execution waits for the activity that the columns say, and the message alone may be wrong"
 
 
 def _may_be_the_message(facts: QueueFacts) -> str | None:
-    """The message is an activity; or an answer to the instance that it names, which alone has asked for it; or it lies
-    under an instance that is not there, and names one that is.
+    """The message is an activity, and no execution waits for the one that the columns say; or it is an answer that the
+    instance which it names alone lacks, and no timer that would fire too early; or it begins the next execution of that
+    instance, which has continued as new; or it lies under an instance that is not there, and names one that is.
     """
+    if isinstance(facts, WorkerItemFacts):
+        return AWAITED if facts.is_awaited else None
     if not isinstance(facts, MessageFacts) or facts.is_misplaced:
         return None
     return "nothing tells whether the column is wrong or the message: somebody may have altered either"

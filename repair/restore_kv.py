@@ -29,5 +29,5 @@ REPAIR = Repair(
         "of a turn of the instance."
     ),
     undone="Puts the rows back as they were, where all of them are still as the repair left them.",
-    rests_on=frozenset({Evidence.history, Evidence.instance, Evidence.store}),
+    rests_on=frozenset({Evidence.history, Evidence.chain, Evidence.instance, Evidence.store}),
 )

@@ -1,5 +1,14 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
+from holystone.scan.relations.executions import ExecutionFacts
+
+
+def _end_may_be_lost(facts: ExecutionFacts) -> str | None:
+    """Something can still take the execution on where it is to run again, for else the event that ended it is lost."""
+    if not facts.end_may_be_lost:
+        return None
+    return "nothing could take the execution on if it ran: it may have ended, and the event that says so is lost"
+
 
 REPAIR = Repair(
     id="restore-outcome",
@@ -15,4 +24,5 @@ REPAIR = Repair(
     needs="A history whose last event can be read, and that the engine is not in the middle of a turn of the instance.",
     undone="Puts the old values back where the row is still as the repair left it.",
     rests_on=frozenset({Evidence.history, Evidence.instance, Evidence.store}),
+    unsafe_because=_end_may_be_lost,
 )

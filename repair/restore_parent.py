@@ -26,6 +26,6 @@ REPAIR = Repair(
         "be pruned: then nothing is done."
     ),
     undone="Puts the old value back where the row is still as the repair left it.",
-    rests_on=frozenset({Evidence.history, Evidence.executions, Evidence.instance, Evidence.store}),
+    rests_on=frozenset({Evidence.history, Evidence.chain, Evidence.executions, Evidence.instance, Evidence.store}),
     unsafe_because=_answers_to_nobody,
 )

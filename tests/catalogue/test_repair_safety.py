@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from cases.payloads import asked_child, child_of, subscribed
 from cases.work import raised_to
@@ -29,7 +29,7 @@ from holystone.mend.undo import undo_run
 from holystone.mend.write import RowChangedError, write
 from holystone.scan.scan import Scan
 from holystone.store import Store
-from holystone.store.tables import executions, history, instances, orchestrator_queue
+from holystone.store.tables import executions, history, instances, orchestrator_queue, worker_queue
 
 BOTH = frozenset(FLAVOURS)
 ON_SQLITE = frozenset({"sqlite"})
@@ -108,6 +108,20 @@ def never_due_and_for_another(scribe: Scribe) -> None:
     scribe.change(orchestrator_queue, {"id": row}, visible_at="soon", work_item="{")
 
 
+def taken_for_another(scribe: Scribe) -> None:
+    """The message of an activity that an execution waits for was overwritten with that of another one."""
+    for name in ("ok", "other"):
+        scribe.execution(name, started(), scheduled())
+    texts = scribe.connection.execute(select(worker_queue.c.instance_id, worker_queue.c.work_item)).all()
+    scribe.change(worker_queue, {"instance_id": "ok"}, work_item=dict(texts)["other"])
+
+
+def lost_row_of_a_stuck_execution(scribe: Scribe) -> None:
+    scribe.execution("ended", started(), completed())
+    scribe.remove(history, {"instance_id": "ended", "event_id": 2})
+    scribe.remove(executions, {"instance_id": "ended"})
+
+
 @dataclass(frozen=True)
 class Doubt:
     write: Callable[[Scribe], None]
@@ -126,6 +140,9 @@ DOUBTS = [
     Doubt(history_of_an_earlier_life, "H008", "the row of instances is at an earlier execution"),
     Doubt(execution_that_nothing_leads_to, "I001", "the executions before 5 do not lead to it"),
     Doubt(message_for_an_unreadable_history, "Q007", "H005 calls into question the next turn of the instance 'torn'"),
+    Doubt(end_that_is_lost, "E001", "the event that says so is lost"),
+    Doubt(lost_row_of_a_stuck_execution, "H008", "the event that says so is lost"),
+    Doubt(taken_for_another, "Q004", "an execution waits for the activity that the columns say"),
     Doubt(unreadable_newest_execution, "I001", "H005 calls into question the history"),
     Doubt(live_child_of_nobody, "I005", "it still runs"),
     Doubt(never_due_and_for_another, "Q009", "Q002 calls into question", ON_SQLITE),
@@ -148,6 +165,51 @@ def test_repair_in_doubt_is_not_safe(doubt: Doubt, flavour: str, prepare: Prepar
         report = apply_plan(ground.store, plan)
         assert report.run is None
     assert contents(ground.made) == before
+
+
+# One thing is wrong, and the history proves what is right.
+
+
+def rows_of_all_executions_lost(scribe: Scribe) -> None:
+    scribe.execution("loop", started(), continued("2"))
+    scribe.execution("loop", started(), subscribed(), execution_id=2)
+    scribe.remove(executions, {"instance_id": "loop"})
+
+
+def execution_under_another_number(scribe: Scribe) -> None:
+    scribe.execution("ok", started(), subscribed())
+    scribe.change(executions, {"instance_id": "ok"}, execution_id=11)
+
+
+def current_execution_is_no_number(scribe: Scribe) -> None:
+    scribe.execution("ok", started(), subscribed())
+    scribe.change(instances, {"instance_id": "ok"}, current_execution_id="x")
+
+
+def continuation_under_another(scribe: Scribe) -> None:
+    scribe.execution("loop", started(), continued("2"))
+    scribe.execution("ok", started(), subscribed())
+    scribe.change(orchestrator_queue, {"instance_id": "loop"}, instance_id="ok")
+
+
+PROVEN = [
+    (rows_of_all_executions_lost, "H008", BOTH),
+    (execution_under_another_number, "H008", BOTH),
+    (current_execution_is_no_number, "I001", ON_SQLITE),
+    (continuation_under_another, "Q007", BOTH),
+]
+
+
+@pytest.mark.parametrize(
+    ("write", "check", "flavour"), [(w, check, f) for w, check, on in PROVEN for f in FLAVOURS if f in on]
+)
+def test_what_history_proves_is_safe(write: Any, check: str, flavour: str, prepare: Prepare) -> None:
+    ground = prepare(flavour, write)
+    plan = make_plan(ground.store, EVERY_CHECK)
+    found = [change for change in plan.changes if change.check == check]
+    assert [(change.safety, change.unsafe_because) for change in found] == [("safe", None)] * len(found) != []
+    apply_plan(ground.store, plan)
+    assert check not in {finding.check.id for finding in Scan(ground.store, EVERY_CHECK)}
 
 
 # What rests on the same sound history is repaired, at latest pass by pass.

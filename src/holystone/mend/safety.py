@@ -63,11 +63,13 @@ def _unsafe(group: Group, why: str) -> Group:
 
 def _why_never(group: Group, around: Surroundings, faults: Sequence[str]) -> str | None:
     """Return why the repair cannot be safe, whatever else is mended; None where it may."""
+    if faults:
+        return faults[0]
     if group[0].safety != Safety.safe:
         return group[0].unsafe_because
     rests_on = repairs().get(group[0].repair).rests_on
-    if faults or around.unseen:
-        return [*faults, *around.unseen][0]
+    if around.unseen:
+        return around.unseen[0]
     if unread := instances_of(group).intersection(around.unread):
         return NOT_ALL_SEEN.format(min(unread))
     if not instances_of(group) and rests_on - {Evidence.store}:

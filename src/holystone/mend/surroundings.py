@@ -11,7 +11,8 @@ from holystone.scan.catalogue import checks
 from holystone.scan.check import Level
 from holystone.scan.evidence import Evidence
 from holystone.scan.finding import Finding
-from holystone.scan.relations.messages import STARTING, MessageFacts
+from holystone.scan.relations.addresses import STARTING
+from holystone.scan.relations.messages import MessageFacts
 from holystone.scan.scan import Outcome, Scan
 from holystone.scan.soundness import unsound
 from holystone.store import Store

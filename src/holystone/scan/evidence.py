@@ -14,6 +14,10 @@ class Evidence(StrEnum):
     """The events: that none is missing and none is too many, that the engine can read them, and that they are of the
     executions which the instance has had."""
 
+    chain = "the chain of executions"
+    """Which executions the instance has had: that each has its row and its events, and that one which has continued as
+    new is followed by the next one, or by the message that begins it."""
+
     executions = "the rows of executions"
     """What the acks have written beside the events: status, output and completed_at."""
 

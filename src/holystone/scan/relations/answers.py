@@ -65,6 +65,17 @@ def never_answered(
     return lost
 
 
+def may_be_answered(reader: Reader, instance_id: str, execution_id: int, event: Mapping[str, Any]) -> bool:
+    """Return whether something is there that answers the event, or may do so."""
+    messages = wakers.messages(reader, instance_id)
+    request = (event["type"], event["event_id"])
+    if None in messages or any(request in _answered_by(item, execution_id) for item in messages if item is not None):
+        return True
+    if event["type"] == "SubOrchestrationScheduled":
+        return wakers.child(reader, instance_id, execution_id, event) is Child.may_answer
+    return event["type"] == "ActivityScheduled" and event["event_id"] in _activities(reader, instance_id, execution_id)
+
+
 def _answered_by(item: WorkItem, execution_id: int) -> list[Request]:
     if item.kind not in _TELLS:
         return []

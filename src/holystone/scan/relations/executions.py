@@ -13,6 +13,7 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.chains import ChainEnd, chain_end
+from holystone.scan.relations.waits import would_be_stuck
 from holystone.store import events
 from holystone.store.engine_version import is_newer
 from holystone.store.events import CONTINUED_AS_NEW, STILL_RUNNING, Outcome
@@ -147,7 +148,8 @@ class ExecutionSource:
 class ExecutionFacts:
     """One execution; `outcome` is None where its history cannot be read, so that nothing is decided.
 
-    `chain_end` is there for the last execution of an instance that has continued as new.
+    `chain_end` is there for the last execution of an instance that has continued as new. `end_may_be_lost` is whether
+    the row has an end that the history has not, and nothing could take the execution on if it ran.
     """
 
     flavour: Flavour
@@ -164,6 +166,7 @@ class ExecutionFacts:
     settled: bool
     followed: bool
     chain_end: ChainEnd | None
+    end_may_be_lost: bool
 
     @property
     def key(self) -> Key:
@@ -250,6 +253,10 @@ class Executions(Relation[ExecutionFacts]):
             settled=not row.awaited and reader.is_settled(row.started_at),
             followed=bool(row.followed),
             chain_end=end,
+            end_may_be_lost=outcome is STILL_RUNNING
+            and bool(row.is_current)
+            and row.status in events.TERMINAL.values()
+            and would_be_stuck(reader, row.instance_id, row.execution_id),
         )
 
 

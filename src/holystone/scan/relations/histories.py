@@ -12,6 +12,7 @@ from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations.waits import would_be_stuck
 from holystone.scan.spans import spans_of_store
 from holystone.store.event import Event
 from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, STILL_RUNNING, TERMINAL, Outcome, terminal_outcome
@@ -68,11 +69,16 @@ class HistorySource:
             instances.c.instance_id == self._of.instance_id,
             instances.c.current_execution_id < self._of.execution_id,
         )
+        is_current = there_is(
+            instances.c.instance_id == self._of.instance_id,
+            instances.c.current_execution_id == self._of.execution_id,
+        )
         return [
             *self.key,
             self.execution_exists.label("execution_exists"),
             instance_exists.label("instance_exists"),
             beyond.label("beyond"),
+            is_current.label("is_current"),
         ]
 
 
@@ -80,9 +86,10 @@ class HistorySource:
 class HistoryFacts:
     """One execution's history.
 
-    `first_type` is None where the first event cannot be read, `row` is what the row of executions should hold, None
-    where the events do not tell. `was_never_stored` says that the history is the engine's own remark that it could
-    not store the first turn: a failure without anything before it, numbered on from the execution before.
+    `first_type` is None where the first event cannot be read. `row` is what the row of executions should hold that is
+    not there; None where it is, and where the events do not tell. `was_never_stored` says that the history is the
+    engine's own remark that it could not store the first turn: a failure without anything before it, numbered on from
+    the execution before. `would_be_stuck` is whether nothing could take the execution on, once its row were there.
     """
 
     instance_id: str
@@ -95,6 +102,7 @@ class HistoryFacts:
     instance_exists: bool
     beyond: bool
     row: Mapping[str, Any] | None
+    would_be_stuck: bool
 
     @property
     def key(self) -> Key:
@@ -178,6 +186,8 @@ class Histories(Relation[HistoryFacts]):
 
     def facts(self, reader: Reader, row: Any) -> HistoryFacts:
         events = reader.history(row.instance_id, row.execution_id)
+        absent = None if row.execution_exists else _row(reader, events)
+        runs = absent is not None and absent["status"] == STILL_RUNNING.status and row.is_current
         return HistoryFacts(
             instance_id=row.instance_id,
             execution_id=row.execution_id,
@@ -188,7 +198,8 @@ class Histories(Relation[HistoryFacts]):
             execution_exists=bool(row.execution_exists),
             instance_exists=bool(row.instance_exists),
             beyond=bool(row.beyond),
-            row=_row(reader, events),
+            row=absent,
+            would_be_stuck=bool(runs) and would_be_stuck(reader, row.instance_id, row.execution_id),
         )
 
 

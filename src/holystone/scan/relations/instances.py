@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, func, select
 
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
+from holystone.scan.relations.waits import would_be_stuck
 from holystone.store.flavours import Flavour
 from holystone.store.tables import executions, history, instances
 
@@ -83,7 +84,7 @@ class Instances(Relation[InstanceFacts]):
         return InstanceFacts(row.instance_id, row.current_execution_id, highest, doubt)
 
 
-def _doubt(reader: Reader, instance_id: str, current: int, highest: int) -> str | None:
+def _doubt(reader: Reader, instance_id: str, current: Any, highest: int) -> str | None:
     """Return why the histories do not bear out that the engine was at the highest execution, None where they do.
 
     It begins each execution from the one before, which has continued as new; prune takes the oldest ones away.
@@ -94,14 +95,17 @@ def _doubt(reader: Reader, instance_id: str, current: int, highest: int) -> str 
     continued = set(
         reader.connection.execute(select(history.c.execution_id).distinct().where(of_instance, ends)).scalars()
     )
-    if not all(isinstance(number, int) for number in [*numbers, current]):
+    if not all(isinstance(number, int) for number in [*numbers, highest]):
         return "its executions are not numbered"
     if highest not in numbers:
         return f"execution {highest} has no history"
     if len(numbers) != highest - min(numbers) + 1 or not continued.issuperset(set(numbers) - {highest}):
         return f"the executions before {highest} do not lead to it, each by continuing as new"
-    if current > highest and highest in continued:
+    # SQLite keeps what is no number, too.
+    if (not isinstance(current, int) or current > highest) and highest in continued:
         return f"execution {highest} has continued as new, so a later one may be lost"
+    if would_be_stuck(reader, instance_id, highest):
+        return f"nothing could take execution {highest} on"
     return None
 
 

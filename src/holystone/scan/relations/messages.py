@@ -10,26 +10,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select, true
 
-from holystone.errors import RecordError
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
+from holystone.scan.relations.addresses import ANSWERS, STARTING, is_misplaced, is_to_be
 from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at
 from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.tables import history, instances, orchestrator_queue
 from holystone.store.work_item import WorkItem
-
-STARTING = ("StartOrchestration", "ContinueAsNew")
-"""The kinds of message that start an instance which has no row yet."""
-ANSWERS = {
-    "ActivityCompleted": ("execution_id", "id", "ActivityScheduled"),
-    "ActivityFailed": ("execution_id", "id", "ActivityScheduled"),
-    "TimerFired": ("execution_id", "id", "TimerCreated"),
-    "SubOrchCompleted": ("parent_execution_id", "parent_id", "SubOrchestrationScheduled"),
-    "SubOrchFailed": ("parent_execution_id", "parent_id", "SubOrchestrationScheduled"),
-}
-"""Kind of a message -> its fields that name an execution and an event of it, and the type of that event."""
 
 
 class MessageSource(QueueSource):
@@ -156,33 +145,8 @@ class Messages(QueueRelation[MessageFacts]):
             due_at(reader, row, item),
             dead,
             stray,
-            item is not None and item.instance_id != row.instance_id and _is_misplaced(reader, row.instance_id, item),
+            item is not None and item.instance_id != row.instance_id and is_misplaced(reader, row, item),
         )
-
-
-def _is_misplaced(reader: Reader, instance_id: str, item: WorkItem) -> bool:
-    """Return whether a message is not of the instance under which it lies, but of the one that it names.
-
-    Either of the two may have been altered. An answer is of whoever has asked for it; any other message surely is not
-    of an instance that is not there.
-    """
-    if item.instance_id is None:
-        return False
-    if item.kind not in ANSWERS:
-        return not _is_known(reader, instance_id) and _is_known(reader, item.instance_id)
-    return _has_asked(reader, item.instance_id, item) and not _has_asked(reader, instance_id, item)
-
-
-def _is_known(reader: Reader, instance_id: str) -> bool:
-    there = select(instances.c.instance_id).where(instances.c.instance_id == instance_id)
-    return reader.connection.execute(there).first() is not None or _is_to_be(reader, instance_id)
-
-
-def _has_asked(reader: Reader, instance_id: str, item: WorkItem) -> bool:
-    """Return whether an event of the instance asks for the answer that the message is."""
-    execution, number, asking = ANSWERS[item.kind]
-    events = reader.history(instance_id, item.fields[execution])
-    return any(event.event_id == item.fields[number] and event.type == asking for event in events)
 
 
 def _is_dead(reader: Reader, row: Any, item: WorkItem) -> bool:
@@ -194,22 +158,7 @@ def _is_dead(reader: Reader, row: Any, item: WorkItem) -> bool:
         return False
     if not reader.is_settled(row.visible_at if row.created_at is None else row.created_at):
         return False
-    return not reader.once(("to be", row.instance_id), lambda: _is_to_be(reader, row.instance_id))
-
-
-def _is_to_be(reader: Reader, instance_id: str) -> bool:
-    """Return whether the instance is being started, or has begun: the engine goes by its history, then."""
-    queue = orchestrator_queue
-    starts = or_(*(queue.c.work_item.contains(kind, autoescape=True) for kind in STARTING))
-    for text in reader.connection.execute(
-        select(queue.c.work_item).where(queue.c.instance_id == instance_id, starts)
-    ).scalars():
-        try:
-            if reader.flavour.messages.read(text, for_worker=False).kind in STARTING:
-                return True
-        except RecordError:
-            continue
-    return any(row.type == "OrchestrationStarted" for row in reader.history(instance_id))
+    return not reader.once(("to be", row.instance_id), lambda: is_to_be(reader, row.instance_id))
 
 
 def _is_stray(reader: Reader, row: Any, item: WorkItem) -> bool:

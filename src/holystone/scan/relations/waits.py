@@ -236,7 +236,11 @@ class Waits(Relation[WaitFacts]):
         return WaitSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> WaitFacts:
-        of = (row.instance_id, row.execution_id)
+        return self.of_execution(reader, row.instance_id, row.execution_id)
+
+    def of_execution(self, reader: Reader, instance_id: str, execution_id: int) -> WaitFacts:
+        """Return the facts of an execution, whatever its row says."""
+        of = (instance_id, execution_id)
         events = read_events(reader.history(*of))
         if events is None or any(event["type"] in TERMINAL for event in events):
             return WaitFacts(*of, runs=False, can_wake=False, waits_for=(), lost={})
@@ -259,3 +263,13 @@ class Waits(Relation[WaitFacts]):
 
 
 WAITS = Waits()
+
+
+def would_be_stuck(reader: Reader, instance_id: str, execution_id: int) -> bool:
+    """Return whether a current execution whose history has no end, and whose row says so, lacks what takes it on."""
+    facts = WAITS.of_execution(reader, instance_id, execution_id)
+    if facts.never_answered:
+        return True
+    queue = worker_queue.c
+    queued = select(queue.id).where(queue.instance_id == instance_id, queue.execution_id == execution_id)
+    return facts.decided("woken_by") and reader.connection.execute(queued).first() is None

@@ -15,8 +15,10 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at
+from holystone.scan.relations.readable import read_events
 from holystone.store.events import RUNNING
 from holystone.store.flavours import Flavour
+from holystone.store.outstanding import unanswered
 from holystone.store.tables import executions, history, instances, worker_queue
 from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
 
@@ -81,9 +83,14 @@ class WorkerItemSource(QueueSource):
 
 @dataclass(frozen=True)
 class WorkerItemFacts(QueueFacts):
-    """An activity that waits for a worker; `fate` says why none should take it, OUTSTANDING where one should."""
+    """An activity that waits for a worker; `fate` says why none should take it, OUTSTANDING where one should.
+
+    `is_awaited` is whether the execution of the columns, which are not those of the message, has asked for the activity
+    that they say, has no answer, and has no other row for it.
+    """
 
     fate: str
+    is_awaited: bool
 
     def observed(self, column: str) -> Any:
         return self.fate if column == "activity" else super().observed(column)
@@ -113,8 +120,34 @@ class WorkerItems(QueueRelation[WorkerItemFacts]):
         if row.in_doubt and item is not None and item.kind in WORK_ITEM_SHAPES:
             fate = _fate(reader, row, item)
         return WorkerItemFacts(
-            row.id, columns, item, fault, row.attempt_count, row.visible_at, due_at(reader, row, item), fate
+            row.id,
+            columns,
+            item,
+            fault,
+            row.attempt_count,
+            row.visible_at,
+            due_at(reader, row, item),
+            fate,
+            item is not None and _is_of_another(row, item) and _is_awaited(reader, row),
         )
+
+
+def _is_of_another(row: Any, item: WorkItem) -> bool:
+    named = (item.instance_id, item.fields.get("execution_id"), item.fields.get("id"))
+    return named != (row.instance_id, row.execution_id, row.activity_id)
+
+
+def _is_awaited(reader: Reader, row: Any) -> bool:
+    """Return whether the activity that the columns say is still to be answered, and by this row alone."""
+    if not isinstance(row.execution_id, int):
+        return False
+    events = read_events(reader.history(row.instance_id, row.execution_id)) or []
+    asked = [event for event in unanswered(events) if event["event_id"] == row.activity_id]
+    if not any(event["type"] == "ActivityScheduled" for event in asked):
+        return False
+    queue = worker_queue.c
+    same = [queue[column] == getattr(row, column) for column in IDENTITY]
+    return reader.connection.execute(select(queue.id).where(*same, queue.id != row.id)).first() is None
 
 
 def _fate(reader: Reader, row: Any, item: WorkItem) -> str:

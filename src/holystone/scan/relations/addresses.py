@@ -1,0 +1,98 @@
+"""Whose a message is that lies in orchestrator_queue under another instance than the one that it names.
+
+Either of the two may have been altered: which one it was is told by what either instance lacks.
+"""
+
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from holystone.errors import RecordError
+from holystone.scan.reader import Reader
+from holystone.scan.relations.answers import may_be_answered
+from holystone.scan.relations.chains import chain_end
+from holystone.scan.relations.readable import read_events
+from holystone.store.events import CONTINUED_AS_NEW, TERMINAL
+from holystone.store.outstanding import unanswered
+from holystone.store.tables import instances, orchestrator_queue
+from holystone.store.work_item import WorkItem
+
+STARTING = ("StartOrchestration", "ContinueAsNew")
+"""The kinds of message that start an instance which has no row yet."""
+ANSWERS = {
+    "ActivityCompleted": ("execution_id", "id", "ActivityScheduled"),
+    "ActivityFailed": ("execution_id", "id", "ActivityScheduled"),
+    "TimerFired": ("execution_id", "id", "TimerCreated"),
+    "SubOrchCompleted": ("parent_execution_id", "parent_id", "SubOrchestrationScheduled"),
+    "SubOrchFailed": ("parent_execution_id", "parent_id", "SubOrchestrationScheduled"),
+}
+"""Kind of a message -> its fields that name an execution and an event of it, and the type of that event."""
+
+_CONTINUING = "ContinueAsNew"
+_A_MOMENT_MS = 1
+"""What a database may round off a time by."""
+
+
+def is_misplaced(reader: Reader, row: Any, item: WorkItem) -> bool:
+    """Return whether a message is not of the instance under which it lies, but of the one that it names.
+
+    An answer is of whoever has asked for it and has no other to expect, and a continuation of whoever has continued as
+    new. Any other message surely is not of an instance that is not there. None is of an instance that would never take
+    it, nor a timer that is due before its time.
+    """
+    named = item.instance_id
+    if named is None or (item.kind != _CONTINUING and _is_to_continue(reader, named)):
+        return False
+    if item.kind == _CONTINUING:
+        return _is_to_continue(reader, named) and not _is_to_continue(reader, row.instance_id)
+    if item.kind in ANSWERS:
+        in_time = item.kind != "TimerFired" or _is_due_in_time(reader, row, item)
+        return in_time and _lacks(reader, named, item) and not _lacks(reader, row.instance_id, item)
+    return not _is_known(reader, row.instance_id) and _is_known(reader, named)
+
+
+def _is_to_continue(reader: Reader, instance_id: str) -> bool:
+    """Return whether the current execution has continued as new, and nothing is there that begins the next one."""
+    current = select(instances.c.current_execution_id).where(instances.c.instance_id == instance_id)
+    execution_id = reader.connection.execute(current).scalar_one_or_none()
+    if execution_id is None:
+        return False
+    events = read_events(reader.history(instance_id, execution_id)) or ()
+    ends = [event for event in events if TERMINAL.get(event["type"]) == CONTINUED_AS_NEW]
+    return bool(ends) and not chain_end(reader, instance_id, execution_id, ends[-1]["timestamp_ms"]).queued
+
+
+def _lacks(reader: Reader, instance_id: str, item: WorkItem) -> bool:
+    """Return whether the instance has asked for the answer that the message is, has none, and has none to expect."""
+    execution, number, asking = ANSWERS[item.kind]
+    execution_id = item.fields[execution]
+    events = read_events(reader.history(instance_id, execution_id))
+    asked = [event for event in unanswered(events or ()) if event["event_id"] == item.fields[number]]
+    return any(
+        event["type"] == asking and not may_be_answered(reader, instance_id, execution_id, event) for event in asked
+    )
+
+
+def _is_due_in_time(reader: Reader, row: Any, item: WorkItem) -> bool:
+    due_ms = reader.flavour.to_ms(row.visible_at)
+    return due_ms is not None and due_ms >= item.fields["fire_at_ms"] - _A_MOMENT_MS
+
+
+def _is_known(reader: Reader, instance_id: str) -> bool:
+    there = select(instances.c.instance_id).where(instances.c.instance_id == instance_id)
+    return reader.connection.execute(there).first() is not None or is_to_be(reader, instance_id)
+
+
+def is_to_be(reader: Reader, instance_id: str) -> bool:
+    """Return whether the instance is being started, or has begun: the engine goes by its history, then."""
+    queue = orchestrator_queue
+    starts = or_(*(queue.c.work_item.contains(kind, autoescape=True) for kind in STARTING))
+    for text in reader.connection.execute(
+        select(queue.c.work_item).where(queue.c.instance_id == instance_id, starts)
+    ).scalars():
+        try:
+            if reader.flavour.messages.read(text, for_worker=False).kind in STARTING:
+                return True
+        except RecordError:
+            continue
+    return any(row.type == "OrchestrationStarted" for row in reader.history(instance_id))
