@@ -17,6 +17,7 @@ from judge.bench import Bench
 from judge.damages import Damage, Rows, statements
 from judge.evidence import without_evidence
 from judge.laws import Outcome
+from judge.messages import left_in
 from judge.stores import Place, Stores
 from judge.treatment import Repaired, Verdict
 
@@ -53,6 +54,8 @@ class Case:
             "changed": dict(repaired.changed) if repaired else {},
             "right": dict(repaired.right) if repaired else {},
             "changes": repaired.changes if repaired else [],
+            "planned": [one.as_json() for one in repaired.planned] if repaired else [],
+            "unmade": repaired.unmade if repaired else [],
             "refusal": repaired and repaired.refusal,
             "noticed": self.noticed,
             "broken": self.broken,
@@ -70,7 +73,8 @@ class Played:
     places: tuple[Place, Place]
 
     def outcome(self, bench: Bench) -> Outcome:
-        return Outcome(bench.answer(self.stood), bench.answer(self.played))
+        stood, played = bench.answer(self.stood), bench.answer(self.played)
+        return Outcome(stood, played, left_in(self.places[0]))
 
 
 class Court:
@@ -160,9 +164,26 @@ class Court:
         if repaired is not None and (worse := laws.worse(right, damaged, repaired)):
             case.broken["safe"] = worse
         if case.verdict.clean and differences:
-            case.excused = without_evidence(case.damages)
+            case.excused = without_evidence(case.damages, self.rows)
             if case.excused is None:
                 case.broken["clean"] = differences
+
+    def excused(self, failures: Sequence[Case]) -> list[Case]:
+        """Return the cases that are failures all the same without those of their damages that leave no trace.
+
+        The others are excused: by themselves the other damages harm nobody, or are seen.
+        """
+        left: list[Case] = []
+        traced = [tuple(one for one in case.damages if without_evidence([one], self.rows) is None) for case in failures]
+        fewer = [damages for case, damages in zip(failures, traced, strict=True) if len(damages) < len(case.damages)]
+        judged = iter(list(self.judge(fewer, PATIENT)))
+        for case, damages in zip(failures, traced, strict=True):
+            if len(damages) < len(case.damages) and "clean" not in next(judged).broken and "safe" not in case.broken:
+                case.excused = without_evidence([one for one in case.damages if one not in damages], self.rows)
+                case.broken = {}
+            else:
+                left.append(case)
+        return left
 
     def confirmed(self, suspects: Sequence[Case]) -> list[Case]:
         """Return the cases that break the same law again, in the same way, with more patience."""

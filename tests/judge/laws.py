@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from judge import messages
+from judge.messages import Left
 
 ENDED = ("Completed", "Failed")
 Answer = Mapping[str, Any]
@@ -19,6 +22,8 @@ class Outcome:
     """What `player.delete` answers."""
     played: Answer
     """What `player.play` answers."""
+    left: Left = field(default_factory=dict)
+    """The messages that are in the queues after that."""
 
     @property
     def failed(self) -> bool:
@@ -42,7 +47,7 @@ class Outcome:
     def comparable(self) -> str:
         """All that is compared, as text."""
         played = {key: value for key, value in self.played.items() if key not in ("seconds", "refused")}
-        return json.dumps([self.stood, played], sort_keys=True)
+        return json.dumps([self.stood, played, sorted(self.left)], sort_keys=True)
 
 
 def worse(original: Outcome, unrepaired: Outcome, repaired: Outcome) -> list[str]:
@@ -61,6 +66,7 @@ def worse(original: Outcome, unrepaired: Outcome, repaired: Outcome) -> list[str
     for activity in sorted(runs):
         if repaired.runs(activity) > max(unrepaired.runs(activity), original.runs(activity)):
             found.append(f"{activity} ran {repaired.runs(activity)} times, not {unrepaired.runs(activity)}")
+    found += message_by_message(original, unrepaired, repaired)
     if unrepaired.played["probe"] and not repaired.played["probe"]:
         found.append("a fresh orchestration does not run any more")
     for moment in ("stood", "played"):
@@ -68,6 +74,27 @@ def worse(original: Outcome, unrepaired: Outcome, repaired: Outcome) -> list[str
         for instance in sorted({*getattr(repaired, moment)["deleted"]} - may):
             if unrepaired.said(moment, instance) not in ENDED and unrepaired.said(moment, instance) != "NotFound":
                 found.append(f"{instance} {moment}: can be deleted now, is {unrepaired.said(moment, instance)}")
+    return found
+
+
+def message_by_message(original: Outcome, unrepaired: Outcome, repaired: Outcome) -> list[str]:
+    """What waits for its time in the unrepaired store, as it should, and does not in the repaired one; or for another.
+
+    Of instances that have come further nothing is said: they have got their messages.
+    """
+
+    def waits_on(instance: str) -> bool:
+        return repaired.said("played", instance) == unrepaired.said("played", instance)
+
+    found = [
+        f"gone: {messages.named(one)}"
+        for one in messages.lost(original.left, unrepaired.left, repaired.left)
+        if waits_on(one[1])
+    ]
+    due_before = {one for one, _, _ in messages.otherwise_due(original.left, unrepaired.left)}
+    for one, time, right in messages.otherwise_due(original.left, repaired.left):
+        if one in unrepaired.left and one not in due_before and waits_on(one[1]):
+            found.append(f"due at {time}, not {right}: {messages.named(one)}")
     return found
 
 
@@ -112,6 +139,9 @@ def differs(original: Outcome, outcome: Outcome) -> list[str]:
     for activity in sorted({*original.played["runs"], *outcome.played["runs"]}):
         if original.runs(activity) != outcome.runs(activity):
             found.append(f"{activity} ran {outcome.runs(activity)} times, not {original.runs(activity)}")
+    found += [f"gone: {messages.named(one)}" for one in messages.lost(original.left, original.left, outcome.left)]
+    for one, time, due in messages.otherwise_due(original.left, outcome.left):
+        found.append(f"due at {time}, not {due}: {messages.named(one)}")
     if original.played["probe"] and not outcome.played["probe"]:
         found.append("a fresh orchestration does not run")
     for moment in ("stood", "played"):

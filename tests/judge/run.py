@@ -13,11 +13,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.strategies import SearchStrategy
-
 from judge.court import Case, Court
 from judge.damages import Damage, damages
+from judge.draw import one_drawn
+from judge.singles import Single, is_justified, singles
+from judge.singles import figures as figures_of
 from judge.stores import stores_of
 
 
@@ -32,24 +32,8 @@ def drawn(court: Court, number: int, first_seed: int) -> Iterator[tuple[Damage, 
         yield one_drawn(strategy, first_seed * 1_000_003 + index)
 
 
-def one_drawn(strategy: SearchStrategy[tuple[Damage, ...]], its_seed: int) -> tuple[Damage, ...]:
-    """Draw once; the first example of a run is always the simplest there is, so it is the second."""
-    found: list[tuple[Damage, ...]] = []
-
-    @seed(its_seed)
-    @settings(
-        max_examples=2, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )
-    @given(strategy)
-    def collect(one: tuple[Damage, ...]) -> None:
-        found.append(one)
-
-    collect()
-    return found[-1]
-
-
-def judge(flavour: str, number: int, first_seed: int, sample: float, report: Path) -> dict[str, Any]:
-    """Judge so many damages on a flavour; write each case to the report, and return the figures."""
+def judge(flavour: str, number: int, first_seed: int, sample: float, rounds: int, report: Path) -> dict[str, Any]:
+    """Judge so many damages on a flavour, and rounds of single ones; write each case to the report, return figures."""
     begun = time.monotonic()
     with stores_of(flavour) as stores:
         court = Court(stores, sample=sample)
@@ -66,8 +50,9 @@ def judge(flavour: str, number: int, first_seed: int, sample: float, report: Pat
                 for case in suspects:
                     if case not in confirmed:
                         case.broken = {}
-                failures = court.shrunk(confirmed)
-                figures = summary(flavour, first_seed, cases, failures, time.monotonic() - begun)
+                failures = court.shrunk(court.excused(confirmed))
+                found = list(singles(stores, rounds, first_seed))
+                figures = summary(flavour, first_seed, cases, failures, found, time.monotonic() - begun)
                 for case in cases:
                     file.write(
                         json.dumps({"flavour": flavour, "seed": first_seed, **case.as_json()}, default=str) + "\n"
@@ -79,7 +64,12 @@ def judge(flavour: str, number: int, first_seed: int, sample: float, report: Pat
 
 
 def summary(
-    flavour: str, first_seed: int, cases: Sequence[Case], failures: Sequence[Case], seconds: float
+    flavour: str,
+    first_seed: int,
+    cases: Sequence[Case],
+    failures: Sequence[Case],
+    found: Sequence[Single],
+    seconds: float,
 ) -> dict[str, Any]:
     """The figures of a run."""
     judged = [case for case in cases if case.verdict is not None]
@@ -103,6 +93,13 @@ def summary(
             for case in judged
         ),
         "changes": {check: [right[check], changed[check]] for check in sorted(changed)},
+        "single": figures_of(found),
+        "single, right and not safe": [
+            f"{one.check}: {damage.says[:150]}: {one.why}"
+            for damage, one in found
+            if one.right and not one.safe and not is_justified(one)
+        ],
+        "safe and not made": [one for case in judged if case.repaired for one in case.repaired.unmade],
         "engine noticed": by_noticed["True"],
         "engine did not notice": by_noticed["False"],
         "not played": by_noticed["None"],
@@ -121,7 +118,20 @@ def compared(old: Path, new: Path) -> str:
     for check in sorted(before.keys() | after.keys()):
         one, other = before.get(check, (0.0, 0.0)), after.get(check, (0.0, 0.0))
         lines.append(f"{check:8}{one[0]:16.1%}{one[1]:8.1%}{other[0]:16.1%}{other[1]:8.1%}")
+    for name, report in (("before", old), ("after", new)):
+        lines += [f"broken {name}:", *(f"  {number:4} {what}" for what, number in broken_in(report).most_common())]
     return "\n".join(lines)
+
+
+def broken_in(report: Path) -> Counter[str]:
+    """What broke a law in a report: the law, the checks whose repairs were made, and the kinds of damage."""
+    found: Counter[str] = Counter()
+    for line in map(json.loads, report.read_text().splitlines()):
+        for case in line["summary"]["failures"] if "summary" in line else ():
+            damages = ", ".join(f"{one['kind']} of {one['table'] or 'the store'}" for one in case["damages"])
+            made = " ".join(sorted(case["changed"])) or "no repair"
+            found[f"{' and '.join(sorted(case['broken']))}: {made}: {damages}"] += 1
+    return found
 
 
 def shares(report: Path) -> dict[str, tuple[float, float]]:
@@ -144,14 +154,15 @@ def main() -> int:
     parser.add_argument("--damages", type=int, default=100, help="how many stores are damaged, of each flavour")
     parser.add_argument("--judge-seed", type=int, default=None)
     parser.add_argument("--sample", type=float, default=0.2, help="the share of other stores that the engine gets")
+    parser.add_argument("--singles", type=int, default=5, help="rounds of single damages, one in each instance")
     parser.add_argument("--report", type=Path, default=Path("judge.jsonl"))
     parser.add_argument("--compare", type=Path, help="another report, of another version of holystone")
     given = parser.parse_args()
     first_seed = given.judge_seed if given.judge_seed is not None else int(time.time())
     broken = 0
     for flavour in given.flavour or ["sqlite", "postgresql"]:
-        figures = judge(flavour, given.damages, first_seed, given.sample, given.report)
-        broken += len(figures["failures"]) + len(figures["faults"])
+        figures = judge(flavour, given.damages, first_seed, given.sample, given.singles, given.report)
+        broken += sum(len(figures[what]) for what in ("failures", "faults", "single, right and not safe"))
         print(json.dumps(figures, indent=1, default=str, ensure_ascii=False))
     if given.compare is not None:
         print(compared(given.compare, given.report))

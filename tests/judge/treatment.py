@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,6 +66,20 @@ class Verdict:
         return self.said == "clean"
 
 
+@dataclass(frozen=True)
+class Planned:
+    """All that a plan would do for the findings of one check: `right` where it gives each row its value of before."""
+
+    check: str
+    safe: bool
+    right: bool
+    why: str | None
+    """Why it is not safe."""
+
+    def as_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
 @dataclass
 class Repaired:
     """What was changed, by check, and how much of it is now as it was before the damage."""
@@ -73,6 +87,10 @@ class Repaired:
     changed: Counter[str] = field(default_factory=Counter)
     right: Counter[str] = field(default_factory=Counter)
     changes: list[str] = field(default_factory=list)
+    planned: list[Planned] = field(default_factory=list)
+    """What the first plan would do, safe or not."""
+    unmade: list[str] = field(default_factory=list)
+    """Changes that the plan called safe and that were not made, each with the reason."""
     refusal: str | None = None
     fault: str | None = None
 
@@ -100,19 +118,26 @@ def repair(place: Place, original: dict[str, list[Row]]) -> Repaired:
     """Repair a store as far as that is safe, until nothing is left to do; compare the changes with the original."""
     repaired = Repaired()
     made: list[Change] = []
+    before = {table: {_key(table, row): row for row in rows} for table, rows in original.items()}
 
     def passes(store: Store) -> None:
-        for _ in range(PASSES):
+        for number in range(PASSES):
             plan = make_plan(store, every_check(), race_window=RACE_WINDOW)
+            if number == 0:
+                repaired.planned = compared(plan.changes, before)
             report = apply_plan(store, plan)
             skipped = [change for change, _ in report.skipped]
+            repaired.unmade += [
+                f"{change.check} {change.table} {dict(change.key)}: {why}"[:300]
+                for change, why in report.skipped
+                if change.safety == Safety.safe
+            ]
             made.extend(one for one in plan.changes if one.safety == Safety.safe and one not in skipped)
             if not report.applied:
                 break
 
     _attempt(place, repaired, passes)
     tables = {change.table for change in made} & {*KEYS}
-    before = {table: {_key(table, row): row for row in rows} for table, rows in original.items()}
     after = {table: {_key(table, row): row for row in rows} for table, rows in place.rows(tables).items()}
     for change in made:
         repaired.changed[change.check] += 1
@@ -121,6 +146,45 @@ def repair(place: Place, original: dict[str, list[Row]]) -> Repaired:
         new = None if change.after is None else dict(change.after)
         repaired.changes.append(f"{change.check} {change.repair}: {change.table} {dict(change.key)} -> {new}"[:300])
     return repaired
+
+
+def plan_of(place: Place, original: dict[str, list[Row]], damaged: set[str]) -> dict[str, list[Planned]]:
+    """Return what a plan would do in each of the damaged instances, compared with the original.
+
+    What touches two of them is left out, for it is nobody's alone.
+    """
+    before = {table: {_key(table, row): row for row in rows} for table, rows in original.items()}
+    with closing(Store.open(place.target, place.schema)) as store:
+        changes = make_plan(store, every_check(), race_window=RACE_WINDOW).changes
+    return {one: compared([each for each in changes if each.instances & damaged == {one}], before) for one in damaged}
+
+
+def compared(changes: Sequence[Change], before: Keyed) -> list[Planned]:
+    """Return what the changes would do, by check."""
+    found = []
+    for check in sorted({change.check for change in changes}):
+        of_check = [change for change in changes if change.check == check]
+        unsafe = [change for change in of_check if change.safety != Safety.safe]
+        right = all(_would_be_right(change, before) for change in of_check)
+        found.append(Planned(check, not unsafe, right, getattr(unsafe[0], "unsafe_because", None) if unsafe else None))
+    return found
+
+
+def _would_be_right(change: Change, before: Keyed) -> bool:
+    if change.table not in KEYS or not set(KEYS[change.table]) <= set(change.key):
+        return False
+    was = before[change.table].get(_key(change.table, change.key))
+    if was is None or change.after is None:
+        return was is change.after
+    return all(_same(_as_time(was.get(column)), _as_time(value)) for column, value in change.after.items())
+
+
+def _as_time(value: Any) -> Any:
+    """A value of a plan as the driver has it: plans are JSON, and times are text there."""
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) and value.count(":") >= 2 else value
+    except ValueError:
+        return value
 
 
 def _attempt(place: Place, repaired: Repaired, act: Callable[[Store], None]) -> None:
