@@ -12,6 +12,7 @@ from catalogue.conftest import Prepare
 from catalogue.sources import EVERY_CHECK, ON_EACH_FLAVOUR, case_of
 from conftest import ENGINES, Flavour, MakeStore
 from holystone.errors import StoreUnavailableError
+from holystone.scan import long_texts
 from holystone.scan.check import Check
 from holystone.scan.reader import Reader
 from holystone.scan.scan import Scan
@@ -44,6 +45,12 @@ def found(sieve: Sieve, store: Store) -> set[tuple[str, str]]:
     return {(finding.instance_id, finding.check.id) for finding in Scan(store, proven, sieves=())}
 
 
+@pytest.fixture(params=[long_texts.LONG, 250], ids=["packed", "apart"])
+def _read_apart(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether so many texts are long that most histories have both: those that are packed, and those read apart."""
+    monkeypatch.setattr(long_texts, "LONG", request.param)
+
+
 @pytest.mark.parametrize("sieve", SIEVES, ids=lambda sieve: sieve.name)
 def test_sieve_proves_checks_that_there_are(sieve: Sieve) -> None:
     assert sieve.proves <= {check.id for check in EVERY_CHECK}
@@ -51,14 +58,19 @@ def test_sieve_proves_checks_that_there_are(sieve: Sieve) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
-def test_findings_of_every_case_are_in_doubt(check: Check, flavour: str, prepare: Prepare) -> None:
+@pytest.mark.usefixtures("_read_apart")
+def test_findings_of_every_case_are_in_doubt(
+    check: Check, flavour: str, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = case_of(check)
     store = prepare(flavour, case.broken, own=case.alters_schema).store
+    monkeypatch.setattr(store, "_prepared", {})
     for sieve in SIEVES:
         assert found(sieve, store) <= left(sieve, store)
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("_read_apart")
 def test_no_damage_of_a_row_escapes(engine_store: MakeStore, flavour: Flavour) -> None:
     """Each value of each row that an engine wrote is replaced, and each row taken away, one at a time."""
     made = engine_store(ENGINES[-1], flavour, SCENARIOS)
@@ -108,6 +120,7 @@ def fits(column: Column[Any], value: Any) -> bool:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("_read_apart")
 @pytest.mark.parametrize("sieve", SIEVES, ids=lambda sieve: sieve.name)
 def test_little_that_the_engine_wrote_is_in_doubt(
     engine_store: MakeStore, engine_version: str, flavour: Flavour, sieve: Sieve

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
+from holystone.scan.long_texts import is_long, unless_long
 from holystone.store import Store
 from holystone.store.events import known_type, parse
 from holystone.store.flavours import Flavour
@@ -21,24 +22,37 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EventRow:
-    """A row of history as it stands; `event` is None where event_data is not an event that the engine can read."""
+    """A row of history as it stands; `event` is None where event_data is not an event that the engine can read.
+
+    Of a long text nothing is kept: it is read whenever it is asked for.
+    """
 
     execution_id: int
     event_id: int
     event_type: str
-    event_data: str
-
-    @cached_property
-    def event(self) -> dict[str, Any] | None:
-        return parse(self.event_data)
+    text: Any
+    read: Callable[[], Any] | None
 
     @property
+    def event_data(self) -> Any:
+        return self.text if self.read is None else self.read()
+
+    @property
+    def event(self) -> dict[str, Any] | None:
+        return self._parsed if self.read is None else parse(self.event_data)
+
+    @cached_property
+    def _parsed(self) -> dict[str, Any] | None:
+        return parse(self.text)
+
+    @cached_property
     def type(self) -> str | None:
         """The type inside event_data, which is the truth about an event; None where it cannot be read.
 
         It is none that is known here where anything in the event may be a newer engine's.
         """
-        return None if self.event is None else known_type(self.event)
+        event = self.event
+        return None if event is None else known_type(event)
 
 
 @dataclass
@@ -81,10 +95,23 @@ class Reader:
             conditions = [history.c.instance_id == instance_id]
             if execution_id is not None:
                 conditions.append(history.c.execution_id == execution_id)
-            columns = [history.c.execution_id, history.c.event_id, history.c.event_type, history.c.event_data]
-            rows = self.connection.execute(select(*columns).where(*conditions).order_by(*columns[:2]))
-            self._read = (wanted, [EventRow(*row) for row in rows])
+            columns = [history.c.execution_id, history.c.event_id, history.c.event_type]
+            text = history.c.event_data
+            texts = [unless_long(self.flavour, text), is_long(self.flavour, text)]
+            rows = self.connection.execute(select(*columns, *texts).where(*conditions).order_by(*columns[:2]))
+            self._read = (wanted, [self._event_row(instance_id, *row) for row in rows])
         return self._read[1]
+
+    def _event_row(
+        self, instance_id: str, execution_id: int, event_id: int, event_type: str, text: Any, has_long: bool | None
+    ) -> EventRow:
+        read = partial(self._long_text, instance_id, execution_id, event_id) if has_long else None
+        return EventRow(execution_id, event_id, event_type, text, read)
+
+    def _long_text(self, instance_id: str, execution_id: int, event_id: int) -> Any:
+        of = history.c
+        key = (of.instance_id == instance_id, of.execution_id == execution_id, of.event_id == event_id)
+        return self.connection.execute(select(of.event_data).where(*key)).scalar_one()
 
     def is_settled(self, moment: Any) -> bool:
         """Return whether a moment, as a column has it, is too long ago for a race; not where it cannot be read."""

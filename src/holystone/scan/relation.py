@@ -81,6 +81,7 @@ class Source(Protocol):
 
 
 F = TypeVar("F", bound=Facts)
+S = TypeVar("S")
 Predicate = Callable[[Any], ColumnElement[bool]]
 """Says of a source which of its rows are suspects."""
 Suspect = tuple[list[bool], F | Unread]
@@ -175,6 +176,14 @@ class Relation(ABC, Generic[F]):
             return reader.store.prepared(_question_of_instances, self, tuple(predicates))
         return Question(predicates, self.source(reader.flavour, within))
 
+    def kept(
+        self, reader: Reader, within: Conditions, build: Callable[[Flavour, Conditions], S]
+    ) -> tuple[S, Mapping[str, Any]]:
+        """Return the statement that `build` makes of conditions, kept as questions are, and its parameters."""
+        if isinstance(within, OfInstances):
+            return reader.store.prepared(_of_instances, self, build), {_IDS: within.ids}
+        return build(reader.flavour, within), {}
+
     def answers(self, reader: Reader, question: "Question", rows: Iterable[Any]) -> Iterator[Suspect[F]]:
         """Yield the suspects in the rows that a question's statement has fetched."""
         for row in rows:
@@ -225,5 +234,8 @@ def _question(flavour: Flavour, relation: Relation[Any], predicates: Sequence[Pr
 
 
 def _question_of_instances(flavour: Flavour, relation: Relation[Any], predicates: Sequence[Predicate]) -> Question:
-    within = flavour.among_given(relation.table.c.instance_id, _IDS)
-    return Question(predicates, relation.source(flavour, [within]))
+    return _of_instances(flavour, relation, lambda _, within: Question(predicates, relation.source(flavour, within)))
+
+
+def _of_instances(flavour: Flavour, relation: Relation[Any], build: Callable[[Flavour, Conditions], S]) -> S:
+    return build(flavour, [flavour.among_given(relation.table.c.instance_id, _IDS)])

@@ -64,8 +64,11 @@ def read_lines(text: Any) -> Sequence[Any] | None:
         return None
     try:
         data = text.encode()
+        del text  # which can be as long as a database takes one; so can `data`
         events = _read(data)
     except (UnicodeError, DecodeError, ValidationError, RecursionError):
         return None
+    length = len(data)
+    del data
     # Written as a list, they have a comma where the text has a line end, and two brackets.
-    return events if len(_write(events)) == len(data) + len("[]") else None
+    return events if len(_write(events)) == length + len("[]") else None

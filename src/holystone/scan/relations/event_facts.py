@@ -19,6 +19,8 @@ from holystone.store.tables import instances
 
 KNOWN = "one that this version knows"
 _KEY = ("instance_id", "execution_id", "event_id")
+_NOT_ASKED = frozenset({"input", "output", "result", "data", "value"})
+"""Fields that no check asks for, and that can be as long as a database takes a value."""
 _NAMED = 5
 """Events that a finding names; of more it says how many there are."""
 
@@ -39,10 +41,10 @@ class EventFacts:
     """One event.
 
     `fault` says why the engine cannot read it, None where it can or where the type is unknown here; `harms` says whom
-    that harms, and `given_up` whether the engine has failed the execution for it. `said` is what event_data holds,
-    nothing where no engine can read it, and `type` the type, or words that say what of it is unknown here. Of an event
-    that ends the execution, `strays` are the events after it that do not belong there, and `ended_again` is the one
-    that ends it once more.
+    that harms, and `given_up` whether the engine has failed the execution for it. `said` is what event_data holds but
+    inputs and results, nothing where no engine can read it, and `type` the type, or words that say what of it is
+    unknown here. Of an event that ends the execution, `strays` are the events after it that do not belong there, and
+    `ended_again` is the one that ends it once more.
     """
 
     instance_id: str
@@ -133,20 +135,21 @@ class EventFacts:
 def event_facts(reader: Reader, row: Any) -> EventFacts:
     """Return the facts of a row of history."""
     events = reader.history(row.instance_id, row.execution_id)
-    event, fault = _read(reader, row.event_data)
-    said = {} if event is None else event.fields
     place = next((place for place, event in enumerate(events) if event.event_id == row.event_id), None)
     if place is None:
         raise LookupError("the history, read once more, does not have it")  # an index is damaged, or the database
+    event_data = events[place].event_data
+    event, fault = _read(reader, event_data)
+    said = {} if event is None else {name: said for name, said in event.fields.items() if name not in _NOT_ASKED}
     later = events[place + 1 :] if said.get("type") in TERMINAL else ()
     return EventFacts(
         instance_id=row.instance_id,
         execution_id=row.execution_id,
         event_id=row.event_id,
         event_type=row.event_type,
-        digest=hashlib.sha256(str(row.event_data).encode(errors="surrogateescape")).hexdigest()[:16],
+        digest=hashlib.sha256(str(event_data).encode(errors="surrogateescape")).hexdigest()[:16],
         fault=fault,
-        harms=None if fault is None else _harms(reader, row, events[-1], event),
+        harms=None if fault is None else _harms(reader, row, event_data, events[-1], event),
         given_up=any(event.event_id == POISON_EVENT_ID and event.type in TERMINAL for event in events),
         said=said,
         source=_source(events[:place], said.get("source_event_id")),
@@ -162,25 +165,26 @@ def _read(reader: Reader, event_data: Any) -> tuple[Event | None, str | None]:
     """
     if not isinstance(event_data, str):
         return None, "it is no text"
+    survives = reader.flavour.survives(event_data)  # asked while nothing else is in memory: either can be long
     try:
         event = Event.from_json(event_data)
     except RecordError as error:
         return None, error.why
     if event.was_removed and is_upgraded(reader):
         return event, f"newer engines do not know {event.unknown!r} any more"
-    return event, None if reader.flavour.survives(event_data) else "it holds what no JSONB can"
+    return event, None if survives else "it holds what no JSONB can"
 
 
-def _harms(reader: Reader, row: Any, last: EventRow, event: Event | None) -> str | None:
+def _harms(reader: Reader, row: Any, event_data: Any, last: EventRow, event: Event | None) -> str | None:
     """Return whom it harms that the event cannot be read: only the current execution is fetched for a turn.
 
     Whoever asks for the status of an execution that an upgrade of the engine left so hears of an error for ever.
     """
-    harms = _stops(reader, row, last)
+    harms = _stops(reader, row, event_data, last)
     return f"upgrade-{harms or 'hides-status'}" if event is not None and event.was_removed else harms
 
 
-def _stops(reader: Reader, row: Any, last: EventRow) -> str | None:
+def _stops(reader: Reader, row: Any, event_data: Any, last: EventRow) -> str | None:
     current = reader.once(
         ("current_execution_id", row.instance_id),
         lambda: reader.connection.execute(
@@ -189,7 +193,7 @@ def _stops(reader: Reader, row: Any, last: EventRow) -> str | None:
     )
     if current != row.execution_id:
         return None
-    if isinstance(row.event_data, str) and not reader.flavour.survives(row.event_data):
+    if isinstance(event_data, str) and not reader.flavour.survives(event_data):
         return "halts-dispatch"
     return None if (last.event or {}).get("type") in TERMINAL else "fails-instance"
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, select
+from sqlalchemy import ColumnElement, FromClause, Select, select
 
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Predicate, Relation, Suspect
 from holystone.scan.relations.event_facts import EventFacts, event_facts
-from holystone.scan.sieves.packs import Packs
+from holystone.scan.sieves.packs import Packs, packed
 from holystone.scan.sieves.sifting import AT_ONCE
 from holystone.scan.spans import spans_of_store
 from holystone.store.flavours import Flavour
@@ -24,7 +24,7 @@ class EventSource:
         self.key = (self.rows.c.instance_id, self.rows.c.execution_id, self.rows.c.event_id)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        return [*self.key, self.rows.c.event_type, self.rows.c.event_data]
+        return [*self.key, self.rows.c.event_type]
 
 
 class Events(Relation[EventFacts]):
@@ -41,13 +41,12 @@ class Events(Relation[EventFacts]):
         self, reader: Reader, predicates: Sequence[Predicate], within: Conditions
     ) -> Iterator[Suspect[EventFacts]]:
         """Yield the events of every history that is not surely sound, for all predicates alike: none is asked."""
-        packs = Packs(reader.flavour)
-        key = (history.c.instance_id, history.c.execution_id)
-        statement = packs.select(within).order_by(*key).execution_options(yield_per=500)
-        with reader.connection.execute(statement) as rows:
+        packs = Packs(reader)
+        statement, values = self.kept(reader, within, _packed)
+        with reader.connection.execute(statement, values) as rows:
             for pack in rows:
                 if packs.sound_events(pack) is None:
-                    of_pack = [column == value for column, value in zip(key, pack[:2], strict=True)]
+                    of_pack = [history.c.instance_id == pack.instance_id, history.c.execution_id == pack.execution_id]
                     source = self.source(reader.flavour, [*within, *of_pack])
                     for row in reader.connection.execute(select(*source.output()).order_by(*source.key)).all():
                         yield [True] * len(predicates), self.look(reader, row)
@@ -57,3 +56,8 @@ class Events(Relation[EventFacts]):
 
 
 EVENTS = Events()
+
+
+def _packed(flavour: Flavour, within: Conditions) -> Select[Any]:
+    packs = packed(flavour, within).order_by(history.c.instance_id, history.c.execution_id)
+    return packs.execution_options(yield_per=500)

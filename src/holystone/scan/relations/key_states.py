@@ -156,9 +156,8 @@ class KeyStates(Relation[KeyStateFacts]):
 
         A replay is no condition of SQL, so none is asked.
         """
-        source = self.source(reader.flavour, within)
-        statement = select(*source.output()).order_by(*source.key)
-        with reader.connection.execute(statement.execution_options(yield_per=500)) as rows:
+        statement, values = self.kept(reader, within, _known)
+        with reader.connection.execute(statement, values) as rows:
             for _, of_instance in groupby(rows, key=lambda row: row.instance_id):
                 known = list(of_instance)
                 if not _is_borne_out(known):
@@ -169,6 +168,11 @@ class KeyStates(Relation[KeyStateFacts]):
 
 
 KEY_STATES = KeyStates()
+
+
+def _known(flavour: Flavour, within: Conditions) -> Select[Any]:
+    source = KeyStateSource(flavour, within)
+    return select(*source.output()).order_by(*source.key).execution_options(yield_per=500)
 
 
 def _is_borne_out(known: Sequence[Any]) -> bool:

@@ -4,12 +4,14 @@ Most histories of a store are sound, and to see that in Python is much quicker t
 what is not surely sound is looked at once more, with care.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, not_, or_, select
 
+from holystone.scan.long_texts import is_long
+from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.store.error_details import is_known
 from holystone.store.event import EVENT_SHAPES
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
 _REMEMBERED = 1_000
+_MOST = 1_000
+"""Number of the last event that is packed: few histories are longer."""
+_PIECE = 1_000_000
+"""Length of the events that are read at a time apart from their pack, of which one alone can be longer."""
+_WITHOUT_COPY = ("input", "result", "data", "value")
+"""Fields that can be long and are in events alone, but for those of an event that ends an execution."""
 _START = "OrchestrationStarted"
 
 Kinds = tuple["type[Struct]", ...]
@@ -38,33 +46,100 @@ class _Form(NamedTuple):
     """Places of events with the details of a failure."""
 
 
-class Packs:
-    """Packs the histories of a flavour's stores, and reads them."""
+def packed(flavour: Flavour, within: Conditions) -> Select[Any]:
+    """Return the select of the executions that have history, with the ids, types and texts of events in lines.
 
-    def __init__(self, flavour: Flavour) -> None:
-        self._flavour = flavour
+    The texts of the events that are read apart are left out.
+    """
+    key = (history.c.instance_id, history.c.execution_id)
+    is_apart = _is_apart(flavour)
+    columns = {
+        "event_ids": history.c.event_id,
+        "event_types": history.c.event_type,
+        "event_data": case((not_(is_apart), history.c.event_data)),
+    }
+    return (
+        select(
+            *key,
+            *(flavour.lines(column, history.c.event_id).label(name) for name, column in columns.items()),
+            func.count().filter(flavour.is_text(history.c.event_data)).label("texts"),
+            func.count().filter(is_apart).label("apart"),
+        )
+        .where(*within)
+        .group_by(*key)
+    )
+
+
+def _is_apart(flavour: Flavour) -> ColumnElement[bool]:
+    """Return whether an event is read apart from its pack, which no history makes too great in this way."""
+    return or_(is_long(flavour, history.c.event_data), history.c.event_id > _MOST)
+
+
+def _lengths_apart(flavour: Flavour) -> Select[Any]:
+    length = flavour.length(history.c.event_data)
+    return select(history.c.event_id, length).where(*_of_pack(flavour)).order_by(history.c.event_id)
+
+
+def _texts_apart(flavour: Flavour) -> Select[Any]:
+    piece = history.c.event_id.between(bindparam("first"), bindparam("last"))
+    columns = (history.c.event_id, history.c.event_data)
+    return select(*columns).where(*_of_pack(flavour), piece).order_by(history.c.event_id)
+
+
+def _of_pack(flavour: Flavour) -> Conditions:
+    key = (history.c.instance_id == bindparam("instance_id"), history.c.execution_id == bindparam("execution_id"))
+    return [*key, _is_apart(flavour)]
+
+
+def _pieces(lengths: Iterable[tuple[Any, int | None]]) -> Iterator[tuple[Any, Any]]:
+    """Yield the first and the last id of events that are read at a time: long ones alone."""
+    first = last = None
+    total = 0
+    for event_id, length in lengths:
+        if first is not None and total + (length or 0) > _PIECE:
+            yield first, last
+            first, total = None, 0
+        first, last = event_id if first is None else first, event_id
+        total += length or 0
+    if first is not None:
+        yield first, last
+
+
+class Packs:
+    """Reads packed histories, in the snapshot of a scan."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._flavour = reader.flavour
         # Few forms make up most of a store.
         self._form = lru_cache(_REMEMBERED)(self._form_of)
 
-    def select(self, within: Conditions) -> Select[Any]:
-        """Return the select of the executions that have history, with the ids, types and texts of events in lines."""
-        key = (history.c.instance_id, history.c.execution_id)
-        columns = (history.c.event_id, history.c.event_type, history.c.event_data)
-        lines = [self._flavour.lines(column, history.c.event_id).label(column.name) for column in columns]
-        texts = func.count().filter(self._flavour.is_text(history.c.event_data)).label("texts")
-        return select(*key, *lines, texts).where(*within).group_by(*key)
+    def may_have_keys(self, pack: Any, events: "Sequence[Any] | None") -> bool:
+        """Return whether an event of a pack may set or clear keys."""
+        if pack.apart and any(type(event).__name__.startswith("KeyValue") for event in events or ()):
+            return True
+        return "KeyValue" in (pack.event_data or "")
 
     def sound_events(self, pack: Any) -> "Sequence[Any] | None":
-        """Return the events of a row of `select` as structs; None unless the history surely is as the engine writes it.
+        """Return the events of a row of `packed` as structs; None unless the history surely is as the engine writes it.
 
         Then each event is to the letter what the engine writes, stands where its ids say, in a row of its type, and
         after the one that it refers to; they are numbered through, from the start on, and nothing follows an end.
+
+        Events that were read apart lack inputs and results of which no row has a copy.
         """
         from holystone.store.event_structs import read_lines
 
-        instance_id, execution_id, event_ids, event_types, event_data, texts = pack
-        events = read_lines(event_data)
-        if events is None or texts != len(events) or self._flavour.may_not_survive(event_data):
+        instance_id, execution_id, event_ids, event_types, event_data, texts, count_apart = pack
+        events = [] if event_data is None and count_apart else read_lines(event_data)
+        if events is None or self._flavour.may_not_survive(event_data or ""):
+            return None
+        if count_apart:
+            apart = self._events_apart(instance_id, execution_id)
+            events = None if apart is None else _merged(event_ids.split("\n"), events, apart)
+            if events is None:
+                return None
+        if texts != len(events):
             return None
         kinds = tuple(map(type, events))
         form = self._form(kinds)
@@ -81,6 +156,37 @@ class Packs:
             return None
         return events
 
+    def _events_apart(self, instance_id: Any, execution_id: Any) -> "dict[str, Any] | None":
+        """Return the events that a pack lacks, by the ids of their rows; None unless all are as the engine writes them.
+
+        There is one long text in memory at a time, and what was read out of it.
+        """
+        key = {"instance_id": instance_id, "execution_id": execution_id}
+        found: dict[str, Any] = {}
+        for first, last in _pieces(self._execute(_lengths_apart, key)):
+            rows = self._execute(_texts_apart, key | {"first": first, "last": last})
+            event_ids, texts = [str(row.event_id) for row in rows], [row.event_data for row in rows]
+            del rows
+            events = self._read_lines(texts)
+            if events is None or len(events) != len(event_ids):
+                return None
+            for event in events:
+                _lighten(event)
+            found.update(zip(event_ids, events, strict=True))
+        return found
+
+    def _execute(self, build: "Callable[[Flavour], Select[Any]]", key: Mapping[str, Any]) -> Sequence[Any]:
+        return self._reader.connection.execute(self._reader.store.prepared(build), key).all()
+
+    def _read_lines(self, texts: list[Any]) -> "Sequence[Any] | None":
+        """Return the events in some texts, None unless they are as the engine writes them; takes the texts away."""
+        from holystone.store.event_structs import read_lines
+
+        if not all(isinstance(text, str) and not self._flavour.may_not_survive(text) for text in texts):
+            return None
+        # Nobody else may keep a text that is as long as a database takes one.
+        return read_lines(texts.pop() if len(texts) == 1 else "\n".join(texts))
+
     def _form_of(self, kinds: Kinds) -> _Form | None:
         """Return the form of a history with such events; None where the engine writes none."""
         from holystone.store.event_structs import EVENT_STRUCTS
@@ -91,6 +197,22 @@ class Packs:
         sources = [(place, EVENT_STRUCTS[REFERS_TO[name]]) for place, name in enumerate(names) if name in REFERS_TO]
         failures = [place for place, name in enumerate(names) if "details" in EVENT_SHAPES[name]]
         return _Form("\n".join(map(self._flavour.event_type_column, names)), _numbered(len(names)), sources, failures)
+
+
+def _merged(event_ids: Sequence[str], packed: Sequence[Any], apart: Mapping[str, Any]) -> "Sequence[Any] | None":
+    """Return the events of a history in the order of their rows; None where rows and events do not match."""
+    if len(event_ids) != len(packed) + len(apart) or not apart.keys() <= set(event_ids):
+        return None
+    others = iter(packed)
+    return [apart[event_id] if event_id in apart else next(others) for event_id in event_ids]
+
+
+def _lighten(event: Any) -> None:
+    """Take away what no other row has a copy of, and nobody compares with anything."""
+    if type(event).__name__ not in TERMINAL:
+        for name in _WITHOUT_COPY:
+            if hasattr(event, name):
+                setattr(event, name, "")
 
 
 @lru_cache(_REMEMBERED)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, Table, and_, case, func, select, true, union
 
+from holystone.scan.long_texts import is_long, unless_long
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -56,7 +57,21 @@ class Rows:
         if row is None:
             self._in_step = False
             return False
-        of, number, status, output, untimed, timed, current, self.custom_status, name, version, parent, has_parent = row
+        (
+            of,
+            number,
+            status,
+            output,
+            has_long,
+            untimed,
+            timed,
+            current,
+            self.custom_status,
+            name,
+            version,
+            parent,
+            has_parent,
+        ) = row
         if of != self._instance_id:
             self._in_step = self.is_current
             self._instance_id = of
@@ -70,6 +85,8 @@ class Rows:
         start = events[0]
         if number == 1:
             self._began_alone = start.parent_instance is None
+        if has_long:
+            output = self._output(instance_id, execution_id)
         if (status, output) != _made_by(events[-1]):
             return False
         if not (timed if status in self._with_completed_at else untimed):
@@ -85,6 +102,11 @@ class Rows:
             # Engines before 0.1.30 name the parent in the first execution alone.
             and (self._began_alone if parent is None else bool(has_parent))
         )
+
+    def _output(self, instance_id: Any, execution_id: int) -> Any:
+        of = executions.c
+        output = select(of.output).where(of.instance_id == instance_id, of.execution_id == execution_id)
+        return self._reader.connection.execute(output).scalar_one()
 
     def close(self) -> None:
         """Leave the rows that are still to come."""
@@ -129,7 +151,8 @@ def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
             of.instance_id,
             of.execution_id,
             of.status,
-            of.output,
+            unless_long(flavour, of.output).label("output"),
+            is_long(flavour, of.output).label("is_long"),
             of.completed_at.is_(None),
             and_(of.completed_at.is_not(None), flavour.completed_at_well_formed(of.completed_at)),
             instance.current_execution_id,

@@ -10,7 +10,7 @@ from holystone.scan.narrow import on
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.sieves.ends import Ends
-from holystone.scan.sieves.packs import Packs
+from holystone.scan.sieves.packs import Packs, packed
 from holystone.scan.sieves.rows import NEEDS, Rows
 from holystone.scan.sieves.sieve import Judged, Sieve, streamed
 from holystone.store.tables import history, kv_delta, kv_store
@@ -23,16 +23,16 @@ class Whole(Sieve):
     pays_for = frozenset({"events"})
 
     def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
-        packs, keyed = Packs(reader.flavour), _with_rows_of_keys(reader, within)
-        statement = packs.select(within).order_by(history.c.instance_id, history.c.execution_id)
+        packs, keyed = Packs(reader), _with_rows_of_keys(reader, within)
+        statement = packed(reader.flavour, within).order_by(history.c.instance_id, history.c.execution_id)
         with closing(Rows(reader, within)) as rows:
             for pack in streamed(reader, statement)[1]:
-                instance_id, execution_id, *_, texts = pack
+                instance_id, execution_id, texts = pack.instance_id, pack.execution_id, pack.texts
                 events = packs.sound_events(pack)
                 is_sound = rows.bear_out(instance_id, execution_id, events)
                 if is_sound and rows.is_current:
                     is_sound = rows.custom_status == _custom_status(events or ())
-                yield instance_id, texts, is_sound, instance_id in keyed or "KeyValue" in (pack.event_data or "")
+                yield instance_id, texts, is_sound, instance_id in keyed or packs.may_have_keys(pack, events)
             for instance_id in rows.out_of_step():
                 yield instance_id, 0, False, False
 

@@ -270,6 +270,10 @@ class Flavour(ABC):
         """
 
     @abstractmethod
+    def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
+        """Return the length of a text, in whatever the database tells soonest: bytes or characters."""
+
+    @abstractmethod
     def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         """Return whether the column holds text, in which a flavour may keep something else."""
 

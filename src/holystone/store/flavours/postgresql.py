@@ -342,6 +342,9 @@ class PostgreSQL(Flavour):
     def lines(self, column: ColumnElement[Any], order: ColumnElement[Any]) -> ColumnElement[str]:
         return func.string_agg(cast(column, Text), aggregate_order_by(literal("\n"), order))
 
+    def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
+        return func.octet_length(column)  # which is told of a value without reading it
+
     def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         return true()
 

@@ -366,6 +366,9 @@ class SQLite(Flavour):
     def lines(self, column: ColumnElement[Any], order: ColumnElement[Any]) -> ColumnElement[str]:
         return func.group_concat(column, "\n")
 
+    def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
+        return func.length(column)
+
     def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         return func.typeof(column) == "text"
 

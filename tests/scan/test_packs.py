@@ -1,0 +1,83 @@
+"""Histories with events that are read apart from their pack: sound where each event is in the row of its own ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from conftest import ENGINES, FLAVOURS, MakeStore
+from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
+from holystone.scan import long_texts
+from holystone.scan.reader import Reader
+from holystone.scan.sieves import packs
+from holystone.scan.sieves.packs import Packs, packed
+from holystone.store import Store
+from holystone.store.tables import history
+
+LONG = "x" * 1_000
+PAYLOADS = (
+    started(),
+    scheduled(input=LONG),
+    activity_completed(),
+    scheduled(),
+    activity_completed(source=4),
+    completed(LONG),
+)
+
+
+def as_written(texts: Sequence[str]) -> list[str]:
+    return list(texts)
+
+
+def swapped(texts: Sequence[str]) -> list[str]:
+    return [texts[1], texts[0], *texts[2:]]
+
+
+def two_in_one(texts: Sequence[str]) -> list[str]:
+    return ["", "\n".join(texts[:2]), *texts[2:]]
+
+
+def two_long_ones_in_one(texts: Sequence[str]) -> list[str]:
+    return [texts[0], "\n".join([texts[1], texts[5]]), *texts[2:5], ""]
+
+
+def cut_short(texts: Sequence[str]) -> list[str]:
+    return [texts[0], texts[1][:-1], *texts[2:]]
+
+
+CHANGES = (swapped, two_in_one, two_long_ones_in_one, cut_short)
+
+
+@pytest.mark.parametrize("most", [1_000, 4], ids=["long", "long-or-late"])
+@pytest.mark.parametrize("change", [as_written, *CHANGES], ids=lambda change: change.__name__)
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_sound_only_as_written(
+    engine_store: MakeStore,
+    flavour: str,
+    change: Callable[[Sequence[str]], list[str]],
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(long_texts, "LONG", 900)
+    monkeypatch.setattr(packs, "_MOST", most)
+    made = engine_store(ENGINES[-1], flavour, ())  # type: ignore[arg-type]
+    store = Store.open(made.target, made.schema)
+    with store.transaction() as connection:
+        scribe = Scribe(connection, store.flavour)
+        scribe.execution("i", *PAYLOADS)
+        rows = history.select().where(history.c.instance_id == "i").order_by(history.c.event_id)
+        texts = [row.event_data for row in connection.execute(rows)]
+        for event_id, text in enumerate(change(texts), 1):
+            scribe.change(history, {"instance_id": "i", "event_id": event_id}, event_data=text)
+    with store.snapshot() as connection:
+        reader = Reader(store, connection)
+        [pack] = connection.execute(packed(store.flavour, []))
+        events = Packs(reader).sound_events(pack)
+    if change is as_written:
+        assert events is not None
+        assert [event.event_id for event in events] == list(range(1, 7))
+        assert events[-1].output == LONG
+        assert pack.apart == (2 if most > len(PAYLOADS) else 3)
+    else:
+        assert events is None

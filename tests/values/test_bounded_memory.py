@@ -1,0 +1,56 @@
+"""The memory that a check takes is bounded by the largest value, however many of those one history holds.
+
+It is a few times the value: as it is in the driver, as text, and as what is read out of it; some more where a finding
+has the history looked at with care.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from catalogue.conftest import Prepare
+from conftest import FLAVOURS
+from ground import Ground
+from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
+
+LARGE = 20_000_000
+
+# A process never takes less memory than the one that started it, whose copy it begins as: a small one starts it.
+LAUNCHER = """\
+import os, sys
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+status, usage = os.wait4(pid, 0)[1:]
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+def most_bytes(ground: Ground, code: int) -> int:
+    """The most memory that a deep check of the store takes."""
+    command = [sys.executable, "-m", "holystone", "check", *ground.made.arguments, "--level", "deep", "--jobs", "1"]
+    run = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *command], capture_output=True, text=True, check=True)
+    exit_code, most = map(int, run.stdout.split())
+    assert exit_code == code
+    return most
+
+
+def text(length: int) -> str:
+    return f'"{"x" * length}"'
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize(("source", "times"), [(2, 5), (1, 8)], ids=["sound", "dangling"])
+def test_two_large_events(prepare: Prepare, flavour: str, source: int, times: int) -> None:
+    most = []
+    for length in (1, LARGE):
+
+        def write(scribe: Scribe, length: int = length) -> None:
+            answered = activity_completed(text(length), source)
+            scribe.execution("large", started(), scheduled(), answered, completed(text(length)))
+
+        most.append(most_bytes(prepare(flavour, write), code=0 if source == 2 else 1))
+    assert most[1] - most[0] < times * LARGE
