@@ -2,8 +2,9 @@ import json
 
 from cases.case import Case, CompletedAt, Found, Row, event_time
 from cases.payloads import asked_child, begun, child_of, dequeues, letter, poisoned, status_set, subscribed
+from holystone.clock import now_ms
 from holystone.demo.scribe import Scribe, continued, started
-from holystone.store.tables import orchestrator_queue
+from holystone.store.tables import instance_locks, orchestrator_queue
 
 
 def healthy(scribe: Scribe) -> None:
@@ -17,7 +18,10 @@ def healthy(scribe: Scribe) -> None:
         attempt_count=3,
     )
     scribe.execution("in-hand", started(), continued("2"))
-    scribe.change(orchestrator_queue, {"instance_id": "in-hand"}, lock_token="a dispatcher's")
+    moment = now_ms()
+    held = {"lock_token": "a dispatcher's", "locked_until": moment + 5_000}
+    scribe.change(orchestrator_queue, {"instance_id": "in-hand"}, **held)
+    scribe.add(instance_locks, instance_id="in-hand", **held, locked_at=moment)
     scribe.execution("gone-on", started(), continued("2"))
     scribe.execution("gone-on", started(), subscribed(), execution_id=2)
     # Engines before 0.1.32 failed what they could not go on with in the execution that had continued already.

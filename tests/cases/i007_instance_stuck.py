@@ -40,9 +40,9 @@ def healthy(scribe: Scribe) -> None:
     scribe.execution("in-turn", started(), *done)
     scribe.message("in-turn", {"QueueMessage": {"instance": "in-turn", "name": "letters", "data": "1"}})
     moment = now_ms()
-    held = {"lock_token": "a dispatcher's", "locked_until": moment + 3_600_000, "locked_at": moment}
-    scribe.change(orchestrator_queue, {"instance_id": "in-turn"}, lock_token="a dispatcher's")
-    scribe.add(instance_locks, instance_id="in-turn", **held)
+    held = {"lock_token": "a dispatcher's", "locked_until": moment + 3_600_000}
+    scribe.change(orchestrator_queue, {"instance_id": "in-turn"}, **held)
+    scribe.add(instance_locks, instance_id="in-turn", **held, locked_at=moment)
     scribe.execution("ended", started(), *done, completed())
     scribe.execution("between", started(), *done, continued())
     families(scribe)

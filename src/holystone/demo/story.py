@@ -19,6 +19,7 @@ from holystone.demo.scribe import (
 )
 from holystone.errors import HolystoneError
 from holystone.migrate import create
+from holystone.store.tables import worker_queue
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def _write(scribe: Scribe) -> None:
     scribe.execution("meter-42", started("Meter", "1"), continued("2"))
     scribe.execution("meter-42", started("Meter", "2"), continued("3"), execution_id=2)
     scribe.execution("meter-42", started("Meter", "3"), scheduled("Read"), execution_id=3)
+    # Its activity has been run, and the answer waits for a dispatcher.
+    scribe.remove(worker_queue, {"instance_id": "meter-42"})
     reading = {"instance": "meter-42", "execution_id": 3, "id": 2, "result": "7"}
     scribe.message("meter-42", {"ActivityCompleted": reading})
 

@@ -71,7 +71,7 @@ def test_completions_arriving_during_lock_blocked(kit: Kit, clock: Clock) -> Non
     kit.poke("a")
     kit.fetch()
     for number in (2, 3, 4):
-        kit.store.enqueue_for_orchestrator(kit.completion("a", number))
+        kit.store.ack_work_item(kit.work().lock_token, kit.completion("a", number))
     assert not kit.has_turn
     clock.pass_ms(LOCK_MS)
     messages = kit.fetch().messages

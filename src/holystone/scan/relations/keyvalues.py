@@ -47,6 +47,10 @@ class KeySource:
         self.key = (self._row.instance_id, self._row.key)
 
     @property
+    def value(self) -> ColumnElement[Any]:
+        return self._row.value
+
+    @property
     def instance_absent(self) -> ColumnElement[bool]:
         return self._instance.instance_id.is_(None)
 
@@ -66,17 +70,21 @@ class KeySource:
         ]
 
 
+_EXPECTED = {"instance": "present", "value": "text", "change": "merged"}
+
+
 @dataclass(frozen=True)
 class KeyFacts:
     """One row of kv_store or kv_delta.
 
-    `alone` is whether nothing but such rows is left of its instance. `leftover` is whether it is in kv_delta though the
-    current execution has ended; `merging` are the rows of kv_store that its merging changes, None where the history
-    does not bear it out.
+    `is_text` is whether the engine can decode its value. `alone` is whether nothing but such rows is left of its
+    instance. `leftover` is whether it is in kv_delta though the current execution has ended; `merging` are the rows of
+    kv_store that its merging changes, None where the history does not bear it out.
     """
 
     instance_id: str
     name: str
+    is_text: bool
     instance_absent: bool
     alone: bool
     leftover: bool
@@ -93,13 +101,15 @@ class KeyFacts:
     def observed(self, column: str) -> Any:
         if column == "instance":
             return "absent" if self.instance_absent else "present"
+        if column == "value":
+            return "text" if self.is_text else "no text"
         return "left over" if self.leftover else "merged"
 
     def decided(self, column: str) -> bool:
-        return column in ("instance", "change")
+        return column in _EXPECTED
 
     def expected(self, column: str) -> Any:
-        return "present" if column == "instance" else "merged"
+        return _EXPECTED[column]
 
 
 class KeyRows(Relation[KeyFacts]):
@@ -116,6 +126,7 @@ class KeyRows(Relation[KeyFacts]):
         return KeyFacts(
             instance_id=row.instance_id,
             name=row.key,
+            is_text=row.value is None or isinstance(row.value, str),
             instance_absent=absent,
             alone=absent and reader.once(("alone", row.instance_id), lambda: _is_alone(reader, row.instance_id)),
             leftover=ended,
