@@ -147,7 +147,7 @@ def _assert_repaired(case: Case, made: EngineStore, store: Store) -> None:
 
 def _assert_as_safe(case: Case, check: Check, plan: Plan) -> None:
     """A plan, which sees all that is wrong, has no doubt about what is damaged in one way only."""
-    assert not plan.waiting
+    assert plan.waiting.keys() <= case.also
     planned = {
         (change.found_in[1].get("instance_id"), change.found_in[1].get("execution_id"), change.safety): change
         for change in plan.changes

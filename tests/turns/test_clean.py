@@ -26,6 +26,8 @@ DAMAGE = {
     "UPDATE worker_queue SET activity_id = 99": "Q004",
     "INSERT INTO worker_queue (work_item, visible_at, created_at, instance_id, execution_id, activity_id)"
     " SELECT work_item, visible_at, created_at, instance_id, execution_id, activity_id FROM worker_queue": "Q013",
+    'UPDATE worker_queue SET work_item = \'{"ActivityExecute":{"instance":"a","execution_id":1,"id":2,"name":"Other",'
+    '"input":"altered"}}\'': "Q015",
     "INSERT INTO sessions (session_id, worker_id, locked_until, last_activity_at) VALUES ('s', 'w', 9e12, 0)": "Q011",
     "INSERT INTO instance_locks (instance_id, lock_token, locked_until, locked_at) VALUES ('x', 't', 1, 0)": "Q005",
 }

@@ -1,0 +1,283 @@
+"""Request facts: a message that an ack has queued, beside the event which the same ack has appended.
+
+Sources in microsoft/duroxide: `run_single_execution_atomic` in src/runtime/execution.rs, which makes both from the same
+values, and `action_matches_event_kind` in src/runtime/replay_engine.rs, which says what a replay compares with events.
+A message may lie in either queue; what is in doubt for another reason is left to other checks.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Text, case, cast, false, func, literal, not_, select, true
+
+from holystone.scan.event_text import event_text
+from holystone.scan.presence import there_is
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations import wakers
+from holystone.scan.relations.readable import read_events, read_message
+from holystone.scan.relations.worker_items import IDENTITY, ROUTING
+from holystone.store import WorkItem, events
+from holystone.store.flavours import Flavour
+from holystone.store.tables import executions, history, instances, orchestrator_queue, worker_queue
+from holystone.store.work_item import WORK_ITEM_SHAPES
+
+_OF_CHILD = {"orchestration": "name", "input": "input"}
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """One message: those of its fields that an event tells, as they are and as the event has them.
+
+    `proven` are the fields of which something else in the store says the same as the event.
+    """
+
+    row: Mapping[str, Any]
+    item: WorkItem | None
+    told: Mapping[str, Any]
+    proven: frozenset[str]
+    event_digest: str | None
+
+    @property
+    def key(self) -> Key:
+        return {"instance_id": self.row.get("instance_id"), "id": self.row["id"]}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return {"event_sha256": self.event_digest}
+
+    @property
+    def wrong(self) -> Mapping[str, Any]:
+        """The fields that differ, as the event has them."""
+        return {name: value for name, value in self.told.items() if self.observed(name) != value}
+
+    @property
+    def restored(self) -> str:
+        """The message as the engine would have written it."""
+        assert self.item is not None
+        shape = WORK_ITEM_SHAPES[self.item.kind]
+        fields = {**self.item.fields, **self.wrong}
+        ordered = {name: fields[name] for name in (*shape, *fields) if name in fields}
+        kept = {n: v for n, v in ordered.items() if v is not None or n not in shape or not shape[n].left_out}
+        return WorkItem(self.item.kind, kept).to_json()
+
+    def observed(self, column: str) -> Any:
+        if column == "work_item":
+            return self.row["work_item"]
+        assert self.item is not None
+        return self.item.fields.get(column)
+
+    def decided(self, column: str) -> bool:
+        return column in self.told
+
+    def expected(self, column: str) -> Any:
+        return self.told[column]
+
+
+class ActivitySource:
+    """The activities in worker_queue, each with the event that its columns name."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        wanted = {"id", "work_item", *IDENTITY, *ROUTING}
+        columns = [column for column in flavour.columns_of(worker_queue) if column.name in wanted]
+        self.rows: FromClause = select(*columns).where(*within).subquery("activity")
+        self.key = (self.rows.c.id,)
+
+    @property
+    def may_differ(self) -> ColumnElement[bool]:
+        """The facts compare: no text of a message stands in its event as it is."""
+        return true()
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return [*self.rows.c, event_text(*(self.rows.c[name] for name in IDENTITY)).label("event_data")]
+
+
+class MessageSource:
+    """The messages for instances that an ack has queued beside an event."""
+
+    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+        self.flavour = flavour
+        columns = [orchestrator_queue.c[name] for name in ("id", "instance_id", "work_item", "visible_at")]
+        self.rows: FromClause = select(*columns).where(*within).subquery("request")
+        self._row = self.rows.c
+        self.key = (self._row.id,)
+
+    @property
+    def may_differ(self) -> ColumnElement[bool]:
+        """A timer's whose event does not say its time to the letter; one that begins an execution; or one by hand."""
+        messages, item = self.flavour.messages, self._row.work_item
+        fires_at = literal('"fire_at_ms":').concat(cast(messages.number(item, "TimerFired", "fire_at_ms"), Text))
+        same = case((messages.contains(self._event, fires_at.concat("}")), true()), else_=false())
+        conditions = {"TimerFired": not_(same), "StartOrchestration": true(), "ContinueAsNew": true()}
+        kinds = [(messages.is_kind(item, kind), conditions.get(kind, false())) for kind in WORK_ITEM_SHAPES]
+        return case(*kinds, else_=true())
+
+    @property
+    def _event(self) -> ColumnElement[str]:
+        messages, item = self.flavour.messages, self._row.work_item
+        of = [messages.number(item, "TimerFired", name) for name in ("execution_id", "id")]
+        return event_text(self._row.instance_id, *of)
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return list(self._row)
+
+
+class _Requests(Relation[RequestFacts]):
+    follows_acks = False
+    # They are the rows of another relation, too.
+    counted = False
+
+    @property
+    def span_column(self) -> Any:
+        return self.table.c.id
+
+
+class RequestedActivities(_Requests):
+    name = "requested_activities"
+    table = worker_queue
+
+    def source(self, flavour: Flavour, within: Conditions) -> ActivitySource:
+        return ActivitySource(flavour, within)
+
+    def facts(self, reader: Reader, row: Any) -> RequestFacts:
+        whole = dict(row._mapping)
+        text = whole.pop("event_data")
+        item = read_message(row.work_item)
+        if item is None or not item.is_for_worker:
+            return _untold(whole)
+        of = (item.instance_id, item.fields["execution_id"], item.fields["id"])
+        named = tuple(whole[name] for name in IDENTITY)
+        if named == (None, None, None):
+            text = _event_text(reader, *of)
+        elif named != of:
+            return _untold(whole)
+        event = _read(text, "ActivityScheduled")
+        if event is None:
+            return _untold(whole)
+        # An engine that has no such column passes over such a field.
+        routing = [name for name in ROUTING if reader.flavour.has(worker_queue.c[name])]
+        told = {name: event.get(name) for name in ("name", "input", *routing)}
+        proven = {name for name in routing if named == of and whole[name] == told[name]}
+        return RequestFacts(whole, item, told, frozenset(proven), _digest(text))
+
+
+class RequestedMessages(_Requests):
+    name = "requested_messages"
+    table = orchestrator_queue
+
+    def source(self, flavour: Flavour, within: Conditions) -> MessageSource:
+        return MessageSource(flavour, within)
+
+    def facts(self, reader: Reader, row: Any) -> RequestFacts:
+        whole = dict(row._mapping)
+        item = read_message(row.work_item)
+        if item is None or item.unknown is not None or item.instance_id != row.instance_id:
+            return _untold(whole)
+        if item.kind == "TimerFired":
+            return _timer(reader, whole, item)
+        if item.kind == "StartOrchestration":
+            return _child(reader, whole, item)
+        return _continuation(reader, whole, item) if item.kind == "ContinueAsNew" else _untold(whole)
+
+
+def _untold(row: Mapping[str, Any]) -> RequestFacts:
+    return RequestFacts(row, None, {}, frozenset(), None)
+
+
+def _timer(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFacts:
+    text = _event_text(reader, item.instance_id, item.fields["execution_id"], item.fields["id"])
+    event = _read(text, "TimerCreated")
+    if event is None:
+        return _untold(row)
+    fires_at = event["fire_at_ms"]
+    proven = {"fire_at_ms"} if reader.flavour.to_ms(row["visible_at"]) == fires_at else set()
+    return RequestFacts(row, item, {"fire_at_ms": fires_at}, frozenset(proven), _digest(text))
+
+
+def _child(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFacts:
+    """Return what the parent's event says of the child that the message begins, if it is sure which event that is.
+
+    Two executions of the parent may both have asked for a child of this name. Once it has begun, the engine drops what
+    would begin it again.
+    """
+    parent, number = item.fields["parent_instance"], item.fields["parent_id"]
+    if parent is None or number is None or _has_begun(reader, item.instance_id) or not _is_only(reader, item):
+        return _untold(row)
+    execution_id = item.fields.get("parent_execution_id")
+    if execution_id is None:
+        execution_id = _only_execution(reader, parent)
+    text = _event_text(reader, parent, execution_id, number)
+    event = _read(text, "SubOrchestrationScheduled")
+    if event is None or item.instance_id not in (event["instance"], f"{parent}::{event['instance']}"):
+        return _untold(row)
+    told = {name: event[field] for name, field in _OF_CHILD.items()}
+    return RequestFacts(row, item, told, frozenset(), _digest(text))
+
+
+def _has_begun(reader: Reader, instance_id: Any) -> bool:
+    begun = [there_is(table.c.instance_id == instance_id) for table in (instances, executions, history)]
+    return any(reader.connection.execute(select(*begun)).one())
+
+
+def _is_only(reader: Reader, item: WorkItem) -> bool:
+    """Return whether no other message for the instance begins an execution, or might, for it cannot be read."""
+    assert item.instance_id is not None
+    waiting = wakers.messages(reader, item.instance_id)
+    return sum(one is None or one.kind == item.kind for one in waiting) == 1
+
+
+def _only_execution(reader: Reader, instance_id: str) -> int | None:
+    """Return the first execution where the instance has had no other, as far as its history tells; None otherwise.
+
+    Engines before 0.1.30 do not say in the message which of the parent's executions has asked for the child.
+    """
+    if not _can_be_looked_up(instance_id):
+        return None
+    latest = select(func.max(history.c.execution_id)).where(history.c.instance_id == instance_id)
+    return 1 if reader.connection.execute(latest).scalar_one() == 1 else None
+
+
+def _continuation(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFacts:
+    """Return what the end of the current execution says of the next one, where there is one message that begins it."""
+    of_instance = executions.c.instance_id == row["instance_id"]
+    current = select(executions.c.execution_id, executions.c.output).where(
+        of_instance,
+        executions.c.execution_id.in_(
+            select(instances.c.current_execution_id).where(instances.c.instance_id == row["instance_id"])
+        ),
+    )
+    found = reader.connection.execute(current).first() if _is_only(reader, item) else None
+    whole = [] if found is None else read_events(reader.history(row["instance_id"], found.execution_id))
+    if found is None or not whole or whole[-1]["type"] != "OrchestrationContinuedAsNew":
+        return _untold(row)
+    told = {"orchestration": whole[0]["name"], "input": whole[-1]["input"]}
+    proven = {"input"} if found.output == told["input"] else set()
+    return RequestFacts(row, item, told, frozenset(proven), _digest(str(sorted(told.items()))))
+
+
+def _event_text(reader: Reader, *key: Any) -> Any:
+    """Return the text of the event with this key, None where there is none, as of a key that no row can have."""
+    if not all(map(_can_be_looked_up, key)):
+        return None
+    return reader.connection.execute(select(event_text(*key))).scalar_one_or_none()
+
+
+def _can_be_looked_up(value: Any) -> bool:
+    """Return whether both databases can compare a column with a field of a message, which may hold more."""
+    return "\0" not in value if isinstance(value, str) else isinstance(value, int) and value < 2**63
+
+
+def _read(text: Any, kind: str) -> Mapping[str, Any] | None:
+    event = events.parse(text)
+    return event if event is not None and event["type"] == kind else None
+
+
+def _digest(text: Any) -> str:
+    return hashlib.sha256(str(text).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+REQUESTED_ACTIVITIES = RequestedActivities()
+REQUESTED_MESSAGES = RequestedMessages()
