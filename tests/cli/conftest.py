@@ -29,7 +29,16 @@ RESTORE = "; ".join(
 )
 FLAVOURS = ("sqlite", "postgresql")
 SLOW_ON_POSTGRESQL = frozenset(
-    {"test_hidden_rows", "test_plan_file", "test_race_window", "test_round_trip", "test_since"}
+    {
+        "test_exit_status",
+        "test_hidden_rows",
+        "test_plan_file",
+        "test_race_window",
+        "test_report",
+        "test_round_trip",
+        "test_selection",
+        "test_since",
+    }
 )
 """Files whose tests take some seconds each on PostgreSQL: those are long ones."""
 

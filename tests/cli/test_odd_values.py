@@ -36,8 +36,13 @@ ON_POSTGRESQL = {
     "time before the calendar": f"UPDATE executions SET completed_at = '4713-01-01 BC' WHERE {OF}",
     "due beyond the calendar": "UPDATE worker_queue SET visible_at = '294276-12-31'",
 }
+QUICK = ("id in bytes", "event in bytes", "stray time")
+"""Those that the default tests try, one of each kind."""
 DAMAGES = [
-    *(pytest.param("sqlite_store", script, id=f"sqlite-{name}") for name, script in (ON_BOTH | ON_SQLITE).items()),
+    *(
+        pytest.param("sqlite_store", script, id=f"sqlite-{name}", marks=[] if name in QUICK else [pytest.mark.long])
+        for name, script in (ON_BOTH | ON_SQLITE).items()
+    ),
     *(
         pytest.param("postgresql_store", script, id=f"postgresql-{name}", marks=pytest.mark.long)
         for name, script in (ON_BOTH | ON_POSTGRESQL).items()

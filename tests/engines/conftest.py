@@ -16,7 +16,13 @@ from holystone.store import Store
 Opened = Callable[[PublishedStore], Store]
 
 
-@pytest.fixture(params=STORES, ids=lambda one: f"{one.path}-{one.flavour}")
+EACH_STORE = [
+    pytest.param(one, id=f"{one.path}-{one.flavour}", marks=[pytest.mark.long] if one.flavour == "postgresql" else [])
+    for one in STORES
+]
+
+
+@pytest.fixture(params=EACH_STORE)
 def published(request: pytest.FixtureRequest) -> PublishedStore:
     """Each of the stores in turn."""
     one: PublishedStore = request.param
