@@ -9,6 +9,7 @@ server runs on this machine. What the database's own check costs (S009) is left 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -49,6 +50,11 @@ class Version:
     def knows(self, check: str) -> bool:
         """Return whether the version has a check."""
         return subprocess.run(self.command("explain", check), capture_output=True).returncode == 0
+
+    def latest_run(self) -> str:
+        """Return the id of the run that changed the store last."""
+        log = self.command("repair", "log", *self.place.arguments(), "--format", "json")
+        return str(json.loads(subprocess.run(log, capture_output=True, check=True).stdout)["runs"][0]["run"])
 
 
 @dataclass
@@ -184,7 +190,7 @@ def repairs(comparison: Comparison) -> None:
         for version in versions:
             plan.add(version, comparison.timed(version, "repair plan"))
             apply.add(version, comparison.timed(version, "repair apply", "--yes"))
-            comparison.timed(version, "repair undo", "last", "--yes")
+            comparison.timed(version, "repair undo", version.latest_run(), "--yes")
     comparison.print(plan)
     comparison.print(apply)
 
