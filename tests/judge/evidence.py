@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from holystone.clock import now_ms
+from holystone.store.flavours.times import DAY_MS
 from judge.damages import Damage, Rows
 from judge.stores import Row
 
@@ -102,6 +104,7 @@ EDITS: Mapping[str, Callable[[Edit], bool]] = {
 
 SENT = "that a client has sent something is told by the message alone, until an execution takes it"
 PRUNED = "a key of an execution that is pruned is in the row alone"
+LEASED = "how long a dispatcher or a worker may hold what it took is a setting of the engine, and nowhere in the store"
 
 
 def without_evidence(damages: Sequence[Damage], rows: Rows) -> str | None:
@@ -116,9 +119,17 @@ def _no_evidence(damage: Damage, rows: Rows) -> str | None:
         return None if edit is None else next((reason for reason, holds in EDITS.items() if holds(edit)), None)
     if damage.table == "kv_store" and damage.field == "value" and _is_pruned(damage, rows):
         return PRUNED
+    if damage.kind == "value" and damage.field == "locked_until":
+        return LEASED if _is_lease(damage) else None
     if damage.table == "orchestrator_queue" and damage.kind in ("row remove", "row remove some", "row double"):
         return SENT if all(map(_is_from_outside, _touched(damage, rows))) else None
     return None
+
+
+def _is_lease(damage: Damage) -> bool:
+    """Whether a lock ends within the day that Q011 takes for the longest lease."""
+    _, (until, *_) = damage.statements[0]
+    return type(until) is int and 0 < until - now_ms() <= DAY_MS
 
 
 def _is_from_outside(row: Row) -> bool:
