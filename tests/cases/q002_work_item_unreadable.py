@@ -8,7 +8,7 @@ AWKWARD = 'tab\t quote" back\\slash \u0001 é 😀 \u2028 /path </script> \x7f "
 
 
 def healthy(scribe: Scribe) -> None:
-    scribe.execution("live", started(), subscribed(), scheduled(input=AWKWARD), timer(), asked_child())
+    scribe.execution("live", started(), subscribed(), scheduled(input=AWKWARD), timer(1), asked_child())
     # One of the messages is the activity's answer.
     scribe.remove(worker_queue, {"instance_id": "live"})
     for message in messages("live"):

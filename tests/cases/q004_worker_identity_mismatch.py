@@ -17,7 +17,7 @@ def healthy(scribe: Scribe) -> None:
     scribe.execution("older", started(), scheduled())
     scribe.change(worker_queue, {"instance_id": "older"}, instance_id=None, execution_id=None, activity_id=None)
     for name, routing in {"printed": {}, "printed-routed": {"tag": "gpu", "session_id": "s"}}.items():
-        scribe.execution(name, started(), routed(**routing))
+        scribe.execution(name, started(), routed(input=AWKWARD, **routing))
         fields = {"instance": name, "execution_id": 1, "id": 2, "name": "Charge", "input": AWKWARD, **routing}
         scribe.change(worker_queue, {"instance_id": name}, work_item=reprinted({"ActivityExecute": fields}))
 

@@ -4,7 +4,7 @@ from sqlalchemy import func
 
 from cases.case import Case, Found, Row
 from cases.payloads import subscribed
-from cases.work import activity_for, completion_for, routed
+from cases.work import activity_for, completion_for
 from holystone.demo.scribe import Scribe, activity_completed, failed_with, scheduled, started
 from holystone.store.tables import worker_queue
 
@@ -35,7 +35,6 @@ CAUSES = {
     "tripled": "queued-twice",
     "first-is-held": "queued-twice",
     "both-are-held": "queued-twice",
-    "routed-elsewhere": "queued-twice",
     "printed-anew": "queued-twice",
     "second-is-held": "queued-twice",
     "answer-queued": "answered-by-a-message",
@@ -45,7 +44,7 @@ CAUSES = {
     "answered-and-held": "answered-by-an-event",
 }
 """Instance -> in which way its activity is there already."""
-UNSAFE = {"both-are-held", "routed-elsewhere", "printed-anew", "answered-and-held"}
+UNSAFE = {"both-are-held", "printed-anew", "answered-and-held"}
 
 
 def broken(scribe: Scribe) -> None:
@@ -58,8 +57,6 @@ def broken(scribe: Scribe) -> None:
     scribe.change(worker_queue, {"instance_id": "both-are-held"}, lock_token="a worker's", locked_until=1)
     row = twice(scribe, "second-is-held")
     scribe.change(worker_queue, {"id": row}, lock_token="a worker's", locked_until=1)
-    scribe.execution("routed-elsewhere", started(), routed(tag="gpu"))
-    activity_for(scribe, "routed-elsewhere")
     row = twice(scribe, "printed-anew")
     text = func.replace(worker_queue.c.work_item, '":', '": ')
     scribe.change(worker_queue, {"id": row}, work_item=text)

@@ -1,5 +1,5 @@
 from cases.case import Case, Found, Row
-from cases.payloads import FAR_FUTURE_MS, asked_child, child_answered, child_of, subscribed, timer
+from cases.payloads import asked_child, child_answered, child_of, subscribed, timer
 from cases.work import completion_for
 from holystone.demo.scribe import (
     Payload,
@@ -15,7 +15,7 @@ from holystone.demo.scribe import (
 FAILURE = failed_with({"Application": {"kind": "ActivityFailed", "message": "503", "retryable": False}})[1]
 FAILED = ("ActivityFailed", {"source_event_id": 2, **FAILURE})
 CHILD_FAILED = ("SubOrchestrationFailed", {"source_event_id": 2, **FAILURE})
-FIRED = ("TimerFired", {"source_event_id": 2, "fire_at_ms": FAR_FUTURE_MS})
+FIRED = ("TimerFired", {"source_event_id": 2, "fire_at_ms": 1})
 
 
 def failure_for(instance_id: str) -> dict[str, object]:
@@ -36,7 +36,7 @@ def healthy(scribe: Scribe) -> None:
     """Whatever comes a second time and is dropped."""
     scribe.execution("done-twice", started(), scheduled(), activity_completed(), subscribed())
     scribe.message("done-twice", completion_for("done-twice"))
-    scribe.execution("fired-twice", started(), timer(), FIRED, subscribed())
+    scribe.execution("fired-twice", started(), timer(1), FIRED, subscribed())
     scribe.message(
         "fired-twice", {"TimerFired": {"instance": "fired-twice", "execution_id": 1, "id": 2, "fire_at_ms": 1}}
     )

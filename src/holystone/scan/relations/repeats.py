@@ -189,10 +189,11 @@ def _nameless(reader: Reader) -> Mapping[Activity, Sequence[Mapping[str, Any]]]:
     if reader.flavour.has(worker_queue.c.instance_id):
         rows = rows.where(*(worker_queue.c[name].is_(None) for name in IDENTITY))
     found: dict[Activity, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in reader.connection.execute(rows.execution_options(yield_per=500)).mappings():
-        item = read_message(row["work_item"])
-        if item is not None and item.is_for_worker:
-            found[_activity(item)].append(dict(row))
+    with reader.connection.execute(rows.execution_options(yield_per=500)) as result:
+        for row in result.mappings():
+            item = read_message(row["work_item"])
+            if item is not None and item.is_for_worker:
+                found[_activity(item)].append(dict(row))
     return found
 
 

@@ -62,10 +62,11 @@ def _in_disguise(reader: Reader) -> Iterable[tuple[Any, Any, Any]]:
         of_whom = (queue.instance_id, queue.execution_id)
         agree = and_(*map(says, (queue.work_item,) * 2, ("instance", "execution_id"), of_whom))
         rows = rows.where(or_(*(column.is_(None) for column in of_whom), not_(agree)))
-    for text in reader.connection.execute(rows.execution_options(yield_per=500)).scalars():
-        item = read_message(text)
-        if item is not None and item.is_for_worker:
-            yield item.instance_id, item.fields["execution_id"], item.fields["id"]
+    with reader.connection.execute(rows.execution_options(yield_per=500)) as result:
+        for text in result.scalars():
+            item = read_message(text)
+            if item is not None and item.is_for_worker:
+                yield item.instance_id, item.fields["execution_id"], item.fields["id"]
 
 
 class Child(Enum):

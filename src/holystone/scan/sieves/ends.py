@@ -30,8 +30,9 @@ class Ends(Sieve):
         from holystone.store.event_structs import read_lines
 
         running = []
-        with closing(Rows(reader, within)) as rows:
-            for instance_id, execution_id, count, lowest, highest, first, last in streamed(reader, _ends(within))[1]:
+        result, found = streamed(reader, _ends(within))
+        with closing(Rows(reader, within)) as rows, closing(result):
+            for instance_id, execution_id, count, lowest, highest, first, last in found:
                 events = None
                 if lowest == 1 and highest == count:
                     events = read_lines(first if count == 1 else f"{first}\n{last}")

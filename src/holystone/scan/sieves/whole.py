@@ -25,8 +25,9 @@ class Whole(Sieve):
     def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
         packs, keyed = Packs(reader), _with_rows_of_keys(reader, within)
         statement = packed(reader.flavour, within).order_by(history.c.instance_id, history.c.execution_id)
-        with closing(Rows(reader, within)) as rows:
-            for pack in streamed(reader, statement)[1]:
+        result, found = streamed(reader, statement)
+        with closing(Rows(reader, within)) as rows, closing(result):
+            for pack in found:
                 instance_id, execution_id, texts = pack.instance_id, pack.execution_id, pack.texts
                 events = packs.sound_events(pack)
                 is_sound = rows.bear_out(instance_id, execution_id, events)
