@@ -58,6 +58,7 @@ def test_sieve_proves_checks_that_there_are(sieve: Sieve) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
+@pytest.mark.parametrize("_read_apart", [250], indirect=True)
 @pytest.mark.usefixtures("_read_apart")
 def test_findings_of_every_case_are_in_doubt(
     check: Check, flavour: str, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
@@ -70,6 +71,11 @@ def test_findings_of_every_case_are_in_doubt(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("flavour", "_read_apart"),
+    [("sqlite", long_texts.LONG), ("postgresql", long_texts.LONG), ("sqlite", 250)],
+    indirect=["_read_apart"],
+)
 @pytest.mark.usefixtures("_read_apart")
 def test_no_damage_of_a_row_escapes(engine_store: MakeStore, flavour: Flavour) -> None:
     """Each value of each row that an engine wrote is replaced, and each row taken away, one at a time."""
