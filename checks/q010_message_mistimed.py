@@ -38,7 +38,7 @@ CHECK = Check(
             "SELECT instance_id, id, visible_at::text, work_item FROM orchestrator_queue WHERE visible_at > now() + "
             "interval '15 minutes' AND work_item NOT LIKE '{\"TimerFired\":%' OR work_item LIKE '{\"TimerFired\":%' "
             "AND round(extract(epoch FROM visible_at) * 1000)::text <> substring(work_item, "
-            "'\"fire_at_ms\": ?([0-9]+)') UNION ALL SELECT instance_id, id, visible_at::text, work_item FROM "
+            "'\"fire_at_ms\": {0,1}([0-9]+)') UNION ALL SELECT instance_id, id, visible_at::text, work_item FROM "
             "worker_queue WHERE visible_at > now() + interval '15 minutes';"
         ),
     },

@@ -32,22 +32,22 @@ CHECK = Check(
     ),
     how_to_look={
         "sqlite": (
-            "SELECT 'instance_locks', instance_id, locked_until FROM instance_locks WHERE typeof(locked_until) NOT IN "
+            "SELECT instance_id, 'instance_locks', locked_until FROM instance_locks WHERE typeof(locked_until) NOT IN "
             "('integer', 'real') OR locked_until > unixepoch() * 1000 + 86400000 UNION ALL "
-            "SELECT 'worker_queue', id, locked_until FROM worker_queue WHERE lock_token IS NOT NULL AND "
+            "SELECT instance_id, 'worker_queue', locked_until FROM worker_queue WHERE lock_token IS NOT NULL AND "
             "(typeof(locked_until) NOT IN ('integer', 'real') OR locked_until > unixepoch() * 1000 + 86400000) "
-            "UNION ALL SELECT 'sessions', session_id, locked_until FROM sessions WHERE typeof(locked_until) NOT IN "
+            "UNION ALL SELECT session_id, 'sessions', locked_until FROM sessions WHERE typeof(locked_until) NOT IN "
             "('integer', 'real') OR locked_until > unixepoch() * 1000 + 86400000;"
         ),
         "postgresql": (
             "WITH today AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms) "
-            "SELECT 'instance_locks', instance_id, locked_until FROM instance_locks, today WHERE locked_until > ms + "
-            "86400000 UNION ALL SELECT 'sessions', session_id, locked_until FROM sessions, today WHERE locked_until > "
-            "ms + 86400000 UNION ALL SELECT 'worker_queue', id::text, locked_until FROM worker_queue, today WHERE "
+            "SELECT instance_id, 'instance_locks', locked_until FROM instance_locks, today WHERE locked_until > ms + "
+            "86400000 UNION ALL SELECT session_id, 'sessions', locked_until FROM sessions, today WHERE locked_until > "
+            "ms + 86400000 UNION ALL SELECT instance_id, 'worker_queue', locked_until FROM worker_queue, today WHERE "
             "lock_token IS NOT NULL AND (locked_until IS NULL OR locked_until > ms + 86400000) UNION ALL "
-            "SELECT 'orchestrator_queue', id::text, locked_until FROM orchestrator_queue q, today WHERE lock_token IS "
-            "NOT NULL AND (locked_until IS NULL OR locked_until > ms AND NOT EXISTS (SELECT 1 FROM instance_locks l "
-            "WHERE l.instance_id = q.instance_id AND l.lock_token = q.lock_token));"
+            "SELECT instance_id, 'orchestrator_queue', locked_until FROM orchestrator_queue q, today WHERE "
+            "lock_token IS NOT NULL AND (locked_until IS NULL OR locked_until > ms AND NOT EXISTS "
+            "(SELECT 1 FROM instance_locks l WHERE l.instance_id = q.instance_id AND l.lock_token = q.lock_token));"
         ),
     },
     false_alarms="A runtime whose locks were set to last more than a day.",

@@ -29,14 +29,16 @@ CHECK = Check(
     ),
     how_to_look={
         "sqlite": (
-            "SELECT id, attempt_count, typeof(attempt_count) FROM orchestrator_queue WHERE typeof(attempt_count) <> "
-            "'integer' OR attempt_count NOT BETWEEN 0 AND 2147483646 UNION ALL "
-            "SELECT id, attempt_count, typeof(attempt_count) FROM worker_queue WHERE typeof(attempt_count) <> "
-            "'integer' OR attempt_count NOT BETWEEN 0 AND 2147483646;"
+            "SELECT instance_id, id, attempt_count, typeof(attempt_count) FROM orchestrator_queue WHERE "
+            "typeof(attempt_count) <> 'integer' OR attempt_count NOT BETWEEN 0 AND 2147483646 UNION ALL "
+            "SELECT instance_id, id, attempt_count, typeof(attempt_count) FROM worker_queue WHERE "
+            "typeof(attempt_count) <> 'integer' OR attempt_count NOT BETWEEN 0 AND 2147483646;"
         ),
         "postgresql": (
-            "SELECT id, attempt_count FROM orchestrator_queue WHERE attempt_count NOT BETWEEN 0 AND 2147483646 "
-            "UNION ALL SELECT id, attempt_count FROM worker_queue WHERE attempt_count NOT BETWEEN 0 AND 2147483646;"
+            "SELECT instance_id, id, attempt_count FROM orchestrator_queue WHERE "
+            "attempt_count NOT BETWEEN 0 AND 2147483646 "
+            "UNION ALL SELECT instance_id, id, attempt_count FROM worker_queue WHERE "
+            "attempt_count NOT BETWEEN 0 AND 2147483646;"
         ),
     },
     false_alarms="None is known.",
