@@ -59,9 +59,9 @@ CHECK = Check(
         "postgresql": (
             "SELECT w.instance_id, w.id, w.work_item, h.event_data FROM worker_queue w JOIN history h "
             "ON h.instance_id = w.instance_id AND h.execution_id = w.execution_id AND h.event_id = w.activity_id "
-            "WHERE w.work_item::jsonb->'ActivityExecute' - '{instance,execution_id,id}'::text[] "
-            "<> h.event_data::jsonb - '{event_id,source_event_id,instance_id,execution_id,timestamp_ms,"
-            "duroxide_version,type}'::text[] UNION ALL "
+            "WHERE jsonb_strip_nulls((w.work_item::jsonb->'ActivityExecute') - '{instance,execution_id,id}'::text[]) "
+            "<> jsonb_strip_nulls(h.event_data::jsonb - '{event_id,source_event_id,instance_id,execution_id,"
+            "timestamp_ms,duroxide_version,type}'::text[]) UNION ALL "
             "SELECT q.instance_id, q.id, q.work_item, h.event_data FROM orchestrator_queue q JOIN history h "
             "ON h.instance_id IN (q.instance_id, q.work_item::jsonb #>> '{StartOrchestration,parent_instance}') "
             'WHERE (h.event_data LIKE \'%"type":"TimerCreated"%\' '

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from cases.payloads import asked_child, child_of, subscribed
-from cases.work import raised_to
+from cases.work import activity_for, raised_to, routed
 from catalogue.conftest import Prepare
 from catalogue.sources import EVERY_CHECK
 from conftest import FLAVOURS, SQLITE_AND_LONG_POSTGRESQL
@@ -122,6 +122,12 @@ def lost_row_of_a_stuck_execution(scribe: Scribe) -> None:
     scribe.remove(executions, {"instance_id": "ended"})
 
 
+def activity_queued_for_other_workers(scribe: Scribe) -> None:
+    """Its row is there twice, with a tag and without."""
+    scribe.execution("routed", started(), routed(tag="gpu"))
+    activity_for(scribe, "routed")
+
+
 @dataclass(frozen=True)
 class Doubt:
     write: Callable[[Scribe], None]
@@ -145,6 +151,7 @@ DOUBTS = [
     Doubt(taken_for_another, "Q004", "an execution waits for the activity that the columns say"),
     Doubt(unreadable_newest_execution, "I001", "H005 calls into question the history"),
     Doubt(live_child_of_nobody, "I005", "it still runs"),
+    Doubt(activity_queued_for_other_workers, "Q013", "the two rows of the activity do not say the same"),
     Doubt(never_due_and_for_another, "Q009", "Q002 calls into question", ON_SQLITE),
 ]
 

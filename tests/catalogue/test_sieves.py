@@ -45,9 +45,12 @@ def found(sieve: Sieve, store: Store) -> set[tuple[str, str]]:
     return {(finding.instance_id, finding.check.id) for finding in Scan(store, proven, sieves=())}
 
 
-@pytest.fixture(params=[long_texts.LONG, 250], ids=["packed", "apart"])
+PACKED_AND_APART = [long_texts.LONG, 250]
+"""Lengths from which texts are long: with the second most histories have both, texts that are packed and others."""
+
+
+@pytest.fixture(params=PACKED_AND_APART, ids=["packed", "apart"])
 def _read_apart(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether so many texts are long that most histories have both: those that are packed, and those read apart."""
     monkeypatch.setattr(long_texts, "LONG", request.param)
 
 
@@ -58,16 +61,16 @@ def test_sieve_proves_checks_that_there_are(sieve: Sieve) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("check", "flavour"), ON_EACH_FLAVOUR)
-@pytest.mark.parametrize("_read_apart", [250], indirect=True)
-@pytest.mark.usefixtures("_read_apart")
 def test_findings_of_every_case_are_in_doubt(
     check: Check, flavour: str, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = case_of(check)
     store = prepare(flavour, case.broken, own=case.alters_schema).store
-    monkeypatch.setattr(store, "_prepared", {})
-    for sieve in SIEVES:
-        assert found(sieve, store) <= left(sieve, store)
+    for length in PACKED_AND_APART:
+        monkeypatch.setattr(long_texts, "LONG", length)
+        monkeypatch.setattr(store, "_prepared", {})
+        for sieve in SIEVES:
+            assert found(sieve, store) <= left(sieve, store)
 
 
 @pytest.mark.long

@@ -93,3 +93,24 @@ def test_a_store_that_is_wrongly_called_clean_is_caught(court: Court, monkeypatc
     damages = [(Damage("test", table, None, None, name, ((sql, ()),)),) for name, (table, sql) in UNSEEN.items()]
     cases: list[Case] = list(court.judge(damages, PATIENT))
     assert {case.damages[0].says for case in cases if "clean" not in case.broken} == set()
+
+
+UNDECODABLE = {
+    "value": "UPDATE kv_store SET value = CAST(value AS BLOB)",
+    "key": "UPDATE kv_store SET key = CAST(key AS BLOB)",
+    "value of a change": "UPDATE kv_delta SET value = CAST(value AS BLOB)",
+    "key of a change": "UPDATE kv_delta SET key = CAST(key AS BLOB)",
+    "time in words": "UPDATE kv_store SET last_updated_at_ms = 'now'",
+    "time in bytes": "UPDATE kv_store SET last_updated_at_ms = x'31'",
+    "time in part": "UPDATE kv_store SET last_updated_at_ms = 1.5",
+}
+"""Each column of a row of a key, in each storage class in which SQLite keeps what is not the engine's."""
+
+
+@pytest.mark.parametrize("court", ["sqlite"], indirect=True)
+def test_keys_that_the_engine_cannot_decode_are_found(court: Court) -> None:
+    damages = [(Damage("value", "kv_store", None, None, name, ((sql, ()),)),) for name, sql in UNDECODABLE.items()]
+    cases: list[Case] = list(court.judge(damages, PATIENT))
+    assert {case.damages[0].says for case in cases if not case.noticed} == set()
+    found = {case.damages[0].says for case in cases if case.verdict is not None and case.verdict.findings["K004"]}
+    assert found == UNDECODABLE.keys()

@@ -1,6 +1,5 @@
 """What is known of one event: by itself, and beside the events of its execution that it refers to or ends."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from holystone.errors import RecordError
+from holystone.scan.digest import digest_of
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key
 from holystone.scan.relations.upgrades import is_upgraded
@@ -147,7 +147,7 @@ def event_facts(reader: Reader, row: Any) -> EventFacts:
         execution_id=row.execution_id,
         event_id=row.event_id,
         event_type=row.event_type,
-        digest=hashlib.sha256(str(event_data).encode(errors="surrogateescape")).hexdigest()[:16],
+        digest=digest_of(event_data),
         fault=fault,
         harms=None if fault is None else _harms(reader, row, event_data, events[-1], event),
         given_up=any(event.event_id == POISON_EVENT_ID and event.type in TERMINAL for event in events),

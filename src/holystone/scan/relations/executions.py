@@ -1,6 +1,5 @@
 """Execution facts: the row, the event that ended it, and what that event demands of the row."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, or_, select
 
+from holystone.scan.digest import digest_of
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
@@ -246,9 +246,7 @@ class Executions(Relation[ExecutionFacts]):
             completed_at_well_formed=bool(row.well_formed) or not _counts_ms(reader),
             outcome=outcome,
             last_event_id=row.last_event_id,
-            last_event_digest=None
-            if row.last_data is None
-            else hashlib.sha256(str(row.last_data).encode(errors="surrogateescape")).hexdigest()[:16],
+            last_event_digest=None if row.last_data is None else digest_of(row.last_data),
             instance_exists=bool(row.instance_exists),
             settled=not row.awaited and reader.is_settled(row.started_at),
             followed=bool(row.followed),

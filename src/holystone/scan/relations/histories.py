@@ -1,6 +1,5 @@
 """History facts: the events of an execution as a whole, and the row of executions that goes with them."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.errors import RecordError
+from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
@@ -194,17 +194,13 @@ class Histories(Relation[HistoryFacts]):
             event_ids=tuple(event.event_id for event in events),
             first_type=events[0].type,
             was_never_stored=_was_never_stored(events),
-            last_event_digest=_digest(events[-1].event_data),
+            last_event_digest=digest_of(events[-1].event_data),
             execution_exists=bool(row.execution_exists),
             instance_exists=bool(row.instance_exists),
             beyond=bool(row.beyond),
             row=absent,
             would_be_stuck=bool(runs) and would_be_stuck(reader, row.instance_id, row.execution_id),
         )
-
-
-def _digest(event_data: Any) -> str:
-    return hashlib.sha256(str(event_data).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _was_never_stored(events: Sequence[EventRow]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, or_, select
+from sqlalchemy import ColumnElement, FromClause, Table, and_, not_, or_, select
 
 from holystone.scan.event_text import last_event_ends
 from holystone.scan.presence import there_is
@@ -47,8 +47,12 @@ class KeySource:
         self.key = (self._row.instance_id, self._row.key)
 
     @property
-    def value(self) -> ColumnElement[Any]:
-        return self._row.value
+    def undecodable(self) -> ColumnElement[bool]:
+        """A column holds what the engine cannot decode; kv_delta has no value where the key was cleared."""
+        texts = (self._row.key, self._row.value)
+        odd = [(column, not_(self.flavour.is_text(column))) for column in texts]
+        odd.append((self._row.last_updated_at_ms, not_(self.flavour.is_integer(self._row.last_updated_at_ms))))
+        return or_(*(and_(column.is_not(None), condition) for column, condition in odd))
 
     @property
     def instance_absent(self) -> ColumnElement[bool]:
@@ -70,21 +74,24 @@ class KeySource:
         ]
 
 
-_EXPECTED = {"instance": "present", "value": "text", "change": "merged"}
+COLUMNS = {"key": "text", "value": "text", "last_updated_at_ms": "integer"}
+"""Column -> the storage class in which the engine decodes it, in SQLite's own words."""
+_EXPECTED = {"instance": "present", "change": "merged", **COLUMNS}
+_CLASSES = {str: "text", int: "integer", float: "real", bytes: "blob"}
 
 
 @dataclass(frozen=True)
 class KeyFacts:
     """One row of kv_store or kv_delta.
 
-    `is_text` is whether the engine can decode its value. `alone` is whether nothing but such rows is left of its
-    instance. `leftover` is whether it is in kv_delta though the current execution has ended; `merging` are the rows of
-    kv_store that its merging changes, None where the history does not bear it out.
+    `classes` are the storage classes of its columns, NULL left out. `alone` is whether nothing but such rows is left of
+    its instance. `leftover` is whether it is in kv_delta though the current execution has ended; `merging` are the
+    rows of kv_store that its merging changes, None where the history does not bear it out.
     """
 
     instance_id: str
     name: str
-    is_text: bool
+    classes: Mapping[str, str]
     instance_absent: bool
     alone: bool
     leftover: bool
@@ -98,15 +105,20 @@ class KeyFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {}
 
+    @property
+    def wrong(self) -> Mapping[str, str]:
+        """The columns that the engine cannot decode, with the storage class in which it could."""
+        return {name: COLUMNS[name] for name, found in self.classes.items() if found != COLUMNS[name]}
+
     def observed(self, column: str) -> Any:
         if column == "instance":
             return "absent" if self.instance_absent else "present"
-        if column == "value":
-            return "text" if self.is_text else "no text"
+        if column in COLUMNS:
+            return self.classes[column]
         return "left over" if self.leftover else "merged"
 
     def decided(self, column: str) -> bool:
-        return column in _EXPECTED
+        return column in self.classes if column in COLUMNS else column in _EXPECTED
 
     def expected(self, column: str) -> Any:
         return _EXPECTED[column]
@@ -126,7 +138,7 @@ class KeyRows(Relation[KeyFacts]):
         return KeyFacts(
             instance_id=row.instance_id,
             name=row.key,
-            is_text=row.value is None or isinstance(row.value, str),
+            classes={name: _CLASSES[type(value)] for name in COLUMNS if (value := getattr(row, name)) is not None},
             instance_absent=absent,
             alone=absent and reader.once(("alone", row.instance_id), lambda: _is_alone(reader, row.instance_id)),
             leftover=ended,

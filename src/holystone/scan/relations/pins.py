@@ -6,13 +6,13 @@ asks for those from 0.0.0 up to the dispatcher's own, or NULL; and the dispatche
 src/runtime/dispatchers/orchestration.rs, which asks the event once more.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, false, func, literal, or_, select
 
+from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -101,7 +101,7 @@ class Pins(Relation[PinFacts]):
         return PinSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> PinFacts:
-        digest = hashlib.sha256(str(row.start_data).encode(errors="surrogateescape")).hexdigest()[:16]
+        digest = digest_of(row.start_data)
         start = events.parse(row.start_data)
         if start is None or start["type"] != "OrchestrationStarted":
             return PinFacts(row._mapping, None, may_be_newer=False, start_digest=digest)

@@ -5,13 +5,13 @@ values, and `action_matches_event_kind` in src/runtime/replay_engine.rs, which s
 A message may lie in either queue; what is in doubt for another reason is left to other checks.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Text, case, cast, false, func, literal, not_, select, true
 
+from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -161,7 +161,7 @@ class RequestedActivities(_Requests):
         routing = [name for name in ROUTING if reader.flavour.has(worker_queue.c[name])]
         told = {name: event.get(name) for name in ("name", "input", *routing)}
         proven = {name for name in routing if named == of and whole[name] == told[name]}
-        return RequestFacts(whole, item, told, frozenset(proven), _digest(text))
+        return RequestFacts(whole, item, told, frozenset(proven), digest_of(text))
 
 
 class RequestedMessages(_Requests):
@@ -194,7 +194,7 @@ def _timer(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFac
         return _untold(row)
     fires_at = event["fire_at_ms"]
     proven = {"fire_at_ms"} if reader.flavour.to_ms(row["visible_at"]) == fires_at else set()
-    return RequestFacts(row, item, {"fire_at_ms": fires_at}, frozenset(proven), _digest(text))
+    return RequestFacts(row, item, {"fire_at_ms": fires_at}, frozenset(proven), digest_of(text))
 
 
 def _child(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFacts:
@@ -214,7 +214,7 @@ def _child(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFac
     if event is None or item.instance_id not in (event["instance"], f"{parent}::{event['instance']}"):
         return _untold(row)
     told = {name: event[field] for name, field in _OF_CHILD.items()}
-    return RequestFacts(row, item, told, frozenset(), _digest(text))
+    return RequestFacts(row, item, told, frozenset(), digest_of(text))
 
 
 def _has_begun(reader: Reader, instance_id: Any) -> bool:
@@ -255,7 +255,7 @@ def _continuation(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> Req
         return _untold(row)
     told = {"orchestration": whole[0]["name"], "input": whole[-1]["input"]}
     proven = {"input"} if found.output == told["input"] else set()
-    return RequestFacts(row, item, told, frozenset(proven), _digest(str(sorted(told.items()))))
+    return RequestFacts(row, item, told, frozenset(proven), digest_of(str(sorted(told.items()))))
 
 
 def _event_text(reader: Reader, *key: Any) -> Any:
@@ -273,10 +273,6 @@ def _can_be_looked_up(value: Any) -> bool:
 def _read(text: Any, kind: str) -> Mapping[str, Any] | None:
     event = events.parse(text)
     return event if event is not None and event["type"] == kind else None
-
-
-def _digest(text: Any) -> str:
-    return hashlib.sha256(str(text).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 REQUESTED_ACTIVITIES = RequestedActivities()

@@ -1,12 +1,12 @@
 """Start facts: an instance beside the event that began its current execution, of which its row is a copy."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, func, literal, not_, or_, select
 
+from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -123,7 +123,7 @@ class Starts(Relation[StartFacts]):
         return StartSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> StartFacts:
-        digest = hashlib.sha256(str(row.start_data).encode(errors="surrogateescape")).hexdigest()[:16]
+        digest = digest_of(row.start_data)
         start = events.parse(row.start_data)
         if start is None or start["type"] != "OrchestrationStarted":
             return StartFacts(row._mapping, {}, parent_deleted=False, start_digest=digest)

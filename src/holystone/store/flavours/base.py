@@ -278,6 +278,10 @@ class Flavour(ABC):
         """Return whether the column holds text, in which a flavour may keep something else."""
 
     @abstractmethod
+    def is_integer(self, column: ColumnElement[int]) -> ColumnElement[bool]:
+        """Return whether the column holds a whole number, in which a flavour may keep something else."""
+
+    @abstractmethod
     def survives(self, event_data: str) -> bool:
         """Return whether the engine survives that it fetches such an event: not where its own statement fails."""
 

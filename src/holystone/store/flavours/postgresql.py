@@ -348,6 +348,9 @@ class PostgreSQL(Flavour):
     def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         return true()
 
+    def is_integer(self, column: ColumnElement[int]) -> ColumnElement[bool]:
+        return true()
+
     def survives(self, event_data: str) -> bool:
         # fetch_orchestration_item casts the whole history to JSONB.
         try:

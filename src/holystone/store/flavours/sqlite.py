@@ -372,6 +372,9 @@ class SQLite(Flavour):
     def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         return func.typeof(column) == "text"
 
+    def is_integer(self, column: ColumnElement[int]) -> ColumnElement[bool]:
+        return func.typeof(column) == "integer"
+
     def survives(self, event_data: str) -> bool:
         return True
 
