@@ -1,8 +1,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import update
-
 from cases.case import Case, Found
 from cases.keys import changed, key_set, stored
 from cases.payloads import subscribed
@@ -48,7 +46,7 @@ def broken(scribe: Scribe) -> None:
         for table in (executions, history):
             scribe.remove(table, {"instance_id": name, "execution_id": 1})
         stored(scribe, name, "a", "1")
-        scribe.connection.execute(update(kv_store).filter_by(instance_id=name).values(values))
+        scribe.change(kv_store, {"instance_id": name}, **values)
 
 
 CASE = Case(

@@ -42,10 +42,10 @@ class PrefixedScribe(Scribe):
     def add(self, table: Table, **values: Any) -> None:
         super().add(table, **self._prefixed(values))
 
-    def change(self, table: Table, key: Mapping[str, Any], **values: Any) -> None:
+    def change(self, table: Table, key: Mapping[str, Any], /, **values: Any) -> None:
         super().change(table, self._prefixed(key), **values)
 
-    def remove(self, table: Table, key: Mapping[str, Any]) -> None:
+    def remove(self, table: Table, key: Mapping[str, Any], /) -> None:
         super().remove(table, self._prefixed(key))
 
     def _prefixed(self, values: Mapping[str, Any]) -> dict[str, Any]:

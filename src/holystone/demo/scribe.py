@@ -159,11 +159,11 @@ class Scribe:
         """Insert a row as it stands."""
         self.connection.execute(insert(table).values(values))
 
-    def change(self, table: Table, key: Mapping[str, Any], **values: Any) -> None:
+    def change(self, table: Table, key: Mapping[str, Any], /, **values: Any) -> None:
         """Overwrite columns of the rows with this key, as no engine would."""
         self.connection.execute(update(table).filter_by(**key).values(values))
 
-    def remove(self, table: Table, key: Mapping[str, Any]) -> None:
+    def remove(self, table: Table, key: Mapping[str, Any], /) -> None:
         """Delete the rows with this key."""
         self.connection.execute(delete(table).filter_by(**key))
 

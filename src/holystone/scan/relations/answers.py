@@ -47,7 +47,7 @@ def never_answered(
     if None in messages:
         return {}
     told = {request for item in messages if item is not None for request in _answered_by(item, execution_id)}
-    to_come = told | {("ActivityScheduled", number) for number in _activities(reader, instance_id, execution_id)}
+    to_come = told | {("ActivityScheduled", number) for number in activities(reader, instance_id, execution_id)}
     silent_until = _last_without_a_word(events)
     lost: dict[int, str] = {}
     for event in waits_for:
@@ -73,7 +73,7 @@ def may_be_answered(reader: Reader, instance_id: str, execution_id: int, event: 
         return True
     if event["type"] == "SubOrchestrationScheduled":
         return wakers.child(reader, instance_id, execution_id, event) is Child.may_answer
-    return event["type"] == "ActivityScheduled" and event["event_id"] in _activities(reader, instance_id, execution_id)
+    return event["type"] == "ActivityScheduled" and event["event_id"] in activities(reader, instance_id, execution_id)
 
 
 def _answered_by(item: WorkItem, execution_id: int) -> list[Request]:
@@ -83,7 +83,7 @@ def _answered_by(item: WorkItem, execution_id: int) -> list[Request]:
     return [(asked, item.fields[number])] if item.fields[execution] == execution_id else []
 
 
-def _activities(reader: Reader, instance_id: str, execution_id: int) -> set[Any]:
+def activities(reader: Reader, instance_id: str, execution_id: int) -> set[Any]:
     """Return the ids of the execution's activities that are queued, or in a worker's hands."""
     queue = worker_queue.c
     queued: set[Any] = set()

@@ -16,7 +16,7 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
-from holystone.scan.relations.answers import ANSWERING, ASKING, MESSAGES, never_answered
+from holystone.scan.relations.answers import ANSWERING, ASKING, MESSAGES, activities, never_answered
 from holystone.scan.relations.readable import read_events
 from holystone.scan.relations.wakers import Child
 from holystone.store.events import CONTINUED_AS_NEW, RUNNING, TERMINAL
@@ -270,6 +270,4 @@ def would_be_stuck(reader: Reader, instance_id: str, execution_id: int) -> bool:
     facts = WAITS.of_execution(reader, instance_id, execution_id)
     if facts.never_answered:
         return True
-    queue = worker_queue.c
-    queued = select(queue.id).where(queue.instance_id == instance_id, queue.execution_id == execution_id)
-    return facts.decided("woken_by") and reader.connection.execute(queued).first() is None
+    return facts.decided("woken_by") and not activities(reader, instance_id, execution_id)

@@ -31,7 +31,7 @@ class Ends(Sieve):
 
         running = []
         result, found = streamed(reader, _ends(within))
-        with closing(Rows(reader, within)) as rows, closing(result):
+        with closing(result), closing(Rows(reader, within)) as rows:
             for instance_id, execution_id, count, lowest, highest, first, last in found:
                 events = None
                 if lowest == 1 and highest == count:

@@ -26,7 +26,7 @@ class Whole(Sieve):
         packs, keyed = Packs(reader), _with_rows_of_keys(reader, within)
         statement = packed(reader.flavour, within).order_by(history.c.instance_id, history.c.execution_id)
         result, found = streamed(reader, statement)
-        with closing(Rows(reader, within)) as rows, closing(result):
+        with closing(result), closing(Rows(reader, within)) as rows:
             for pack in found:
                 instance_id, execution_id, texts = pack.instance_id, pack.execution_id, pack.texts
                 events = packs.sound_events(pack)
