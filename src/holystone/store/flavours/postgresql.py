@@ -45,6 +45,7 @@ from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, FAILED
 from holystone.store.flavours import postgresql_changes, postgresql_locks, postgresql_soundness, postgresql_values
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
+from holystone.store.flavours.compiled import COMPILED_STATEMENTS
 from holystone.store.flavours.postgresql_jsonb import printed
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.flavours.postgresql_times import PostgreSQLTimes
@@ -103,9 +104,9 @@ class PostgreSQL(Flavour):
         return self.target.schema
 
     def engine(self, *, read_only: bool) -> Engine:
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"compiled_cache": COMPILED_STATEMENTS}
         if read_only:
-            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         engine = self._engine(NullPool).execution_options(**options)
         # Once more for each transaction: a pooler may hand it to another connection than the one that was set so.
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(f"SET LOCAL {_SEE_ALL_ROWS}"))

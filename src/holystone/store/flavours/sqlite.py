@@ -42,6 +42,7 @@ from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours import sqlite_changes, sqlite_soundness, sqlite_values
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
+from holystone.store.flavours.compiled import COMPILED_STATEMENTS
 from holystone.store.flavours.sqlite_connections import FileId, connect, identify, is_any_open
 from holystone.store.flavours.sqlite_file import has_writes_beside, is_changed, lies_closed, require_only_name
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
@@ -108,6 +109,7 @@ class SQLite(Flavour):
         # states of the store; the transaction is begun here instead.
         begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
         engine = create_engine("sqlite://", creator=partial(self._connect, read_only), poolclass=NullPool)
+        engine.update_execution_options(compiled_cache=COMPILED_STATEMENTS)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         event.listen(engine, "handle_error", _explain_stray_bytes)
         return engine
