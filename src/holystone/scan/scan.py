@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cached_property
 from itertools import chain
 from math import ceil
 from typing import Any
@@ -250,7 +251,7 @@ class Scan:
         for table, columns in relation.needs.items():
             if lacking := set(columns) - self.store.columns.get(table, frozenset()):
                 return f"{table}.{min(lacking)}" if table in self.store.columns else f"the table {table}"
-        if self.store.flavour.is_complete:
+        if self._has_all_columns:
             return None
         try:
             check.violated(relation.source(self.store.flavour, []))
@@ -259,6 +260,10 @@ class Scan:
         except Exception:
             return None  # the check fails in its own place, and is told of there
         return None
+
+    @cached_property
+    def _has_all_columns(self) -> bool:
+        return self.store.flavour.is_complete
 
     def _looks(self, connection: Connection, passes: Passes, sifted: Sifted | None = None) -> list[Pass]:
         """Return the looks at relations, at the instances that a sieve has left in doubt where there is one."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import LRUCache
 
 from holystone.clock import now_ms
 from holystone.errors import (
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 Statement = TypeVar("Statement")
 
+_PREPARED: LRUCache[tuple[Hashable, ...], Any] = LRUCache(2000)
+"""What was made for a kind of store, of which a process may open many, by what made it of what."""
+
 
 class Store:
     """A store of the engine, recognised as one.
@@ -66,7 +70,6 @@ class Store:
         self.target = target
         self.read_only = read_only
         self.flavour: Flavour = flavour_of(target)
-        self._prepared: dict[tuple[Hashable, ...], Any] = {}
 
     @classmethod
     def open(cls, target: str | Target, schema: str | None = None, *, read_only: bool = False) -> Self:
@@ -173,15 +176,21 @@ class Store:
             ) from error
 
     def prepared(self, build: Callable[..., Statement], *arguments: Hashable) -> Statement:
-        """Return what `build` makes of the store's flavour and the arguments, made once.
+        """Return what `build` makes of the store's flavour and the arguments, made once for all stores of a kind.
 
-        A statement of a turn takes much longer to put together than to run.
+        A statement takes longer to put together than to run on a small store. It may depend on the columns that the
+        store has, and on nothing else of it.
         """
-        key = (build, *arguments)
-        if key not in self._prepared:
-            self._prepared[key] = build(self.flavour, *arguments)
-        statement: Statement = self._prepared[key]
+        key = (type(self.flavour), self._shape, build, *arguments)
+        try:
+            statement: Statement = _PREPARED[key]
+        except KeyError:
+            statement = _PREPARED[key] = build(self.flavour, *arguments)
         return statement
+
+    @cached_property
+    def _shape(self) -> frozenset[tuple[str, frozenset[str]]]:
+        return frozenset((table, frozenset(columns)) for table, columns in self.columns.items())
 
     def close(self) -> None:
         """Close the connections that turns keep open; the next turn opens new ones."""
