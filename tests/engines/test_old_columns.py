@@ -16,7 +16,7 @@ from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
 from holystone.store import Store
-from holystone.store.tables import instances, kv_store, kv_store_execution_id, worker_queue
+from holystone.store.tables import executions, instances, kv_store, kv_store_execution_id, worker_queue
 
 LACKS = {
     "0.1.9": {"I005": "instances.parent_instance_id"},
@@ -61,6 +61,15 @@ def without_activities(store: Store) -> Found:
     return {("I007", "in-hand")}
 
 
+def ended_without_activities(store: Store) -> Found:
+    """To set the row right would leave an execution that nothing can wake: which has to be found out first."""
+    with store.transaction() as connection:
+        connection.execute(delete(worker_queue))
+        ended = {"status": "Completed", "output": "x"}
+        connection.execute(update(executions).filter_by(instance_id="in-hand").values(ended))
+    return {("E001", "in-hand")}
+
+
 def key_of_nobody(store: Store) -> Found:
     _add_key(store, "nobody", "1")
     return {("K002", "nobody")}
@@ -85,6 +94,7 @@ def _add_key(store: Store, instance_id: str, value: str) -> None:
     [
         *((version, renamed) for version in ("0.1.1", "0.1.8")),
         *((version, without_activities) for version in ("0.1.1", "0.1.4", "0.1.8")),
+        *((version, ended_without_activities) for version in ("0.1.1", "0.1.4", "0.1.8")),
         *((version, key_of_nobody) for version in ("0.1.24", "0.1.25")),
         *((version, key_by_hand) for version in ("0.1.24", "0.1.25")),
     ],
