@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import EngineStore, Flavour, MakeStore
+from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from engine.test_untouched import findings
 from holystone.cli.main import run
 from holystone.scan.reader import Reader
@@ -75,6 +75,28 @@ def test_lost_chain_goes_on_after_the_repair(engine_store: MakeStore, engine_ver
     status = store.admin("status", "between-stopped")
     assert (status["output"], status["custom_status"]) == ("late", "carried over")
     assert store.admin("kv", "between-stopped", "carried") == "over"
+
+
+def test_lost_row_of_a_chain_is_not_taken_for_a_lost_message(engine_store: MakeStore, flavour: Flavour) -> None:
+    """The execution that the message would begin is there, but for its row: with both, its activities run again."""
+    store = engine_store(ENGINES[-1], flavour, ["chains"])
+    store.execute("DELETE FROM executions WHERE instance_id = 'chain-waiting' AND execution_id = 3")
+    before = activities(store)
+    assert run(["repair", "apply", *store.arguments, "--yes", "--unsafe", REQUEUE]) == 0
+    assert store.execute("SELECT id FROM orchestrator_queue") == []
+    assert findings(store) == []
+    store.run("raise-event", "chain-waiting", "go", "1")
+    store.run("run", "--seconds", "1.5")
+    status = store.admin("status", "chain-waiting")
+    assert (status["status"], status["output"]) == ("Completed", {"last": 3})
+    assert activities(store) == before == [(number, "Double") for number in (1, 2, 3)]
+
+
+def activities(store: EngineStore) -> list[tuple[Any, ...]]:
+    """Return execution and name of each activity that `chain-waiting` has asked for."""
+    of = "SELECT execution_id, event_data FROM history WHERE instance_id = 'chain-waiting' ORDER BY execution_id"
+    events = [(number, json.loads(str(text))) for number, text in store.execute(of)]
+    return [(number, event["name"]) for number, event in events if event["type"] == "ActivityScheduled"]
 
 
 @pytest.mark.long
