@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +16,7 @@ from catalogue.conftest import Prepare
 from catalogue.sources import EVERY_CHECK
 from conftest import FLAVOURS, SQLITE_AND_LONG_POSTGRESQL
 from contents import contents
+from damaged_index import HISTORY_INDEX, let_index_show
 from holystone.demo.scribe import Scribe, completed, continued, scheduled, started
 from holystone.mend import attempt
 from holystone.mend.apply import Application, apply_plan
@@ -318,37 +316,36 @@ def test_change_that_leaves_something_new_is_taken_back(flavour: str, prepare: P
 
 def test_index_that_hides_an_event_stops_every_repair(prepare: Prepare) -> None:
     ground = prepare("sqlite", drifted, own=True)
-    hide_ends(ground.made.target)
+    let_index_show(ground.made.target, HISTORY_INDEX, "DELETE FROM history WHERE event_id = 2")
+    ground.execute("UPDATE executions SET status = 'Completed', output = 'x'")
     before = contents(ground.made)
     plan = make_plan(ground.store, EVERY_CHECK)
     assert plan.changes
-    assert all("sqlite_autoindex_history_1 does not show" in str(change.unsafe_because) for change in plan.changes)
+    assert all(f"{HISTORY_INDEX} does not show" in str(change.unsafe_because) for change in plan.changes)
     assert apply_plan(ground.store, plan).run is None
     assert contents(ground.made) == before
 
 
-def hide_ends(file: str) -> None:
-    """Take the events that end an execution out of the index of history, and leave them in the table."""
+READY = "UPDATE pg_index SET indisready = {} WHERE indrelid = 'history'::regclass"
 
-    def page() -> tuple[int, int]:
-        with closing(sqlite3.connect(file)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            root = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_history_1'"
-            size = connection.execute("PRAGMA page_size").fetchone()[0]
-            return size, (connection.execute(root).fetchone()[0] - 1) * size
 
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("UPDATE executions SET status = 'Completed', output = 'x'")
-        ends = connection.execute("SELECT * FROM history WHERE event_id = 2").fetchall()
-        connection.execute("DELETE FROM history WHERE event_id = 2")
-    size, offset = page()
-    without = Path(file).read_bytes()[offset : offset + size]
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.executemany(f"INSERT INTO history VALUES ({', '.join('?' * len(ends[0]))})", ends)
-    page()
-    with open(file, "r+b") as out:
-        out.seek(offset)
-        out.write(without)
+def test_index_that_lacks_an_end_stops_every_repair(prepare: Prepare) -> None:
+    """As where a library that sorts texts was upgraded, or a copy went wrong: the table has the end."""
+    ground = prepare("postgresql", drifted, own=True)
+    ends = ground.execute("SELECT * FROM history WHERE event_id = 2")
+    ground.execute("DELETE FROM history WHERE event_id = 2")
+    ground.execute("VACUUM history")
+    ground.execute(READY.format("false"))
+    for end in ends:
+        ground.execute(f"INSERT INTO history VALUES ({', '.join('?' * len(end))})", *end)
+    ground.execute(READY.format("true"))
+    ground.execute("UPDATE executions SET status = 'Completed', output = 'x'")
+    before = contents(ground.made)
+    plan = make_plan(ground.store, EVERY_CHECK)
+    assert plan.changes
+    assert all("Run REINDEX TABLE" in str(change.unsafe_because) for change in plan.changes)
+    assert apply_plan(ground.store, plan).run is None
+    assert contents(ground.made) == before
 
 
 def test_index_that_is_not_valid_stops_every_repair(prepare: Prepare) -> None:

@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 
 from holystone.scan.reader import Reader
 
-ODD = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, AssertionError, RecursionError)
+_NOT_BY_KEY = (NoResultFound, MultipleResultsFound)
+"""How a search by its key fails for a row that was just read: where an index is damaged."""
+ODD = (
+    *(TypeError, ValueError, ArithmeticError, LookupError, AttributeError, AssertionError, RecursionError),
+    *_NOT_BY_KEY,
+)
 """How Python fails at a value that no engine writes, such as bytes where SQLite's column should hold a number."""
 
 
@@ -30,4 +35,6 @@ def unread(reader: Reader, key: dict[str, Any], error: Exception) -> Unread:
         if not reader.flavour.is_of_one_statement(error):
             raise error
         return Unread(key, reader.flavour.explain(error).message.rstrip("."))
+    if isinstance(error, _NOT_BY_KEY):
+        return Unread(key, "a search by its key does not find it, or finds two of it, as where an index is damaged")
     return Unread(key, f"it holds what no engine writes ({type(error).__name__}: {error})")
