@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
+from cases.objects import execute
 from cases.payloads import asked_child, child_of, subscribed
 from cases.work import activity_for, raised_to, routed
 from catalogue.conftest import Prepare
@@ -264,6 +265,24 @@ def test_pass_by_pass_all_is_repaired(write: Any, passes: Any, flavour: str, pre
     assert contents(ground.made) == before
 
 
+def two_of_one_row(scribe: Scribe) -> None:
+    never_due_and_for_another(scribe)
+    drifted(scribe)
+
+
+def test_two_repairs_of_one_row_come_to_an_end(prepare: Prepare) -> None:
+    """The second one is made in a pass of its own, or not at all, and holds up no other row."""
+    store = prepare("sqlite", two_of_one_row).store
+    plan = make_plan(store, EVERY_CHECK)
+    assert {change.check for change in plan.changes} == {"E001", "Q002", "Q009"}
+    application = Application(store, plan.hash, unsafe=["park-message", "restore-visible-at"])
+    application.apply(plan)
+    later = list(application.go_on(plan, lambda only: make_plan(store, EVERY_CHECK, only=only)))
+    report = application.finish()
+    assert (report.left, report.skipped, list(Scan(store, EVERY_CHECK))) == (0, [], [])
+    assert len(later) <= 1
+
+
 # Between plan and apply, and in apply itself.
 
 
@@ -355,6 +374,45 @@ def test_index_that_is_not_valid_stops_every_repair(prepare: Prepare) -> None:
     assert plan.changes
     assert all("history_pkey" in str(change.unsafe_because) for change in plan.changes)
     assert apply_plan(ground.store, plan).run is None
+
+
+IGNORES = {
+    "sqlite": "CREATE TRIGGER stranger BEFORE {} BEGIN SELECT raise(IGNORE); END",
+    "postgresql": "CREATE TRIGGER stranger BEFORE {} FOR EACH ROW EXECUTE FUNCTION stranger()",
+}
+ABORTS = {**IGNORES, "sqlite": "CREATE TRIGGER stranger BEFORE {} BEGIN SELECT raise(ABORT, 'no'); END"}
+FUNCTION = "CREATE FUNCTION stranger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; END $$"
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize(
+    ("triggers", "does", "event"),
+    [
+        (IGNORES, "RETURN NULL", "INSERT ON history"),
+        (ABORTS, "RAISE 'no'", "UPDATE ON executions"),
+        (ABORTS, "RAISE 'no'", "DELETE ON orchestrator_queue"),
+    ],
+    ids=["swallows events", "aborts acks", "keeps messages"],
+)
+def test_trigger_of_a_stranger_stops_every_repair(
+    flavour: str, triggers: dict[str, str], does: str, event: str, prepare: Prepare
+) -> None:
+    """A repair whose writes it swallows, or alters, does something else than its plan says."""
+
+    def write(scribe: Scribe) -> None:
+        drifted(scribe)
+        if flavour == "postgresql":
+            execute(scribe, FUNCTION.format(does))
+        execute(scribe, triggers[flavour].format(event))
+
+    ground = prepare(flavour, write, own=True)
+    before = contents(ground.made)
+    assert "S003" in {finding.check.id for finding in Scan(ground.store, EVERY_CHECK)}
+    plan = make_plan(ground.store, EVERY_CHECK)
+    assert {change.check for change in plan.changes} == {"E001"}
+    assert all("stranger" in str(change.unsafe_because) for change in plan.changes)
+    assert apply_plan(ground.store, plan).run is None
+    assert contents(ground.made) == before
 
 
 def test_json_says_why(prepare: Prepare) -> None:

@@ -116,6 +116,9 @@ class Application:
             if not waiting:
                 return
             plan = plan_again(waiting)
+            # What was made first may have taken away what the others were for.
+            there = {change.finding for change in plan.changes}
+            self._later = [group for group in self._later if group[0].finding in there]
             if not any(change.safety == Safety.safe or self._is_named(change) for change in plan.changes):
                 return
             yield plan
