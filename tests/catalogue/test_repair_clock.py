@@ -17,7 +17,8 @@ from cases.work import just_now, raised_to
 from catalogue.conftest import Prepare
 from conftest import FLAVOURS
 from holystone.demo.scribe import Scribe, completed, scheduled, started
-from holystone.mend.apply import apply_plan
+from holystone.mend import apply
+from holystone.mend.apply import BUSY, apply_plan
 from holystone.mend.journal import read_run
 from holystone.mend.locks import busy_instances
 from holystone.mend.pace import engine_at_work
@@ -48,6 +49,27 @@ def test_lock_is_held_though_the_clients_clock_is_ahead(
         assert busy_instances(store, connection, ["held"]) == {"held"}
         assert engine_at_work(store, connection)
         assert abs(store.flavour.now_ms(connection) - real() // 1_000_000) < 5_000
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_row_that_a_live_dispatcher_holds_is_not_written(
+    flavour: str, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a client whose clock is ahead the lock seems to have lapsed long ago."""
+
+    def held(scribe: Scribe) -> None:
+        scribe.execution("held", started(), completed())
+        scribe.change(executions, {"instance_id": "held"}, status="Running", output=None, completed_at=None)
+        now = int(time.time() * 1000)
+        scribe.add(instance_locks, instance_id="held", lock_token="t", locked_until=now + HELD_MS, locked_at=now)
+
+    store = prepare(flavour, held).store
+    monkeypatch.setattr(apply, "PATIENCE_SECONDS", 0)
+    _set_clocks(monkeypatch, AHEAD_NS)
+    before = _contents(store)
+    report = apply_plan(store, make_plan(store, list(checks())))
+    assert (report.run, [why for _, why in report.skipped]) == (None, [BUSY])
+    assert _contents(store) == before
 
 
 HOUR_NS = 3_600_000_000_000

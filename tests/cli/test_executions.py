@@ -49,6 +49,14 @@ def test_list_can_be_narrowed(arguments: list[str], capsys: pytest.CaptureFixtur
     assert len(listed(capsys, arguments, "--limit", "2")) == 2
 
 
+def test_status_that_there_is_not_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["executions", "list", *arguments, "--status", "Nope"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "no execution has the status 'Nope'" in printed.err
+
+
 def test_show_has_the_history(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     target, *schema = arguments
     assert run(["executions", "show", target, "chain-waiting", "1", *schema]) == 0

@@ -59,6 +59,19 @@ def test_no_repair_acts_on_what_row_security_leaves(run: Run, policy: Sample, re
     assert policy.rows(select(executions)) == before
 
 
+def test_no_watermark_is_recorded_over_what_was_hidden(run: Run, policy: Sample, reader: Sample, role: str) -> None:
+    assert run("migrate", "upgrade", *policy.words).status == 0
+    policy.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {SCHEMA} TO {role}")
+    policy.execute("ALTER TABLE history ENABLE ROW LEVEL SECURITY")
+    for _ in range(2):
+        said = run("check", *reader.words, "--since", "last", "--format", "json")
+        assert (said.status, "row-level security" in said.err) == (2, True)
+        assert "watermark" not in said.err
+    policy.execute("ALTER TABLE history DISABLE ROW LEVEL SECURITY")
+    seen = run("check", *reader.words, "--since", "last", "--format", "json").json["coverage"]
+    assert seen["why_all"] == "these checks have no watermark yet"
+
+
 def test_an_owner_under_forced_row_security_sees_all_or_is_told(run: Run, policy: Sample) -> None:
     """The role of the tests is a superuser, whom no policy binds."""
     policy.execute("ALTER TABLE history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")

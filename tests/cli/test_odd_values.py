@@ -24,6 +24,7 @@ ON_SQLITE = {
     "row of instances in bytes": f"UPDATE instances SET instance_id = x'6261' WHERE {OF}",
     "execution in words": f"UPDATE executions SET execution_id = 'x' WHERE {OF}",
     "execution in bytes": f"UPDATE history SET execution_id = x'ff' WHERE {OF}",
+    "event in words": f"UPDATE history SET event_id = 'x' WHERE {OF} AND event_id = 2",
     "event in bytes": f"UPDATE history SET event_id = x'ff00' WHERE {OF} AND event_id = 2",
     "current in bytes": f"UPDATE instances SET current_execution_id = x'ff' WHERE {OF}",
     "stray time": f"UPDATE executions SET completed_at = {STRAY} WHERE {OF}",

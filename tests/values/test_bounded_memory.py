@@ -16,7 +16,7 @@ from conftest import FLAVOURS
 from ground import Ground
 from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
 
-LARGE = 20_000_000
+LARGE = 50_000_000
 
 # A process never takes less memory than the one that started it, whose copy it begins as: a small one starts it.
 LAUNCHER = """\
