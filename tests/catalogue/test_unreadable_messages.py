@@ -83,3 +83,17 @@ def test_what_a_newer_engine_may_know_is_passed_over(
 
     found = {finding.instance_id for finding in Scan(prepare(flavour, write).store, EVERY_CHECK)}
     assert found == (set() if by_event else set(UNKNOWN))
+
+
+def test_a_version_in_bytes_is_no_newer_one(prepare: Prepare) -> None:
+    """SQLite has bytes behind all numbers, and the event names the very version that the bytes are the digits of."""
+
+    def write(scribe: Scribe) -> None:
+        scribe.execution("unknown", started(), subscribed())
+        row = scribe.message("unknown", {"CancelInstance": {"instance": "unknown", "reason": "r"}})
+        scribe.change(orchestrator_queue, {"id": row}, work_item='{"Moved":{"instance":"unknown"}}')
+        scribe.execution("elsewhere", started(), subscribed())
+        pinned(scribe, "elsewhere", (b"0", 1, 32))
+
+    found = {(finding.check.id, finding.instance_id) for finding in Scan(prepare("sqlite", write).store, EVERY_CHECK)}
+    assert found == {("Q002", "unknown"), ("E009", "elsewhere")}

@@ -7,6 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 import psycopg
@@ -47,7 +48,7 @@ def _item(row: Row) -> str:
 def _ms(value: Any) -> int | None:
     if isinstance(value, datetime):
         return round(value.timestamp() * 1000)
-    return value if isinstance(value, int) else None
+    return round(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
 def lost(right: Left, was: Left, now: Left) -> list[Message]:

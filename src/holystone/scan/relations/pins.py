@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_, select
 
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
@@ -47,7 +47,7 @@ class PinSource:
     def surely_agrees(self) -> ColumnElement[bool]:
         """The row names no version at all, or that of the event."""
         numbers = [self.rows.c[name] for name in VERSION_COLUMNS]
-        major, minor, patch = (cast(number, Text) for number in numbers)
+        major, minor, patch = map(self.flavour.messages.digits, numbers)
         version = major.concat(".").concat(minor).concat(".").concat(patch)
         says = self.flavour.messages.contains(
             self.rows.c.start_data, literal('"duroxide_version":"').concat(version).concat('"')

@@ -1,6 +1,6 @@
 """Which versions of the engine a store has met, told from its columns, its ledger and its executions."""
 
-from sqlalchemy import Text, cast, literal, select, tuple_
+from sqlalchemy import literal, select, tuple_
 
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
@@ -29,7 +29,7 @@ def _has_newer_execution(reader: Reader) -> bool:
     if not is_upgraded(reader):
         return False
     parts = [executions.c[f"duroxide_version_{part}"] for part in ("major", "minor", "patch")]
-    major, minor, patch = (cast(part, Text) for part in parts)
+    major, minor, patch = map(reader.flavour.messages.digits, parts)
     named = literal('"duroxide_version":"').concat(major).concat(".").concat(minor).concat(".").concat(patch)
     start = event_text(executions.c.instance_id, executions.c.execution_id, 1)
     newer = tuple_(*parts) > tuple_(*NEWEST)

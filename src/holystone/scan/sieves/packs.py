@@ -62,7 +62,7 @@ def packed(flavour: Flavour, within: Conditions) -> Select[Any]:
         select(
             *key,
             *(flavour.lines(column, history.c.event_id).label(name) for name, column in columns.items()),
-            func.count().filter(flavour.is_text(history.c.event_data)).label("texts"),
+            func.count().filter(*map(flavour.is_text, (history.c.event_type, history.c.event_data))).label("texts"),
             func.count().filter(is_apart).label("apart"),
         )
         .where(*within)

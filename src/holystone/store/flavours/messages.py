@@ -40,6 +40,10 @@ class Messages(ABC):
     def quoted(self, value: ColumnElement[str]) -> ColumnElement[str]:
         """Return a text as JSON; NULL for NULL."""
 
+    def digits(self, value: Value) -> ColumnElement[str]:
+        """Return a number as JSON; NULL for what is none."""
+        return cast(value, Text)
+
     @abstractmethod
     def is_json(self, item: Item) -> ColumnElement[bool]:
         """Return whether the message is JSON."""
@@ -79,7 +83,7 @@ class Messages(ABC):
         starts = [literal(f'"{name}"{colon}') for colon in self.colons]
         if isinstance(value.type, Text):
             return or_(*(self.contains(item, start.concat(self.quoted(value))) for start in starts))
-        number = cast(value, Text)
+        number = self.digits(value)
         return or_(*(self.contains(item, start.concat(number).concat(end)) for start in starts for end in (",", "}")))
 
 

@@ -1,9 +1,9 @@
 """What SQLite can tell about the text of a message."""
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_
+from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, not_, or_
 
 from holystone.store.fields import NUMBER, PAIRS, TEXT, Field
-from holystone.store.flavours.messages import Item, Messages
+from holystone.store.flavours.messages import Item, Messages, Value
 from holystone.store.work_item import WORK_ITEM_SHAPES
 
 _JSON_TYPES = {TEXT.means: "text", NUMBER.means: "integer"}
@@ -21,6 +21,10 @@ class SQLiteMessages(Messages):
     def quoted(self, value: ColumnElement[str]) -> ColumnElement[str]:
         # json_quote fails at what is no text, which SQLite keeps in any column.
         return case((func.typeof(value) == "text", func.json_quote(value)))
+
+    def digits(self, value: Value) -> ColumnElement[str]:
+        # As text, bytes of digits would be what a number is.
+        return case((func.typeof(value) == "integer", cast(value, Text)))
 
     def is_json(self, item: Item) -> ColumnElement[bool]:
         # Left to the reader: what is not ASCII, for bytes that are not UTF-8 are valid here, and so is a \u escape with

@@ -84,8 +84,11 @@ class SQLiteStructure(Structure):
             return None
         known = checksums()
         wanted = select(ledger.c.version, ledger.c.success, ledger.c.checksum).order_by(ledger.c.version)
-        entries = []
+        entries: list[LedgerEntry] = []
         for version, success, checksum in connection.execute(wanted):
+            if not isinstance(version, int):
+                entries.insert(0, LedgerEntry(0, f"is numbered {version!r}"))
+                continue
             fault = None if success else "is marked as failed"
             if fault is None and version in known and checksum != bytes.fromhex(known[version]):
                 fault = "has another checksum than the engine's"
