@@ -1511,6 +1511,7 @@ def judged(bench: Bench) -> None:
         "live-cancelled": ("WaitForGo", None, 1),
         "live-chain": ("Chain", {"number": 1, "last": 3, "wait": True}, 3),
         "live-event": ("WorkThenWait", None, 1),
+        "live-either": ("RaceWonByEvent", None, 1),
         "live-fan": ("Program", [["all", [["tagged"], ["activity", 1], ["event", "go"]]], ["activity", 2]], 1),
         "live-keys": ("Remembers", 1, 2),
         "live-race": ("RaceWonByEvent", None, 1),

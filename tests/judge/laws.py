@@ -62,10 +62,10 @@ def worse(original: Outcome, unrepaired: Outcome, repaired: Outcome) -> list[str
                 continue
             if behind(was, now, original.status(moment, instance)):
                 found.append(f"{instance} {moment}: {brief(was)} became {brief(now)}")
-    runs = {*repaired.played.get("runs", ())}
-    for activity in sorted(runs):
-        if repaired.runs(activity) > max(unrepaired.runs(activity), original.runs(activity)):
-            found.append(f"{activity} ran {repaired.runs(activity)} times, not {unrepaired.runs(activity)}")
+    for activity in sorted({*unrepaired.played["runs"], *repaired.played["runs"]}):
+        before, wanted, times = (one.runs(activity) for one in (unrepaired, original, repaired))
+        if not min(before, wanted) <= times <= max(before, wanted):
+            found.append(f"{activity} ran {times} times, not {before}")
     found += message_by_message(original, unrepaired, repaired)
     if unrepaired.played["probe"] and not repaired.played["probe"]:
         found.append("a fresh orchestration does not run any more")
@@ -74,6 +74,10 @@ def worse(original: Outcome, unrepaired: Outcome, repaired: Outcome) -> list[str
         for instance in sorted({*getattr(repaired, moment)["deleted"]} - may):
             if unrepaired.said(moment, instance) not in ENDED and unrepaired.said(moment, instance) != "NotFound":
                 found.append(f"{instance} {moment}: can be deleted now, is {unrepaired.said(moment, instance)}")
+        could = {*getattr(unrepaired, moment)["deleted"]} & {*getattr(original, moment)["deleted"]}
+        for instance in sorted(could - {*getattr(repaired, moment)["deleted"]}):
+            if repaired.said(moment, instance) == unrepaired.said(moment, instance):
+                found.append(f"{instance} {moment}: cannot be deleted any more")
     return found
 
 
@@ -99,7 +103,7 @@ def message_by_message(original: Outcome, unrepaired: Outcome, repaired: Outcome
 
 
 def behind(was: Mapping[str, Any], now: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
-    """Whether an instance is worse off: not ended where it would have, ended otherwise, or gone.
+    """Whether an instance is worse off: not ended where it would have, ended otherwise, gone, or without what it shows.
 
     What the damage alone made fail need not fail: that it still waits is no worse.
     """
@@ -107,7 +111,8 @@ def behind(was: Mapping[str, Any], now: Mapping[str, Any], right: Mapping[str, A
     if made_to_fail and now["status"] == "Running":
         return False
     if was["status"] in ENDED:
-        return any(was.get(what) != now.get(what) for what in ("status", "output", "error"))
+        otherwise = any(was.get(what) != now.get(what) for what in ("status", "output", "error"))
+        return otherwise or lost(was, now, right)
     if was["status"] == "Running":
         # What it waits for may come now, but only as it should have come.
         if now["status"] in ENDED:
