@@ -18,12 +18,15 @@ from judge.damages import Damage, Rows, statements
 from judge.evidence import without_evidence
 from judge.laws import Outcome
 from judge.messages import left_in
+from judge.patience import NoEndError, Run, at_once
 from judge.stores import Place, Stores
 from judge.treatment import Repaired, Verdict
 
 QUICK = (1.2, 5.0)
 PATIENT = (3.0, 12.0)
 """How many seconds the engine may do nothing before it counts as done, and how many it has in all."""
+NO_END = "no end"
+"""What is broken where holystone comes to no end."""
 ORIGINALS = 4
 PENDING = 24
 
@@ -36,6 +39,8 @@ class Case:
     refused: str | None = None
     verdict: Verdict | None = None
     repaired: Repaired | None = None
+    afterwards: Verdict | None = None
+    """What is said of the repaired store."""
     noticed: bool | None = None
     broken: dict[str, list[str]] = field(default_factory=dict)
     """By law, what breaks it."""
@@ -57,6 +62,7 @@ class Case:
             "planned": [one.as_json() for one in repaired.planned] if repaired else [],
             "unmade": repaired.unmade if repaired else [],
             "refusal": repaired and repaired.refusal,
+            "afterwards": self.afterwards and self.afterwards.said,
             "noticed": self.noticed,
             "broken": self.broken,
             "excused": self.excused,
@@ -80,9 +86,10 @@ class Played:
 class Court:
     """Judges damages on one flavour of store."""
 
-    def __init__(self, stores: Stores, *, sample: float = 0.2) -> None:
+    def __init__(self, stores: Stores, *, sample: float = 0.2, run: Run[Any] = at_once) -> None:
         treatment.share_statements()
         self.stores = stores
+        self._run = run
         self.sample = sample
         self.original = stores.original
         self.rows: Rows = self.original.rows()
@@ -104,7 +111,7 @@ class Court:
         return outcomes[0]
 
     def judge(self, chosen: Iterable[tuple[Damage, ...]], patience: tuple[float, float] = QUICK) -> Iterator[Case]:
-        """Yield a case for each tuple of damages, in their order."""
+        """Yield a case for each tuple of damages, in their order; each is treated before the next is asked for."""
         pending: list[Iterator[Case | None]] = []
         for damages in chosen:
             one = self._steps(Case(damages), patience)
@@ -119,6 +126,7 @@ class Court:
         """Treat a store and hand it to the engine; go on once others are treated, and yield the case."""
         right = self.right
         damaged = self.stores.copy(self.original)
+        repaired: Place | None = None
         played: Played | None = None
         better: Played | None = None
         try:
@@ -127,30 +135,30 @@ class Court:
         except (sqlite3.Error, psycopg.Error, OverflowError) as error:
             case.refused = str(error).splitlines()[0][:200]
         if case.refused is None:
-            case.verdict = treatment.examine(damaged)
-            repaired_place = None
-            if not case.verdict.clean:
-                case.repaired, repaired_place = self._repaired(damaged)
-            if case.verdict.clean or repaired_place or random.random() < self.sample:
-                played = self._play(damaged, patience)
-            if repaired_place is not None:
-                better = self._play(repaired_place, patience)
+            try:
+                case.verdict = self._run(treatment.examine, damaged)
+                if not case.verdict.clean:
+                    repaired = self.stores.copy(damaged)
+                    case.repaired = self._run(treatment.repair, repaired, self.rows)
+                    if case.repaired.changed:
+                        case.afterwards = self._run(treatment.examine, repaired)
+            except NoEndError as error:
+                case.verdict = case.verdict or Verdict("no end")
+                case.broken[NO_END] = [str(error)]
+            else:
+                if case.verdict.clean or case.afterwards or random.random() < self.sample:
+                    played = self._play(damaged, patience)
+                if repaired is not None and case.afterwards:
+                    better = self._play(repaired, patience)
         yield None
         if played is not None:
             self._decide(
                 case, right, played.outcome(self.bench), None if better is None else better.outcome(self.bench)
             )
-        for place in {damaged, *(place for one in (played, better) if one is not None for place in one.places)}:
+        in_use = [damaged, repaired, *(place for one in (played, better) if one is not None for place in one.places)]
+        for place in {place for place in in_use if place is not None}:
             self.stores.drop(place)
         yield case
-
-    def _repaired(self, damaged: Place) -> tuple[Repaired, Place | None]:
-        place = self.stores.copy(damaged)
-        repaired = treatment.repair(place, self.rows)
-        if repaired.changed:
-            return repaired, place
-        self.stores.drop(place)
-        return repaired, None
 
     def _play(self, place: Place, patience: tuple[float, float]) -> Played:
         other = self.stores.copy(place)
@@ -163,7 +171,11 @@ class Court:
         case.tells = differences[:6]
         if repaired is not None and (worse := laws.worse(right, damaged, repaired)):
             case.broken["safe"] = worse
-        if case.verdict.clean and differences:
+        if repaired is not None and case.afterwards is not None and case.afterwards.clean:
+            differences = laws.differs(right, repaired)
+        elif not case.verdict.clean:
+            return
+        if differences:
             case.excused = without_evidence(case.damages, self.rows)
             if case.excused is None:
                 case.broken["clean"] = differences

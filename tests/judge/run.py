@@ -13,9 +13,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from judge.court import Case, Court
+from judge.court import NO_END, Case, Court
 from judge.damages import Damage, damages
 from judge.draw import one_drawn
+from judge.patience import Patience
 from judge.singles import Single, is_justified, singles
 from judge.singles import figures as figures_of
 from judge.stores import stores_of
@@ -32,11 +33,14 @@ def drawn(court: Court, number: int, first_seed: int) -> Iterator[tuple[Damage, 
         yield one_drawn(strategy, first_seed * 1_000_003 + index)
 
 
-def judge(flavour: str, number: int, first_seed: int, sample: float, rounds: int, report: Path) -> dict[str, Any]:
+def judge(
+    flavour: str, number: int, first_seed: int, sample: float, rounds: int, patience: float, report: Path
+) -> dict[str, Any]:
     """Judge so many damages on a flavour, and rounds of single ones; write each case to the report, return figures."""
     begun = time.monotonic()
     with stores_of(flavour) as stores:
-        court = Court(stores, sample=sample)
+        run = Patience(patience)
+        court = Court(stores, sample=sample, run=run)
         try:
             chosen = drawn(court, number, first_seed)
             cases = []
@@ -45,13 +49,14 @@ def judge(flavour: str, number: int, first_seed: int, sample: float, rounds: int
                     cases.append(case)
                     if len(cases) % 50 == 0:
                         print(f"{flavour}: {len(cases)} in {time.monotonic() - begun:.0f} s", file=sys.stderr)
-                suspects = [case for case in cases if case.broken]
+                endless = [case for case in cases if NO_END in case.broken]
+                suspects = [case for case in cases if case.broken and case not in endless]
                 confirmed = court.confirmed(suspects)
                 for case in suspects:
                     if case not in confirmed:
                         case.broken = {}
-                failures = court.shrunk(court.excused(confirmed))
-                found = list(singles(stores, rounds, first_seed))
+                failures = endless + court.shrunk(court.excused(confirmed))
+                found = list(singles(stores, rounds, first_seed, run))
                 figures = summary(flavour, first_seed, cases, failures, found, time.monotonic() - begun)
                 for case in cases:
                     file.write(
@@ -60,6 +65,7 @@ def judge(flavour: str, number: int, first_seed: int, sample: float, rounds: int
                 file.write(json.dumps({"summary": figures}, default=str) + "\n")
         finally:
             court.close()
+            run.close()
     return figures
 
 
@@ -155,13 +161,24 @@ def main() -> int:
     parser.add_argument("--judge-seed", type=int, default=None)
     parser.add_argument("--sample", type=float, default=0.2, help="the share of other stores that the engine gets")
     parser.add_argument("--singles", type=int, default=5, help="rounds of single damages, one in each instance")
+    parser.add_argument(
+        "--patience-seconds", type=float, default=120, help="how long one look at a damaged store may take"
+    )
     parser.add_argument("--report", type=Path, default=Path("judge.jsonl"))
     parser.add_argument("--compare", type=Path, help="another report, of another version of holystone")
     given = parser.parse_args()
     first_seed = given.judge_seed if given.judge_seed is not None else int(time.time())
     broken = 0
     for flavour in given.flavour or ["sqlite", "postgresql"]:
-        figures = judge(flavour, given.damages, first_seed, given.sample, given.singles, given.report)
+        figures = judge(
+            flavour,
+            given.damages,
+            first_seed,
+            given.sample,
+            given.singles,
+            given.patience_seconds,
+            given.report,
+        )
         broken += sum(len(figures[what]) for what in ("failures", "faults", "single, right and not safe"))
         print(json.dumps(figures, indent=1, default=str, ensure_ascii=False))
     if given.compare is not None:

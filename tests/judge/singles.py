@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from judge.damages import Damage, Rows, document, row, value
 from judge.draw import one_drawn
+from judge.patience import NoEndError, Run
 from judge.stores import Place, Stores
 from judge.treatment import Planned, plan_of
 
@@ -27,8 +28,11 @@ JUSTIFIED: Mapping[str, str] = {
 Single = tuple[Damage, Planned]
 
 
-def singles(stores: Stores, rounds: int, first_seed: int) -> Iterator[Single]:
-    """Yield what plans would do about damages, of which there are as many a round as there are instances."""
+def singles(stores: Stores, rounds: int, first_seed: int, run: Run[Any]) -> Iterator[Single]:
+    """Yield what plans would do about damages, of which there are as many a round as there are instances.
+
+    Where a plan comes to no end, that is told of each damage of the round.
+    """
     rows = stores.original.rows()
     names = [one["instance_id"] for one in rows["instances"]]
     flavour = stores.flavour
@@ -39,7 +43,9 @@ def singles(stores: Stores, rounds: int, first_seed: int) -> Iterator[Single]:
             seeds = {name: (first_seed * 1_000_003 + number) * 1_000 + index for index, name in enumerate(names)}
             drawn = [one_drawn(draws[name], seeds[name]) for name in names]
             chosen = [one for one in drawn if _is_alone(one, names) and _is_done(place, one)]
-            yield from _planned(place, rows, chosen)
+            yield from _planned(run, place, rows, chosen)
+        except NoEndError as error:
+            yield from ((one, Planned("no end", safe=False, right=True, why=str(error))) for one in chosen)
         finally:
             stores.drop(place)
 
@@ -64,8 +70,8 @@ def _is_done(place: Place, damage: Damage) -> bool:
         return False
 
 
-def _planned(place: Place, rows: Any, chosen: Sequence[Damage]) -> Iterator[Single]:
-    plans = plan_of(place, rows, {str(damage.instance) for damage in chosen})
+def _planned(run: Run[Any], place: Place, rows: Any, chosen: Sequence[Damage]) -> Iterator[Single]:
+    plans = run(plan_of, place, rows, {str(damage.instance) for damage in chosen})
     for damage in chosen:
         for planned in plans[str(damage.instance)]:
             yield damage, planned

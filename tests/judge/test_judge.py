@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from holystone.scan.check import Level
 from judge import treatment
 from judge.court import PATIENT, Case, Court
 from judge.damages import Damage
+from judge.patience import NoEndError, Patience
 from judge.stores import Place, Row, stores_of
 
 pytestmark = pytest.mark.long
@@ -24,7 +26,7 @@ DRIFT = Damage(
     "done-chain",
     "value",
     "a key that history proves",
-    (("UPDATE kv_store SET value = 'no' WHERE instance_id = 'done-chain' AND key = 'number'", ()),),
+    (("UPDATE kv_store SET value = ? WHERE instance_id = ? AND key = ?", ("no", "done-chain", "number")),),
 )
 
 HARMS = {
@@ -93,6 +95,23 @@ def test_a_store_that_is_wrongly_called_clean_is_caught(court: Court, monkeypatc
     damages = [(Damage("test", table, None, None, name, ((sql, ()),)),) for name, (table, sql) in UNSEEN.items()]
     cases: list[Case] = list(court.judge(damages, PATIENT))
     assert {case.damages[0].says for case in cases if "clean" not in case.broken} == set()
+
+
+def test_a_store_on_which_holystone_comes_to_no_end_is_a_failure(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(function: object, *given: object) -> None:
+        raise NoEndError("no end")
+
+    monkeypatch.setattr(court, "_run", endless)
+    [case] = court.judge([(DRIFT,)])
+    assert case.broken == {"no end": ["no end"]}
+
+
+def test_what_comes_to_no_end_is_given_up_and_the_next_is_done() -> None:
+    run = Patience(5)
+    with pytest.raises(NoEndError):
+        run(time.sleep, 600)
+    assert run(abs, -1) == 1
+    run.close()
 
 
 UNDECODABLE = {
