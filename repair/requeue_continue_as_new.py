@@ -6,7 +6,8 @@ from holystone.scan.relations.executions import ExecutionFacts
 
 
 def _can_be_told(facts: ExecutionFacts) -> bool:
-    return facts.chain_end is not None and facts.chain_end.message is not None
+    end = facts.chain_end
+    return end is not None and end.message is not None and not end.is_taken
 
 
 def _message(facts: ExecutionFacts) -> Sequence[Step]:
@@ -38,8 +39,9 @@ REPAIR = Repair(
         "It is unsafe because the work goes on from where it stopped, however long ago."
     ),
     needs=(
-        "A history that can be read from its first event on, no later execution, and no message for the instance that "
-        "begins one or cannot be read. Make sure that nobody has parked the message, or begun the work anew elsewhere."
+        "A history that can be read from its first event on, no later execution nor events of one, and no message for "
+        "the instance that begins one or cannot be read. Make sure that nobody has parked the message, or begun the "
+        "work anew elsewhere."
     ),
     undone="Takes the message away again, as long as the engine has not taken it.",
     rests_on=EVERYTHING,

@@ -77,19 +77,30 @@ def test_lost_chain_goes_on_after_the_repair(engine_store: MakeStore, engine_ver
     assert store.admin("kv", "between-stopped", "carried") == "over"
 
 
-def test_lost_row_of_a_chain_is_not_taken_for_a_lost_message(engine_store: MakeStore, flavour: Flavour) -> None:
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_lost_row_of_a_chain_is_not_taken_for_a_lost_message(
+    engine_store: MakeStore, flavour: Flavour, is_behind: bool
+) -> None:
     """The execution that the message would begin is there, but for its row: with both, its activities run again."""
     store = engine_store(ENGINES[-1], flavour, ["chains"])
     store.execute("DELETE FROM executions WHERE instance_id = 'chain-waiting' AND execution_id = 3")
-    before = activities(store)
-    assert run(["repair", "apply", *store.arguments, "--yes", "--unsafe", REQUEUE]) == 0
+    if is_behind:
+        store.execute("UPDATE instances SET current_execution_id = 2 WHERE instance_id = 'chain-waiting'")
+        assert ("I006", "chain-waiting", 2) in findings(store)
+    asked = activities(store)
+    apply = ["repair", "apply", *store.arguments, "--yes", "--unsafe", REQUEUE]
+    assert run(apply) == int(is_behind)
     assert store.execute("SELECT id FROM orchestrator_queue") == []
+    if is_behind:
+        # Whether the history is of this life of the instance, people have to say.
+        assert run([*apply, "--unsafe", "restore-execution"]) == 0
+        assert run(apply) == 0  # which the row of instances follows
     assert findings(store) == []
     store.run("raise-event", "chain-waiting", "go", "1")
     store.run("run", "--seconds", "1.5")
     status = store.admin("status", "chain-waiting")
     assert (status["status"], status["output"]) == ("Completed", {"last": 3})
-    assert activities(store) == before == [(number, "Double") for number in (1, 2, 3)]
+    assert activities(store) == asked == [(number, "Double") for number in (1, 2, 3)]
 
 
 def activities(store: EngineStore) -> list[tuple[Any, ...]]:

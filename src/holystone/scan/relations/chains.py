@@ -9,7 +9,7 @@ from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
 from holystone.store.outstanding import carried_forward, custom_status
-from holystone.store.tables import orchestrator_queue
+from holystone.store.tables import history, orchestrator_queue
 
 _PARENT = ("parent_instance", "parent_id", "parent_execution_id")
 
@@ -19,19 +19,27 @@ class ChainEnd:
     """What takes the instance on: `queued` is whether it waits, or holds a message that may be it.
 
     `message` is the one that the engine wrote at `ended_at_ms` (since the epoch), as far as the events tell; None
-    where they do not.
+    where they do not. `is_taken` is whether there are events of a later execution, though its row may be lost.
     """
 
     queued: bool
     message: WorkItem | None
     ended_at_ms: int
+    is_taken: bool = False
 
 
 def chain_end(reader: Reader, instance_id: str, execution_id: int, ended_at_ms: int) -> ChainEnd:
     """Return what is there to take an instance on whose current execution has continued as new."""
     if _is_queued(reader, instance_id):
         return ChainEnd(True, None, ended_at_ms)
-    return ChainEnd(False, _continuation(instance_id, reader.history(instance_id, execution_id)), ended_at_ms)
+    message = _continuation(instance_id, reader.history(instance_id, execution_id))
+    return ChainEnd(False, message, ended_at_ms, _is_taken(reader, instance_id, execution_id))
+
+
+def _is_taken(reader: Reader, instance_id: str, execution_id: int) -> bool:
+    of = history.c
+    later = select(of.event_id).where(of.instance_id == instance_id, of.execution_id > execution_id).limit(1)
+    return reader.connection.execute(later).first() is not None
 
 
 def _is_queued(reader: Reader, instance_id: str) -> bool:
