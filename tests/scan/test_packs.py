@@ -42,11 +42,15 @@ def two_long_ones_in_one(texts: Sequence[str]) -> list[str]:
     return [texts[0], "\n".join([texts[1], texts[5]]), *texts[2:5], ""]
 
 
+def short_ones_in_one_beside_a_long_one(texts: Sequence[str]) -> list[str]:
+    return [texts[0], texts[1], "\n".join(texts[2:4]), texts[1], *texts[4:]]
+
+
 def cut_short(texts: Sequence[str]) -> list[str]:
     return [texts[0], texts[1][:-1], *texts[2:]]
 
 
-CHANGES = (swapped, two_in_one, two_long_ones_in_one, cut_short)
+CHANGES = (swapped, two_in_one, two_long_ones_in_one, short_ones_in_one_beside_a_long_one, cut_short)
 
 
 @pytest.mark.parametrize("most", [1_000, 4], ids=["long", "long-or-late"])

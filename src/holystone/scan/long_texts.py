@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, case, not_
 from holystone.store.flavours import Flavour
 
 LONG = 64 * 1024
-"""Length beyond which a text is long: in bytes on PostgreSQL, in characters on SQLite, as either tells soonest."""
+"""Length in bytes beyond which a text is long."""
 
 
 def is_long(flavour: Flavour, column: ColumnElement[Any]) -> ColumnElement[bool]:

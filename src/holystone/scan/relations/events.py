@@ -59,5 +59,4 @@ EVENTS = Events()
 
 
 def _packed(flavour: Flavour, within: Conditions) -> Select[Any]:
-    packs = packed(flavour, within).order_by(history.c.instance_id, history.c.execution_id)
-    return packs.execution_options(yield_per=500)
+    return packed(flavour, within).execution_options(yield_per=500)

@@ -30,17 +30,14 @@ class PinSource:
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
         columns = ("instance_id", "execution_id", "status", *VERSION_COLUMNS)
-        start_data = event_text(executions.c.instance_id, executions.c.execution_id, 1).label("start_data")
-        current = and_(
-            instances.c.instance_id == executions.c.instance_id,
-            instances.c.current_execution_id == executions.c.execution_id,
+        picked = select(*(executions.c[name] for name in columns)).where(
+            not_completed(executions.c.status), executions.c.status != events.FAILED, *within
         )
-        self.rows: FromClause = (
-            select(*(executions.c[name] for name in columns), start_data)
-            .join_from(executions, instances, current)
-            .where(not_completed(executions.c.status), executions.c.status != events.FAILED, *within)
-            .subquery("pin")
-        )
+        # The offset changes no row, and has the few that may go on picked out before anything is asked about them.
+        row = picked.offset(0).subquery("execution").c
+        current = and_(instances.c.instance_id == row.instance_id, instances.c.current_execution_id == row.execution_id)
+        start_data = event_text(row.instance_id, row.execution_id, 1).label("start_data")
+        self.rows: FromClause = select(*row, start_data).where(current).subquery("pin")
         self.key = (self.rows.c.instance_id, self.rows.c.execution_id)
 
     @property

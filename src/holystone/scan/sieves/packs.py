@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, not_, select
 
 from holystone.scan.long_texts import is_long
 from holystone.scan.reader import Reader
@@ -22,6 +22,7 @@ from holystone.store.tables import history
 
 if TYPE_CHECKING:
     from msgspec import Struct
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 _REMEMBERED = 1_000
 _MOST = 1_000
@@ -49,30 +50,34 @@ class _Form(NamedTuple):
 def packed(flavour: Flavour, within: Conditions) -> Select[Any]:
     """Return the select of the executions that have history, with the ids, types and texts of events in lines.
 
-    The texts of the events that are read apart are left out.
+    They come in the order of their key. The texts of the events that are read apart are left out.
     """
-    key = (history.c.instance_id, history.c.execution_id)
-    is_apart = _is_apart(flavour)
-    columns = {
-        "event_ids": history.c.event_id,
-        "event_types": history.c.event_type,
-        "event_data": case((not_(is_apart), history.c.event_data)),
-    }
+    of = history.c
+    rows = select(of.instance_id, of.execution_id, of.event_id, of.event_type, of.event_data).where(*within)
+    event = flavour.to_be_grouped(rows, [of.instance_id, of.execution_id, of.event_id]).c
+    key = (event.instance_id, event.execution_id)
+    is_packed = _is_packed(flavour, event)
     return (
         select(
             *key,
-            *(flavour.lines(column, history.c.event_id).label(name) for name, column in columns.items()),
-            func.count().filter(*map(flavour.is_text, (history.c.event_type, history.c.event_data))).label("texts"),
-            func.count().filter(is_apart).label("apart"),
+            flavour.lines(event.event_id).label("event_ids"),
+            flavour.lines(event.event_type).label("event_types"),
+            flavour.lines(event.event_data).filter(is_packed).label("event_data"),
+            func.count().filter(flavour.is_text(event.event_type)).label("texts"),
+            (func.count() - func.count().filter(is_packed)).label("apart"),
         )
-        .where(*within)
         .group_by(*key)
+        .order_by(*key)
     )
 
 
-def _is_apart(flavour: Flavour) -> ColumnElement[bool]:
-    """Return whether an event is read apart from its pack, which no history makes too great in this way."""
-    return or_(is_long(flavour, history.c.event_data), history.c.event_id > _MOST)
+def _is_packed(flavour: Flavour, event: "ReadOnlyColumnCollection[str, Any]") -> ColumnElement[bool]:
+    """Return whether an event is in its pack, which no history makes too great in this way; the others are apart.
+
+    Where the text is none, it is apart too, and found out there.
+    """
+    short = not_(is_long(flavour, event.event_data))
+    return and_(event.event_id <= _MOST, flavour.is_text(event.event_data), short)
 
 
 def _lengths_apart(flavour: Flavour) -> Select[Any]:
@@ -88,7 +93,7 @@ def _texts_apart(flavour: Flavour) -> Select[Any]:
 
 def _of_pack(flavour: Flavour) -> Conditions:
     key = (history.c.instance_id == bindparam("instance_id"), history.c.execution_id == bindparam("execution_id"))
-    return [*key, _is_apart(flavour)]
+    return [*key, not_(_is_packed(flavour, history.c))]
 
 
 def _pieces(lengths: Iterable[tuple[Any, int | None]]) -> Iterator[tuple[Any, Any]]:

@@ -24,16 +24,15 @@ class Whole(Sieve):
 
     def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
         packs, keyed = Packs(reader), _with_rows_of_keys(reader, within)
-        statement = packed(reader.flavour, within).order_by(history.c.instance_id, history.c.execution_id)
-        result, found = streamed(reader, statement)
+        result, found = streamed(reader, packed(reader.flavour, within))
         with closing(result), closing(Rows(reader, within)) as rows:
             for pack in found:
-                instance_id, execution_id, texts = pack.instance_id, pack.execution_id, pack.texts
+                instance_id, execution_id = pack.instance_id, pack.execution_id
                 events = packs.sound_events(pack)
                 is_sound = rows.bear_out(instance_id, execution_id, events)
                 if is_sound and rows.is_current:
                     is_sound = rows.custom_status == _custom_status(events or ())
-                yield instance_id, texts, is_sound, instance_id in keyed or packs.may_have_keys(pack, events)
+                yield instance_id, pack.texts, is_sound, instance_id in keyed or packs.may_have_keys(pack, events)
             for instance_id in rows.out_of_step():
                 yield instance_id, 0, False, False
 

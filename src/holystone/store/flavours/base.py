@@ -14,6 +14,7 @@ from sqlalchemy import (
     Engine,
     Executable,
     FromClause,
+    Select,
     Table,
     bindparam,
     cast,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.functions import FunctionElement
 
 from holystone.errors import HolystoneError
 from holystone.store.changes import Changes, Position
@@ -263,15 +265,19 @@ class Flavour(ABC):
         """
 
     @abstractmethod
-    def lines(self, column: ColumnElement[Any], order: ColumnElement[Any]) -> ColumnElement[str]:
-        """Return the values of a group of rows as text, one in each line, in this order.
+    def to_be_grouped(self, rows: Select[Any], order: Sequence[ColumnElement[Any]]) -> FromClause:
+        """Return rows for groups of which `lines` are taken: they come in this order, which begins with their group.
 
-        SQLite joins them as it comes upon them: in the order of the index by which it groups, and never surely so.
+        That is how both databases do it, and never surely so. Of one group all columns come in the same order.
         """
 
     @abstractmethod
+    def lines(self, column: ColumnElement[Any]) -> FunctionElement[str]:
+        """Return the values of a group of rows as text, one in each line, in the order in which they come."""
+
+    @abstractmethod
     def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
-        """Return the length of a text, in whatever the database tells soonest: bytes or characters."""
+        """Return the length of a text in bytes."""
 
     @abstractmethod
     def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:

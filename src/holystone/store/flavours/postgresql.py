@@ -17,7 +17,9 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    FromClause,
     MetaData,
+    Select,
     Table,
     Text,
     and_,
@@ -35,10 +37,11 @@ from sqlalchemy import (
     true,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql.psycopg import dialect as PostgreSQLDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool, QueuePool
+from sqlalchemy.sql.functions import FunctionElement
 
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.store.changes import Changes, Position
@@ -340,8 +343,12 @@ class PostgreSQL(Flavour):
     def event_type_column(self, kind: str) -> str:
         return "Event"
 
-    def lines(self, column: ColumnElement[Any], order: ColumnElement[Any]) -> ColumnElement[str]:
-        return func.string_agg(cast(column, Text), aggregate_order_by(literal("\n"), order))
+    def to_be_grouped(self, rows: Select[Any], order: Sequence[ColumnElement[Any]]) -> FromClause:
+        # Before version 16 each aggregate with an order of its own sorts each group.
+        return rows.order_by(*order).subquery("ordered")
+
+    def lines(self, column: ColumnElement[Any]) -> FunctionElement[str]:
+        return func.string_agg(cast(column, Text), "\n")
 
     def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
         return func.octet_length(column)  # which is told of a value without reading it

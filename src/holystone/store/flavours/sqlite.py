@@ -18,10 +18,14 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    FromClause,
+    LargeBinary,
     MetaData,
+    Select,
     Table,
     and_,
     case,
+    cast,
     create_engine,
     event,
     func,
@@ -36,6 +40,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
+from sqlalchemy.sql.functions import FunctionElement
 
 from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError
 from holystone.store.changes import Changes, Position
@@ -365,11 +370,16 @@ class SQLite(Flavour):
     def event_type_column(self, kind: str) -> str:
         return kind
 
-    def lines(self, column: ColumnElement[Any], order: ColumnElement[Any]) -> ColumnElement[str]:
+    def to_be_grouped(self, rows: Select[Any], order: Sequence[ColumnElement[Any]]) -> FromClause:
+        # It goes by the index of the key to group them, which has them in order.
+        return rows.subquery("grouped")
+
+    def lines(self, column: ColumnElement[Any]) -> FunctionElement[str]:
         return func.group_concat(column, "\n")
 
     def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
-        return func.length(column)
+        # In bytes, for characters have to be counted.
+        return func.length(cast(column, LargeBinary))
 
     def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         return func.typeof(column) == "text"
