@@ -74,8 +74,11 @@ class Worker:
         execution_id = item.execution_id + again
         delta = [] if last and not again else [self.kit.started(item.instance_id, execution_id)]
         number = (last.event_id if last and not again else len(delta)) + 1
+        asked = {event.event_id for event in item.history if event.type == "ActivityScheduled"}
         for message in item.messages:
-            if message.kind == "ActivityCompleted" and message.fields["execution_id"] == execution_id:
+            # An answer to an instance that was deleted may come to the next one of its id, which has not asked.
+            is_of_it = message.kind == "ActivityCompleted" and message.fields["execution_id"] == execution_id
+            if is_of_it and message.fields["id"] in asked:
                 said = {"source_event_id": message.fields["id"], "result": "1"}
                 delta.append(self.kit.event(item.instance_id, number, "ActivityCompleted", execution_id, **said))
                 number += 1

@@ -112,8 +112,9 @@ class Store:
 
         On PostgreSQL they all see the same moment, which is the one of the `view` where there is one, as shared by a
         connection of another process; on SQLite each sees one moment, so that nothing is seen half done, but not the
-        same one to the very commit. There are fewer of them where more would keep somebody waiting who wants to change
-        a table, and wait for him themselves; StoreUnavailableError where that leaves none beside the one of the view.
+        same one to the very commit. There are fewer of them where no more can be had, or where more would keep somebody
+        waiting who wants to change a table, and wait for him themselves; StoreUnavailableError where that leaves none
+        beside the one of the view.
         """
         tables = metadata.tables.keys() & self.columns.keys()
         self.flavour.begin_reading()
@@ -125,7 +126,12 @@ class Store:
                 view = self.flavour.share_view(first) if number > 1 else None
                 connections.append(first)
             while len(connections) < number:
-                other = stack.enter_context(self._reading())
+                try:
+                    other = stack.enter_context(self._reading())
+                except StoreUnavailableError:
+                    if not connections:
+                        raise
+                    break  # the role, the server or a pooler gives no more than these
                 self.flavour.adopt_view(other, view)
                 if not self.flavour.hold_beside(other, tables):
                     break

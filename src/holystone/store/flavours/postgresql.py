@@ -46,7 +46,13 @@ from sqlalchemy.sql.functions import FunctionElement
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, FAILED
-from holystone.store.flavours import postgresql_changes, postgresql_locks, postgresql_soundness, postgresql_values
+from holystone.store.flavours import (
+    postgresql_changes,
+    postgresql_locks,
+    postgresql_session,
+    postgresql_soundness,
+    postgresql_values,
+)
 from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
 from holystone.store.flavours.compiled import COMPILED_STATEMENTS
 from holystone.store.flavours.postgresql_jsonb import printed
@@ -64,8 +70,6 @@ _OBJECT_PATTERN = r"^\s*\{.*\}\s*$"
 
 
 _FOR_READING = {
-    # To compile the long conditions of a scan takes longer than it gains.
-    "jit": "off",
     # Rows that are fetched some at a time are planned for a reader who leaves off after a tenth; a scan reads all.
     "cursor_tuple_fraction": "1",
     # A scan follows the order of keys, so the pages that it wants are near each other, or were read just before.
@@ -74,14 +78,6 @@ _FOR_READING = {
 
 
 _AS_IT_LIES = ("enable_seqscan", "enable_bitmapscan")
-_SEE_ALL_ROWS = "row_security = off"
-
-
-def _see_all_rows(connection: Any, record: Any) -> None:
-    """Have the server refuse what row security would otherwise filter: hidden rows would read as lost ones."""
-    autocommit, connection.autocommit = connection.autocommit, True
-    connection.execute(f"SET {_SEE_ALL_ROWS}", prepare=False)
-    connection.autocommit = autocommit
 
 
 class PostgreSQL(Flavour):
@@ -111,12 +107,12 @@ class PostgreSQL(Flavour):
         if read_only:
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         engine = self._engine(NullPool).execution_options(**options)
-        # Once more for each transaction: a pooler may hand it to another connection than the one that was set so.
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(f"SET LOCAL {_SEE_ALL_ROWS}"))
+        event.listen(engine, "begin", postgresql_session.begin)
         return engine
 
     def turn_engine(self) -> Engine:
         engine = self._engine(QueuePool, max_overflow=-1, isolation_level="AUTOCOMMIT")
+        event.listen(engine, "connect", postgresql_session.keep_all)
         event.listen(engine, "begin", lambda connection: connection.info.update(begun=False))
         event.listen(engine, "before_execute", self._begin)
         return engine
@@ -126,9 +122,8 @@ class PostgreSQL(Flavour):
         if connection.info.get("begun", True):
             return
         connection.info["begun"] = True
-        driver: Any = connection.connection.driver_connection
         try:
-            driver.execute("BEGIN", prepare=False)
+            postgresql_session.begin_turn(connection)
         except connection.dialect.loaded_dbapi.Error as error:
             raise failed(connection, error) from error
 
@@ -142,11 +137,16 @@ class PostgreSQL(Flavour):
         engine = create_engine(
             self.target.url,
             poolclass=pool,
+            use_native_hstore=False,  # to look for it SQLAlchemy would ask by names that anybody may have taken
             **settings,
-            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "holystone"},
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": "holystone",
+                "client_encoding": "UTF8",
+            },
         )
         event.listen(engine, "connect", lambda driver, _: postgresql_values.register_loaders(driver))
-        event.listen(engine, "connect", _see_all_rows)
+        event.listen(engine, "connect", postgresql_session.connected)
         return engine.execution_options(schema_translate_map={None: self.schema})
 
     @cached_property
@@ -238,7 +238,7 @@ class PostgreSQL(Flavour):
             connection.exec_driver_sql(f"SET LOCAL {name} = off")
         yield
         for name in _AS_IT_LIES:
-            connection.exec_driver_sql(f"SET LOCAL {name} TO DEFAULT")
+            connection.exec_driver_sql(f"SET LOCAL {name} = on")
 
     def is_refusal(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) == "42501"
@@ -264,6 +264,11 @@ class PostgreSQL(Flavour):
             return StoreUnavailableError(
                 f"{self.target} refused the connection: {said.rpartition('FATAL:')[2].strip()}.",
                 "Mend user, password, database or the server's pg_hba.conf, and run the command again.",
+            )
+        if state == "25006":
+            return StoreUnavailableError(
+                f"{self.target} only reads: {said}.",
+                "Run the command on the primary, as a role without default_transaction_read_only.",
             )
         if state == "57014":
             return StoreUnavailableError(

@@ -44,7 +44,7 @@ def hold_beside(connection: Connection, schema: str, tables: Collection[str]) ->
         with savepoint(connection):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BESIDE}'")
             _open(connection, schema, tables)
-            connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
     except DBAPIError:
         return False
     return True
@@ -59,7 +59,7 @@ def _locked(connection: Connection, names: Sequence[str], deadline: float | None
                 connection.exec_driver_sql(
                     f"SET LOCAL lock_timeout = '{_AT_A_TIME}';"
                     f"LOCK TABLE {', '.join(names)} IN ACCESS SHARE MODE;"
-                    "SET LOCAL lock_timeout TO DEFAULT"
+                    "SET LOCAL lock_timeout = 0"
                 )
             return True
         except DBAPIError as error:

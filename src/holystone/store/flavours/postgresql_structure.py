@@ -22,6 +22,7 @@ from holystone.store.flavours import postgresql_facts, postgresql_functions, pos
 from holystone.store.flavours.lineage import Facts
 from holystone.store.flavours.postgresql_ledger import ENGINES_LOCK, ledger, lock_key
 from holystone.store.flavours.postgresql_lineage import LINEAGE
+from holystone.store.flavours.postgresql_session import keep
 from holystone.store.flavours.structure import Functions, LedgerEntry, Objects, Structure
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ PATIENCE_SECONDS = 60.0
 """How long to wait for other migrators, and for a moment at which an index can be built."""
 OUR_LOCK = "holystone:migrations:"
 _POLL_SECONDS = 0.1
-_LOCK_TIMEOUT = "10s"
+_LOCK_TIMEOUT = "'10s'"
 """For the statements of a revision: they wait for the engine's transactions, and later ones wait for them."""
 _NO_LOCK, _DEADLOCK = "55P03", "40P01"
 
@@ -135,7 +136,7 @@ class PostgreSQLStructure(Structure):
         try:
             with self._no_other_migrator(), self.flavour.engine(read_only=False).begin() as connection:
                 # An engine that comes meanwhile waits for its own lock, and finds the store whole.
-                self._await(connection, lock_key(ENGINES_LOCK, self.schema), in_transaction=True)
+                self._await(connection, lock_key(ENGINES_LOCK, self.schema))
                 if not self._is_vacant(connection):
                     raise TakenError(
                         f"The schema {self.schema!r} of {self.flavour.target} is not empty.",
@@ -149,7 +150,7 @@ class PostgreSQLStructure(Structure):
     @contextmanager
     def migration(self) -> Iterator[Connection]:
         with self._no_other_migrator(), self.flavour.engine(read_only=False).connect() as connection:
-            _set_lock_timeout(connection, _LOCK_TIMEOUT)
+            keep(connection, "lock_timeout", _LOCK_TIMEOUT)
             connection.commit()
             yield connection
 
@@ -158,18 +159,19 @@ class PostgreSQLStructure(Structure):
         """Hold the lock of holystone's own migrators, on a connection of its own, which ends with this process.
 
         It is asked for again and again, and not waited for: who waits holds a snapshot, and CREATE INDEX
-        CONCURRENTLY waits for the end of every snapshot, so that two migrators would wait for each other.
+        CONCURRENTLY waits for the end of every snapshot, so that two migrators would wait for each other. Between its
+        statements a transaction that reads what is committed holds none, and a pooler gives its connection to nobody.
         """
-        engine = self.flavour.engine(read_only=False).execution_options(isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            self._await(connection, lock_key(OUR_LOCK, self.schema), in_transaction=False)
+        with self.flavour.engine(read_only=False).begin() as connection:
+            self._await(connection, lock_key(OUR_LOCK, self.schema))
+            # Until another statement takes its place, the one that took the lock keeps its snapshot.
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             yield
 
-    def _await(self, connection: Connection, key: int, *, in_transaction: bool) -> None:
+    def _await(self, connection: Connection, key: int) -> None:
         """Take an advisory lock; StoreUnavailableError, which says who holds it, where it is not free in time."""
-        take = func.pg_try_advisory_xact_lock if in_transaction else func.pg_try_advisory_lock
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not connection.execute(select(take(key))).scalar_one():
+        while not connection.execute(select(func.pg_try_advisory_xact_lock(key))).scalar_one():
             if time.monotonic() > deadline:
                 raise self._kept_waiting("is being migrated by", connection.execute(_HOLDER, {"key": key}).first())
             time.sleep(_POLL_SECONDS)
@@ -207,7 +209,7 @@ class PostgreSQLStructure(Structure):
         """
         deadlock = connection.execute(_DEADLOCK_TIMEOUT).scalar_one()
         deadline = time.monotonic() + PATIENCE_SECONDS
-        _set_lock_timeout(connection, f"{max(1, int(deadlock * 0.8))}ms")
+        keep(connection, "lock_timeout", f"'{max(1, int(deadlock * 0.8))}ms'")
         while True:
             try:
                 act()
@@ -219,7 +221,7 @@ class PostgreSQLStructure(Structure):
                     oldest = connection.execute(_OLDEST_TRANSACTION).first()
                     raise self._kept_waiting("has been in a transaction of", oldest) from error
             time.sleep(_POLL_SECONDS)
-        _set_lock_timeout(connection, _LOCK_TIMEOUT)
+        keep(connection, "lock_timeout", _LOCK_TIMEOUT)
 
     def lock_tables(self, connection: Connection, tables: Collection[str]) -> None:
         quote = connection.dialect.identifier_preparer.quote
@@ -249,7 +251,3 @@ def _concurrently(index: Index) -> Index:
     Table(index.table.name, MetaData(), *columns)
     where = index.dialect_options["postgresql"]["where"]
     return Index(index.name, *columns, postgresql_where=where, postgresql_concurrently=True)
-
-
-def _set_lock_timeout(connection: Connection, timeout: str) -> None:
-    connection.execute(select(func.set_config("lock_timeout", timeout, False)))

@@ -1,0 +1,115 @@
+"""What a session of PostgreSQL sets for itself: nothing that a statement means may depend on who set what else.
+
+A role, a database, a service file, PGOPTIONS and a pooler can each set any of these. All of them are set again at the
+beginning of each transaction and for that alone: a pooler hands the next transaction to another connection of its own,
+and this one to somebody else.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection
+
+from holystone.errors import StoreUnavailableError
+
+SETTINGS: Mapping[str, str] = {
+    # Names mean what the catalog has, and the engine's tables are named with their schema: nobody else's function,
+    # operator, cast or table can stand in for one.
+    "search_path": "pg_catalog, pg_temp",
+    # How values are written and read.
+    "client_encoding": "'UTF8'",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "timezone": "'UTC'",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    # How the catalog's functions print what an object is made of.
+    "quote_all_identifiers": "off",
+    # Have the server refuse what row security would otherwise filter: hidden rows would read as lost ones.
+    "row_security": "off",
+    # To compile the long conditions of a scan takes longer than it gains.
+    "jit": "off",
+    # Waits have bounds of their own.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+SINCE: Mapping[int, Mapping[str, str]] = {140000: {"idle_session_timeout": "0"}, 170000: {"transaction_timeout": "0"}}
+"""Version of the server, as libpq has it -> what there is to be set from it on."""
+_KEPT, _POOLED = "holystone_kept", "holystone_pooled"
+"""What a connection notes: what is set otherwise on it, and whether a pooler hands it on."""
+
+
+def settings_of(version: int) -> Mapping[str, str]:
+    """Return the settings of a session with a server of this version: name -> value, as SQL has it."""
+    return {
+        **SETTINGS,
+        **{name: value for since, some in SINCE.items() if version >= since for name, value in some.items()},
+    }
+
+
+def connected(driver: Any, record: Any) -> None:
+    """Note whether a pooler stands between: it makes up the process number that it tells its clients."""
+    with _no_transaction(driver):
+        (process,) = driver.execute("SELECT pg_catalog.pg_backend_pid()", prepare=False).fetchone()
+    record.info[_POOLED] = process != driver.info.backend_pid
+    if record.info[_POOLED]:
+        # What is prepared stays with a connection that the next transaction may not get.
+        driver.prepare_threshold = None
+
+
+def begin(connection: Connection) -> None:
+    """Set all of it for the transaction that has just begun, or for each to come where every statement commits."""
+    driver: Any = connection.connection.driver_connection
+    settings = {**settings_of(driver.info.server_version), **connection.info.get(_KEPT, {})}
+    if not driver.autocommit and driver.isolation_level is None:
+        settings["transaction_isolation"] = "'read committed'"
+    _set(connection, settings)
+
+
+def keep(connection: Connection, name: str, value: str) -> None:
+    """Set one of it otherwise, for this transaction and for all that come on this connection."""
+    connection.info.setdefault(_KEPT, {})[name] = value
+    _set(connection, {name: value})
+
+
+def keep_all(driver: Any, record: Any) -> None:
+    """Set all of it for all turns of a connection that no pooler hands on."""
+    if not record.info[_POOLED]:
+        with _no_transaction(driver):
+            driver.execute(_statement(settings_of(driver.info.server_version), "SESSION"), prepare=False)
+
+
+def begin_turn(connection: Connection) -> None:
+    """Begin a turn's transaction, and set all of it where it cannot be kept; in one journey with what comes next."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN", prepare=False)
+    if connection.info[_POOLED]:
+        for name, value in settings_of(driver.info.server_version).items():
+            driver.execute(f"SET LOCAL {name} = {value}", prepare=False)
+
+
+@contextmanager
+def _no_transaction(driver: Any) -> Iterator[None]:
+    autocommit, driver.autocommit = driver.autocommit, True
+    yield
+    driver.autocommit = autocommit
+
+
+def _set(connection: Connection, settings: Mapping[str, str]) -> None:
+    driver: Any = connection.connection.driver_connection
+    if driver.autocommit and connection.info[_POOLED]:
+        raise StoreUnavailableError(
+            "A pooler would hand what this sets for itself to others: it cannot be done in one transaction.",
+            "Run the command again with the host and port of the server itself.",
+        )
+    connection.exec_driver_sql(_statement(settings, "SESSION" if driver.autocommit else "LOCAL"))
+
+
+def _statement(settings: Mapping[str, str], scope: str) -> str:
+    """Return all in one journey to the server. SET takes no parameters, and set_config would take the snapshot."""
+    return "; ".join(f"SET {scope} {name} = {value}" for name, value in settings.items())
