@@ -84,4 +84,5 @@ CASE = Case(
             ("left::sub::2", None),
         )
     ],
+    also=frozenset({"I010"}),  # of a live child that is made a root
 )

@@ -15,7 +15,7 @@ from holystone.mend import apply, plan
 from holystone.mend.attempt import Attempt
 from holystone.mend.repair import Safety, no_reason, repairs
 from holystone.scan.catalogue import checks
-from holystone.scan.relations import statuses
+from holystone.scan.relations import chains, statuses
 from holystone.store import compact_json, event
 from holystone.store.flavours import postgresql_jsonb
 from judge.damages import Damage
@@ -50,11 +50,26 @@ def sight(*ids: str) -> Mend:
     return without
 
 
+def together(*mends: Mend) -> Mend:
+    """All of these."""
+
+    def without(patch: pytest.MonkeyPatch) -> None:
+        for mend in mends:
+            mend(patch)
+
+    return without
+
+
 def soundness(patch: pytest.MonkeyPatch) -> None:
     """The condition that the database shows the same rows by its indexes as in its tables."""
     sight("S009")(patch)
     for module in (plan, apply):
         patch.setattr(module, "faults_of_store", lambda *around: [])
+
+
+def events_of_the_next(patch: pytest.MonkeyPatch) -> None:
+    """That events of the next execution tell that it has begun."""
+    patch.setattr(chains, "_is_taken", lambda *around: False)
 
 
 def shape(patch: pytest.MonkeyPatch) -> None:
@@ -192,7 +207,7 @@ FAULTS = (
             "DELETE FROM executions WHERE instance_id = 'live-relay' AND execution_id = 2",
             "UPDATE instances SET current_execution_id = 1 WHERE instance_id = 'live-relay'",
         ),
-        doubts("requeue-continue-as-new", "restore-execution"),
+        together(doubts("requeue-continue-as-new", "restore-execution"), events_of_the_next),
     ),
     Fault(
         "PostgreSQL: Q007 towards an instance whose history cannot be read",
@@ -241,7 +256,19 @@ FAULTS = (
                 for table in ("history", "executions", "instances")
             ),
         ),
-        doubts("restore-parent"),
+        together(doubts("restore-parent"), sight("I010")),
+    ),
+    Fault(
+        "parent deleted, and its live child made a root",
+        "clean",
+        BOTH(
+            *(
+                f"DELETE FROM {table} WHERE instance_id = 'live-parent'"
+                for table in ("history", "executions", "instances")
+            ),
+            "UPDATE instances SET parent_instance_id = NULL WHERE instance_id = 'live-parent::sub::2'",
+        ),
+        sight("I010"),
     ),
     Fault(
         "the engine's functions name another schema",

@@ -15,12 +15,17 @@ from holystone.store.tables import history, instances
 class Parent:
     """`to_name` is what a row of instances should name: None for no parent, or one of which nothing is left.
 
-    Where `decided` is False, events do not tell, or the parent is half there.
+    Where `decided` is False, events do not tell, or the parent is half there. `named` is what events name.
     """
 
     decided: bool
     to_name: str | None = None
-    deleted: bool = False
+    named: str | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether nothing is left of the parent that events name."""
+        return self.decided and self.named != self.to_name
 
 
 def parent_of(reader: Reader, instance_id: str, execution_id: int, start: Mapping[str, Any]) -> Parent:
@@ -31,10 +36,10 @@ def parent_of(reader: Reader, instance_id: str, execution_id: int, start: Mappin
     if not told or named is None:
         return Parent(told)
     if _is_there(reader, instances.c.instance_id, named):
-        return Parent(True, named)
+        return Parent(True, named, named)
     if _is_there(reader, history.c.instance_id, named):
         return Parent(False)
-    return Parent(True, None, deleted=True)
+    return Parent(True, None, named)
 
 
 def _named_by(start: Mapping[str, Any] | None) -> tuple[bool, str | None]:

@@ -18,6 +18,7 @@ from holystone.store.tables import instances
 
 _COPIED = {"orchestration_name": "name", "orchestration_version": "version"}
 """Column of instances -> the field of the start event that the ack of a first turn writes there."""
+_NAMES_A_PARENT = '"parent_instance":"'
 
 
 class StartSource:
@@ -49,13 +50,25 @@ class StartSource:
     def parent_surely_agrees(self) -> ColumnElement[bool]:
         """The event names the row's parent, or none like the row and like the event that began the whole chain."""
         parent = self._parent
-        begun_by_parent = self.flavour.messages.contains(
-            _start(self._instance.instance_id, literal(1)), literal('"parent_instance":"')
-        )
         return and_(
             self._says(literal('"parent_instance":').concat(self._quoted(parent))),
-            or_(parent.is_not(None), self._instance.current_execution_id == 1, not_(begun_by_parent)),
+            or_(parent.is_not(None), self._instance.current_execution_id == 1, not_(self._chain_began_as_child)),
         )
+
+    @property
+    def is_root(self) -> ColumnElement[bool]:
+        """The row names no parent."""
+        return self._parent.is_(None)
+
+    @property
+    def began_as_child(self) -> ColumnElement[bool]:
+        """The event names a parent, or the one that began the whole chain does."""
+        return or_(self._says(literal(_NAMES_A_PARENT)), self._chain_began_as_child)
+
+    @property
+    def _chain_began_as_child(self) -> ColumnElement[bool]:
+        first = _start(self._instance.instance_id, literal(1))
+        return self.flavour.messages.contains(first, literal(_NAMES_A_PARENT))
 
     @property
     def parent_is_no_instance(self) -> ColumnElement[bool]:
@@ -88,7 +101,8 @@ def _start(instance_id: ColumnElement[str], execution_id: ColumnElement[int]) ->
 class StartFacts:
     """One instance: its row, and what the row should hold as far as events tell.
 
-    Where its parent is deleted, `ended` is whether it has come to its own end, so that it answers to nobody any more.
+    Where its parent is deleted, `ended` is whether it has come to its own end, so that it answers to nobody any more;
+    where it has not, `answers_to` is told, the parent that it names.
     """
 
     row: Mapping[str, Any]
@@ -106,7 +120,7 @@ class StartFacts:
         return {"start_event_sha256": self.start_digest}
 
     def observed(self, column: str) -> Any:
-        return self.row[column]
+        return None if column == "answers_to" else self.row[column]
 
     def decided(self, column: str) -> bool:
         return column in self.told
@@ -132,6 +146,8 @@ class Starts(Relation[StartFacts]):
         if parent.decided and reader.flavour.has(instances.c.parent_instance_id):
             told["parent_instance_id"] = parent.to_name
         ended = parent.deleted and _has_ended(reader, row)
+        if parent.deleted and not ended:
+            told["answers_to"] = parent.named
         return StartFacts(row._mapping, told, parent_deleted=parent.deleted, start_digest=digest, ended=ended)
 
 

@@ -22,7 +22,7 @@ class Ends(Sieve):
     needs = NEEDS
     proves = frozenset(
         ("E001", "E002", "E003", "E004", "E005", "E006", "E007", "E008")
-        + ("H001", "H002", "H008", "I001", "I002", "I003", "I004", "I005", "I006")
+        + ("H001", "H002", "H008", "I001", "I002", "I003", "I004", "I005", "I006", "I010")
     )
     pays_for = frozenset({"executions", "histories", "starts"})
 
