@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,66 @@ def test_the_output_has_the_mode_that_the_user_wishes(run: Run, sqlite_store: Sa
     run("check", sqlite_store.target, "--output", str(tmp_path / "report"))
     os.umask(umask)
     assert stat.S_IMODE((tmp_path / "report").stat().st_mode) == 0o640
+
+
+def test_the_output_keeps_the_mode_that_was_there(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:
+    file = tmp_path / "report"
+    file.write_text("older")
+    file.chmod(0o604)
+    run("check", sqlite_store.target, "--output", str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o604
+    assert "Clean." in file.read_text()
+
+
+def database(store: Path, folder: Path) -> dict[str, Path]:
+    """Return names under which a database, or what belongs to it, would be overwritten."""
+    other = folder / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (a)")
+        (folder / "copied-log").write_bytes((folder / "other.db-wal").read_bytes())
+    (folder / "link").symlink_to(store)
+    (folder / "second-name").hardlink_to(other)
+    return {
+        "itself": store,
+        "a link to it": folder / "link",
+        "another name of one": folder / "second-name",
+        "its log": store.with_name(f"{store.name}-wal"),
+        "its index of the log": store.with_name(f"{store.name}-shm"),
+        "its journal": store.with_name(f"{store.name}-journal"),
+        "another database": other,
+        "a log": folder / "copied-log",
+    }
+
+
+@pytest.mark.parametrize("words", OUTPUT, ids=" ".join)
+def test_a_database_is_never_written_over(run: Run, sqlite_store: Sample, tmp_path: Path, words: list[str]) -> None:
+    for what, file in database(Path(sqlite_store.target), tmp_path).items():
+        before = {path: path.read_bytes() for path in (*tmp_path.iterdir(), file) if path.is_file()}
+        result = run(*words, sqlite_store.target, "--output", str(file))
+        assert_refused(result, "is a database, or belongs to one", "Name another file.")
+        assert {path: path.read_bytes() for path in before} == before, what
+        assert file.exists() == (file in before)
+
+
+def test_a_file_of_a_server_is_never_written_over(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:
+    (tmp_path / "PG_VERSION").write_text("17\n")
+    (tmp_path / "base" / "5").mkdir(parents=True)
+    for file in (tmp_path / "base" / "5" / "1259", tmp_path / "postgresql.conf"):
+        assert_refused(run("check", sqlite_store.target, "--output", str(file)), "is a database, or belongs to one")
+        assert not file.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a link of somebody else's")
+@pytest.mark.parametrize("where", ["file", "folder"])
+def test_a_link_of_a_stranger_is_not_followed(run: Run, sqlite_store: Sample, tmp_path: Path, where: str) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "report").write_text("precious")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "ours" / "report" if where == "file" else tmp_path / "ours")
+    os.lchown(link, 65534, 65534)
+    named = link if where == "file" else link / "report"
+    assert_refused(run("check", sqlite_store.target, "--output", str(named)), f"{link} is a link of another user")
+    assert (tmp_path / "ours" / "report").read_text() == "precious"
 
 
 def test_a_link_stays_a_link(run: Run, sqlite_store: Sample, tmp_path: Path) -> None:

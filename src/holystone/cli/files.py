@@ -1,24 +1,34 @@
 """Files that a command writes and reads, with the errors that a user can cause."""
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from holystone.errors import HolystoneError
+
+_MAGIC = (b"SQLite format 3\0", b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+"""How the files of SQLite begin: a database, a write-ahead log of either byte order, a rollback journal."""
+_COMPANIONS = ("-wal", "-shm", "-journal")
+"""What SQLite adds to the name of a database for the files that belong to it."""
 
 
 @contextmanager
 def whole_file(name: str) -> Iterator[TextIO]:
     """Yield a file to write; it takes its name at the end, so that no reader ever sees half of it.
 
-    A pipe or a device, such as /dev/stdout, is written to as it goes: no file may take its place.
+    It has the mode of the file that it replaces. A pipe or a character device, such as /dev/stdout, is written to as it
+    goes: no file may take its place. Raises HolystoneError where the file would replace a database, or what belongs to
+    one, and where its name leads through a link of another user.
     """
     path = Path(os.path.realpath(name))
     with _named(name):
+        _require_no_strange_link(name)
+        _require_no_database(name, path)
         special = Path(name).exists() and not Path(name).is_file()
         if special:
             handle, temporary = os.open(name, os.O_WRONLY), None
@@ -27,16 +37,62 @@ def whole_file(name: str) -> Iterator[TextIO]:
     try:
         with open(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
             yield out
+            if temporary is not None:
+                out.flush()
+                os.fsync(handle)
         if temporary is not None:
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
             with _named(name):
-                os.replace(temporary, path)
+                _take_over(temporary, path)
     except BaseException:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _take_over(temporary: str, path: Path) -> None:
+    """Give the file the name, mode and owner of the one that it replaces, for good."""
+    try:
+        before = path.stat()
+    except FileNotFoundError:
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+    else:
+        with suppress(PermissionError):
+            os.chown(temporary, before.st_uid, before.st_gid)
+        os.chmod(temporary, stat.S_IMODE(before.st_mode))
+    os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _require_no_database(name: str, path: Path) -> None:
+    base = next((path.with_name(path.name.removesuffix(one)) for one in _COMPANIONS if path.name.endswith(one)), path)
+    belongs = any(_begins_as_database(file) for file in {path, base})
+    of_server = any((folder / "PG_VERSION").exists() for folder in path.parents)
+    if belongs or of_server or path.is_block_device():
+        raise HolystoneError(f"{name} is a database, or belongs to one: it is not written to.", "Name another file.")
+
+
+def _begins_as_database(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(max(map(len, _MAGIC))).startswith(_MAGIC)
+    except PermissionError:
+        return False
+
+
+def _require_no_strange_link(name: str) -> None:
+    """Raise HolystoneError where whoever owns a link on the way decides which file is written."""
+    absolute = Path(os.path.abspath(name))
+    for place in (*reversed(absolute.parents), absolute):
+        if place.is_symlink() and place.lstat().st_uid not in (0, os.geteuid()):
+            raise HolystoneError(f"{place} is a link of another user.", "Name the file that is meant.")
 
 
 @contextmanager

@@ -106,10 +106,9 @@ def run(arguments: list[str] | None = None) -> int:
             from traceback import print_exc
 
             print_exc()
-        click.echo(
-            f"Error: this is a fault of holystone: {type(error).__name__}: {error}\n"
-            "Next: run it again with HOLYSTONE_DEBUG=1 and report what it prints.",
-            err=True,
+        _complain(
+            f"this is a fault of holystone: {type(error).__name__}: {error}",
+            "run it again with HOLYSTONE_DEBUG=1 and report what it prints.",
         )
     return Exit.COULD_NOT_RUN
 
