@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +14,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import func, select
 
-from .helpers import COMMAND, STALE, Run, Sample, clean_environment
+from holystone.mend.journal import changes
+from holystone.store.tables import executions
+
+from .helpers import COMMAND, STALE, Run, Sample, clean_environment, holystone
 
 BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
@@ -69,3 +75,84 @@ def test_an_interrupted_command_that_waits_for_a_server(run: Run, postgresql_sto
             out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.strip()) == (2, "", "Stopped; nothing more was done.")
     assert run("check", *postgresql_store.words).status == 1
+
+
+ROWS = 600
+MANY = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT i FROM n",
+    "postgresql": "SELECT i FROM generate_series(1, {rows}) AS n(i)",
+}
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def drifted(store: Sample) -> None:
+    """Add many instances that have ended, and whose rows say that they run."""
+    numbers = MANY["sqlite" if store.schema is None else "postgresql"].format(rows=ROWS)
+    for table in ("instances", "executions", "history"):
+        columns = COLUMNS[table]
+        store.execute(
+            f"INSERT INTO {table} (instance_id, {columns}) SELECT 'many-' || n.i, {columns} FROM {table},"
+            f" ({numbers}) AS n WHERE instance_id = 'order-1'"
+        )
+    store.execute("UPDATE history SET event_data = replace(event_data, '\"order-1\"', '\"' || instance_id || '\"')")
+    store.execute("UPDATE executions SET status = 'Running', output = NULL WHERE instance_id LIKE 'many-%'")
+
+
+COLUMNS = {
+    "instances": "orchestration_name, orchestration_version, current_execution_id, created_at, updated_at",
+    "executions": "execution_id, status, output, started_at, completed_at",
+    "history": "execution_id, event_id, event_type, event_data, created_at",
+}
+
+
+def rows_done(store: Sample, run_id: str | None = None) -> int:
+    """Return how many rows the journal has of a run, of all runs where none is named."""
+    runs = json.loads(holystone("repair", "log", *store.words, "--format", "json").out)["runs"]
+    return sum(len(run["changes"]) for run in runs if run_id in (None, run["run"]))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda one: one.name)
+@pytest.mark.parametrize("flavour", ["sqlite", "postgresql"])
+def test_a_stopped_run_says_what_it_did_and_the_way_on_and_back(
+    flavour: str, number: signal.Signals, request: pytest.FixtureRequest
+) -> None:
+    store: Sample = request.getfixturevalue(f"{flavour}_store")
+    drifted(store)
+    assert holystone("migrate", "upgrade", *store.words).status == 0
+    before = store.rows(select(executions).order_by(*executions.primary_key))
+    said = stopped_midway(store, number, "apply")
+    [run_id] = re.findall(r"Run (\S+) was stopped: ([\d,]+) rows? repaired", said)
+    applied = int(run_id[1].replace(",", ""))
+    assert 0 < applied < ROWS
+    assert rows_done(store, run_id[0]) == applied
+    assert "Way back: holystone repair undo" in said
+    assert "interrupted" in holystone("repair", "log", *store.words).out
+    gone_on = holystone("repair", "apply", *store.words, "--yes", "--format", "json")
+    assert gone_on.status == 0, gone_on.err
+    said = stopped_midway(store, number, "undo", json.loads(gone_on.out)["run"])
+    assert "was stopped" in said
+    assert "Go on: holystone repair undo" in said
+    for run in (json.loads(gone_on.out)["run"], run_id[0]):
+        undone = holystone("repair", "undo", *store.words, run, "--yes")
+        assert undone.status == 0, undone.err
+    assert store.rows(select(executions).order_by(*executions.primary_key)) == before
+
+
+def stopped_midway(store: Sample, number: signal.Signals, *words: str) -> str:
+    """Return what a run says that is stopped after its first rows, and before its last ones."""
+    before = count_of_changes(store)
+    with started("repair", words[0], *store.words, *words[1:], "--yes") as process:
+        while count_of_changes(store) == before:
+            assert process.poll() is None, process.communicate()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2, err
+    assert "Traceback" not in err
+    assert err.rstrip().endswith("Stopped; nothing more was done.")
+    return err
+
+
+def count_of_changes(store: Sample) -> int:
+    [(number,)] = store.rows(select(func.count()).select_from(changes))
+    return int(number)

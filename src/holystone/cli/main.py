@@ -4,8 +4,10 @@ import atexit
 import errno
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 
 import click
 
@@ -63,6 +65,7 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by whoever started us; a database must not get its number
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     _look_for_garbage_rarely()
+    _stop_in_order()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run())
@@ -75,6 +78,18 @@ def _look_for_garbage_rarely() -> None:
     """
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
+
+
+def _stop_in_order() -> None:
+    """Have the first of each signal that asks a process to end stop it as Ctrl-C does; a second one ends it at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has SIGHUP ignored
+            signal.signal(number, stop)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -1,5 +1,7 @@
 """`holystone repair`: plan, apply, undo, log."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -120,16 +122,17 @@ def apply(
     report = Report()
     if made.changes:
         _install_journal(store)
-        with progress_bar() as progress:
-            application = Application(store, made.hash, unsafe=unsafe, progress=progress)
-            application.apply(made)
-        for later in application.go_on(made, lambda only: _make(store, selection, jobs, only)):
-            with output_to(None) as out:
-                if format_ == "text":
-                    plan_text(store, later, out)
-            if not yes:
-                ask("Apply it?")
-        report = application.finish()
+        application = Application(store, made.hash, unsafe=unsafe)
+        with _told_when_stopped(store, application.run_id, verb="repaired"):
+            with progress_bar() as progress:
+                application.apply(made, progress)
+            for later in application.go_on(made, lambda only: _make(store, selection, jobs, only)):
+                with output_to(None) as out:
+                    if format_ == "text":
+                        plan_text(store, later, out)
+                if not yes:
+                    ask("Apply it?")
+            report = application.finish()
     with output_to(None) as out:
         if format_ == "json":
             _write_json(report.to_json())
@@ -145,6 +148,7 @@ def apply(
 @format_option("text", "json")
 def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: str) -> int:
     """Put the rows that RUN changed back as they were, where they still are as it left them."""
+    from holystone.mend.apply import new_run
     from holystone.mend.journal import read_run
     from holystone.mend.undo import undo_run
     from holystone.render.repairs import report_text
@@ -157,7 +161,9 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
     undone = read_run(store, run)
     if not yes:
         ask(f"Put {counted(len(undone.changes), 'row')} back as before run {run}?")
-    report = undo_run(store, undone)
+    undoing = new_run("undo", undoes=undone.run_id)
+    with _told_when_stopped(store, undoing.run_id, verb="put back"):
+        report = undo_run(store, undone, undoing)
     with output_to(None) as out:
         if format_ == "json":
             _write_json(report.to_json())
@@ -183,6 +189,27 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
         else:
             log_text(store, runs, out, rows=rows)
     return Exit.OK
+
+
+@contextmanager
+def _told_when_stopped(store: "Store", run_id: str, *, verb: str) -> Iterator[None]:
+    """Say what a run has done by then, and how to go on and back, where it is stopped; its last chunk is not done."""
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort):
+        from holystone.errors import HolystoneError, JournalError
+        from holystone.mend.journal import read_run
+        from holystone.render.repairs import stopped_text
+
+        # A terminal that was closed takes no words any more.
+        with suppress(OSError):
+            try:
+                stopped_text(store, read_run(store, run_id), verb=verb)
+            except JournalError:
+                click.echo("No row was changed.", err=True)
+            except HolystoneError as error:
+                click.echo(f"What run {run_id} has done cannot be read now: {error.message}", err=True)
+        raise
 
 
 def _make(store: "Store", selection: "Selection", jobs: int, only: "Collection[str] | None" = None) -> "Plan":

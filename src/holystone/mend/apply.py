@@ -67,20 +67,17 @@ def apply_plan(store: Store, plan: Plan, *, unsafe: Collection[str] = (), progre
     The journal must be installed. An interrupted run leaves each row either as it was or changed and
     journaled; applying the same plan again goes on with the rest.
     """
-    application = Application(store, plan.hash, unsafe=unsafe, progress=progress)
-    application.apply(plan)
+    application = Application(store, plan.hash, unsafe=unsafe)
+    application.apply(plan, progress)
     return application.finish()
 
 
 class Application:
     """A run that applies a plan, and plans that were made after it."""
 
-    def __init__(
-        self, store: Store, plan_hash: str, *, unsafe: Collection[str] = (), progress: Progress | None = None
-    ) -> None:
+    def __init__(self, store: Store, plan_hash: str, *, unsafe: Collection[str] = ()) -> None:
         self._store = store
         self._named = {name.lower() for name in unsafe}
-        self._progress = progress
         self._pace = Pace(store)
         self._written = 0
         self._waiting: list[Cluster] = []
@@ -90,7 +87,12 @@ class Application:
         self._unsafe: dict[str, Group] = {}
         self.report = Report()
 
-    def apply(self, plan: Plan) -> int:
+    @property
+    def run_id(self) -> str:
+        """The run's id in the journal, which has it from the first change on."""
+        return self._run.run_id
+
+    def apply(self, plan: Plan, progress: Progress | None = None) -> int:
         """Carry out a plan as `apply_plan` does; return how many rows were changed."""
         before, done = self.report.applied, 0
         now, self._later = first_pass([group for group in by_finding(plan.changes) if self._is_chosen(group)])
@@ -100,8 +102,8 @@ class Application:
         for chunk in self._pace.chunks(clusters(now)):
             self._apply(chunk)
             done += sum(len(group) for cluster in chunk for group in cluster)
-            if self._progress is not None:
-                self._progress("changes", done, total)
+            if progress is not None:
+                progress("changes", done, total)
         self._apply_waiting()
         return self.report.applied - before
 

@@ -19,14 +19,14 @@ UNDO = "undo"
 """Why a change of an undo was made."""
 
 
-def undo_run(store: Store, run: Run) -> Report:
-    """Take the run's changes back, the last one first; journaled as a run of its own.
+def undo_run(store: Store, run: Run, undoing: Run | None = None) -> Report:
+    """Take the run's changes back, the last one first; journaled as a run of its own, `undoing` where it is given.
 
     Rows that are no longer as the run left them, and those of instances that the engine is working on, are
     skipped and named. What an earlier undo took back already is left alone, so undoing twice does no harm.
     """
     report = Report()
-    undoing = new_run("undo", undoes=run.run_id)
+    undoing = undoing or new_run("undo", undoes=run.run_id)
     entries = [entry for entry in reversed(run.changes) if entry.undone_by is None]
     report.already = len(run.changes) - len(entries)
     pace = Pace(store)

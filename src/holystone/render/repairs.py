@@ -95,6 +95,15 @@ def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None
         click.echo(f"Way back: {command(store, 'repair undo', report.run)}", file=out)
 
 
+def stopped_text(store: Store, run: Run, *, verb: str) -> None:
+    """Write to standard error what a run has done that was stopped; `verb` is what was done to a row."""
+    again = command(store, "repair apply") if run.undoes is None else command(store, "repair undo", run.undoes)
+    click.echo(f"Run {run.run_id} was stopped: {counted(len(run.changes), 'row')} {verb}.", err=True)
+    click.echo(f"Go on: {again}", err=True)
+    if run.undoes is None:
+        click.echo(f"Way back: {command(store, 'repair undo', run.run_id)}", err=True)
+
+
 def log_text(store: Store, runs: list[Run], out: TextIO, *, rows: bool) -> None:
     """Write the runs, the latest first; with `rows`, each with its changes."""
     if not runs:

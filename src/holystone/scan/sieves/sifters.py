@@ -88,7 +88,8 @@ class Helper:
 def _help(pipe: "Pipe", inherited: "Iterable[Pipe]", sieve: Sieve, store: Store) -> None:
     """Sift the spans that come through a pipe, until nobody is there to send any."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     for end in inherited:
         end.close()
     try:
