@@ -164,17 +164,21 @@ class PostgreSQLStructure(Structure):
         """
         with self.flavour.engine(read_only=False).begin() as connection:
             self._await(connection, lock_key(OUR_LOCK, self.schema))
-            # Until another statement takes its place, the one that took the lock keeps its snapshot.
-            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             yield
 
     def _await(self, connection: Connection, key: int) -> None:
         """Take an advisory lock; StoreUnavailableError, which says who holds it, where it is not free in time."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not connection.execute(select(func.pg_try_advisory_xact_lock(key))).scalar_one():
+        while not self._is_taken(connection, key):
             if time.monotonic() > deadline:
                 raise self._kept_waiting("is being migrated by", connection.execute(_HOLDER, {"key": key}).first())
             time.sleep(_POLL_SECONDS)
+
+    def _is_taken(self, connection: Connection, key: int) -> bool:
+        taken = bool(connection.execute(select(func.pg_try_advisory_xact_lock(key))).scalar_one())
+        # Until another statement takes its place, that one keeps its snapshot, while this one waits for its turn as well.
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        return taken
 
     def build_index(self, connection: Connection, index: Index) -> None:
         if _commits_by_itself(connection):
