@@ -176,7 +176,7 @@ class PostgreSQLStructure(Structure):
 
     def _is_taken(self, connection: Connection, key: int) -> bool:
         taken = bool(connection.execute(select(func.pg_try_advisory_xact_lock(key))).scalar_one())
-        # Until another statement takes its place, that one keeps its snapshot, while this one waits for its turn as well.
+        # Until another statement takes its place, that one keeps its snapshot, also while this one waits its turn.
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         return taken
 
