@@ -21,6 +21,8 @@ USUAL = "UTF8"
 SOME = ("SQL_ASCII", "LATIN1", "EUC_JP")
 CLIENT_ONLY = {"BIG5", "GB18030", "GBK", "JOHAB", "SHIFT_JIS_2004", "SJIS", "UHC"}
 """Encodings that a database cannot have, as the manual of PostgreSQL tells."""
+WITHOUT_UTF8 = {"MULE_INTERNAL"}
+"""Encodings whose databases refuse clients that use UTF8, as the engine does, so that no store can be in one."""
 AS_TEXT = {
     "SQL_ASCII": "café",
     "LATIN1": "café",
@@ -40,7 +42,7 @@ def encodings(server: Any) -> list[str]:
         names = connection.execute(
             "SELECT pg_encoding_to_char(number) FROM generate_series(0, 100) AS number"
         ).fetchall()
-    return sorted({name for (name,) in names if name} - CLIENT_ONLY - {"MULE_INTERNAL"}) + ["MULE_INTERNAL"]
+    return sorted({name for (name,) in names if name} - CLIENT_ONLY - WITHOUT_UTF8)
 
 
 @contextmanager
