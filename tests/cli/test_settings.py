@@ -187,7 +187,7 @@ def test_what_a_session_sets_can_be_set(postgresql_store: Sample) -> None:
 ENVIRONMENTS = (
     {"PGCLIENTENCODING": "LATIN1"},
     {"PGCLIENTENCODING": "SQL_ASCII"},
-    {"PGOPTIONS": "-c search_path=public,pg_catalog -c datestyle=German -c statement_timeout=1"},
+    {"PGOPTIONS": "-c search_path=public,pg_catalog -c datestyle=German -c statement_timeout=50"},
     {"PGDATESTYLE": "German", "PGTZ": "America/St_Johns", "PGGEQO": "off"},
     {"PGAPPNAME": "x" * 100, "PGCONNECT_TIMEOUT": "5", "PGGSSENCMODE": "disable"},
 )
