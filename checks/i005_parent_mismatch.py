@@ -1,7 +1,7 @@
 from sqlalchemy import not_, or_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
-from holystone.scan.relations.starts import STARTS, StartFacts
+from holystone.scan.relations.starts import PARENT_IN_SQL, STARTS, StartFacts
 
 # Whatever start event names a parent tells, and so does the first one where it names none.
 _DIAGNOSIS = (
@@ -40,12 +40,7 @@ CHECK = Check(
         "has ended: under a wrong parent a live instance goes with a stranger, without one it stays behind. A child "
         "whose parent is gone can be deleted by no API at all: the engine refers to the root, and finds none."
     ),
-    how_to_look={
-        "sqlite": _DIAGNOSIS.format(
-            parent="CASE WHEN json_valid(h.event_data) THEN json_extract(h.event_data, '$.parent_instance') END"
-        ),
-        "postgresql": _DIAGNOSIS.format(parent="""substring(h.event_data from '"parent_instance":"([^"]*)"')"""),
-    },
+    how_to_look={flavour: _DIAGNOSIS.format(parent=parent) for flavour, parent in PARENT_IN_SQL.items()},
     false_alarms=(
         "None: it is drift, but the engine makes one kind itself. On PostgreSQL a parent that is deleted while the "
         "start of a child is still queued leaves that child without it (parent-deleted). A child that was made a root "

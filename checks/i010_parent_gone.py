@@ -1,7 +1,7 @@
 from sqlalchemy import and_
 
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
-from holystone.scan.relations.starts import STARTS
+from holystone.scan.relations.starts import PARENT_IN_SQL, STARTS
 
 # Whatever start event names a parent tells, and so does the first one where it names none.
 _DIAGNOSIS = (
@@ -32,12 +32,7 @@ CHECK = Check(
         "When the child ends, its last turn queues the answer to its parent. No instance gets that message: on SQLite "
         "it halts the dispatcher for the whole store (Q001), on PostgreSQL it stays in the queue."
     ),
-    how_to_look={
-        "sqlite": _DIAGNOSIS.format(
-            parent="CASE WHEN json_valid(h.event_data) THEN json_extract(h.event_data, '$.parent_instance') END"
-        ),
-        "postgresql": _DIAGNOSIS.format(parent="""substring(h.event_data from '"parent_instance":"([^"]*)"')"""),
-    },
+    how_to_look={flavour: _DIAGNOSIS.format(parent=parent) for flavour, parent in PARENT_IN_SQL.items()},
     false_alarms=(
         "None is known. Of a chain that was begun by an engine before 0.1.30 the first event alone names the parent, "
         "and may be pruned: of those nothing is said."

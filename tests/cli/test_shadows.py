@@ -77,6 +77,39 @@ KINDS = {
 """Kind of object that is looked for along the search path -> such objects, in the way of what commands use."""
 
 
+CATALOGUES = {
+    "pg_class": ("table", "view", "sequence"),
+    "pg_proc": ("function", "aggregate"),
+    "pg_operator": ("operator",),
+    "pg_type": ("type",),
+    "pg_collation": ("collation",),
+    "pg_constraint": "constraints are named together with their table",
+    "pg_conversion": "found by its two encodings, and a default one only in pg_catalog first: the path has no other",
+    "pg_default_acl": "no name",
+    "pg_extension": "objects of extensions are of the kinds above",
+    "pg_opclass": "named by CREATE INDEX alone, where holystone names none",
+    "pg_opfamily": "named by CREATE OPERATOR CLASS alone",
+    "pg_publication_namespace": "no name",
+    "pg_statistic_ext": "named by ALTER and DROP alone",
+    "pg_ts_config": "no statement searches texts",
+    "pg_ts_dict": "no statement searches texts",
+    "pg_ts_parser": "no statement searches texts",
+    "pg_ts_template": "no statement searches texts",
+}
+"""Catalogue whose objects lie in schemas -> their kinds above, or why no statement finds one along the search path."""
+
+
+def test_every_kind_of_object_is_thought_of(postgresql_store: Sample) -> None:
+    with psycopg.connect(postgresql_store.target) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT attrelid::regclass::text FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid"
+            " WHERE attname ~ 'namespace$|nspid$' AND relnamespace = 'pg_catalog'::regnamespace AND relkind = 'r'"
+        ).fetchall()
+    assert {name for (name,) in rows} <= CATALOGUES.keys()
+    named = {kind for kinds in CATALOGUES.values() if isinstance(kinds, tuple) for kind in kinds}
+    assert named == KINDS.keys()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_objects_of_strangers(run: Run, postgresql_database: Sample, kind: str) -> None:
     store = postgresql_database

@@ -10,11 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from holystone.errors import HolystoneError
-
-_MAGIC = (b"SQLite format 3\0", b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
-"""How the files of SQLite begin: a database, a write-ahead log of either byte order, a rollback journal."""
-_COMPANIONS = ("-wal", "-shm", "-journal")
-"""What SQLite adds to the name of a database for the files that belong to it."""
+from holystone.store.flavours.database_files import belongs_to_database
 
 
 @contextmanager
@@ -28,7 +24,10 @@ def whole_file(name: str) -> Iterator[TextIO]:
     path = Path(os.path.realpath(name))
     with _named(name):
         _require_no_strange_link(name)
-        _require_no_database(name, path)
+        if belongs_to_database(path):
+            raise HolystoneError(
+                f"{name} is a database, or belongs to one: it is not written to.", "Name another file."
+            )
         special = Path(name).exists() and not Path(name).is_file()
         if special:
             handle, temporary = os.open(name, os.O_WRONLY), None
@@ -58,37 +57,23 @@ def _take_over(temporary: str, path: Path) -> None:
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
     else:
-        with suppress(PermissionError):
-            os.chown(temporary, before.st_uid, before.st_gid)
+        if os.name == "posix":
+            with suppress(PermissionError):
+                os.chown(temporary, before.st_uid, before.st_gid)
         os.chmod(temporary, stat.S_IMODE(before.st_mode))
     os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _require_no_database(name: str, path: Path) -> None:
-    base = next((path.with_name(path.name.removesuffix(one)) for one in _COMPANIONS if path.name.endswith(one)), path)
-    belongs = any(_begins_as_database(file) for file in {path, base})
-    of_server = any((folder / "PG_VERSION").exists() for folder in path.parents)
-    if belongs or of_server or path.is_block_device():
-        raise HolystoneError(f"{name} is a database, or belongs to one: it is not written to.", "Name another file.")
-
-
-def _begins_as_database(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(max(map(len, _MAGIC))).startswith(_MAGIC)
-    except PermissionError:
-        return False
+    if os.name == "posix":  # elsewhere no folder can be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _require_no_strange_link(name: str) -> None:
     """Raise HolystoneError where whoever owns a link on the way decides which file is written."""
+    if os.name != "posix":
+        return  # files there have no owner's number
     absolute = Path(os.path.abspath(name))
     for place in (*reversed(absolute.parents), absolute):
         if place.is_symlink() and place.lstat().st_uid not in (0, os.geteuid()):

@@ -80,6 +80,10 @@ def _look_for_garbage_rarely() -> None:
     atexit.register(gc.freeze)
 
 
+_TO_END = {signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__}
+"""What asks a process to end; Windows has no SIGHUP."""
+
+
 def _stop_in_order() -> None:
     """Have the first of each signal that asks a process to end stop it as Ctrl-C does; a second one ends it at once."""
 
@@ -87,7 +91,7 @@ def _stop_in_order() -> None:
         signal.signal(number, signal.SIG_DFL)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _TO_END:
         if signal.getsignal(number) == signal.SIG_DFL:  # nohup has SIGHUP ignored
             signal.signal(number, stop)
 

@@ -183,8 +183,13 @@ def named_target(target: str, schema: str | None) -> "Target":
 
     A schema from the environment is passed over for a SQLite file, so that one environment serves both.
     """
+    import logging
+
     from holystone.store.target import parse_target
 
+    # Without a handler, what SQLAlchemy logs of a connection that was cut off goes to standard error, with a traceback.
+    if not (log := logging.getLogger("sqlalchemy")).handlers:
+        log.addHandler(logging.NullHandler())
     source = click.get_current_context().get_parameter_source("schema")
     if source is ParameterSource.ENVIRONMENT and not target.startswith("postgres"):
         schema = None

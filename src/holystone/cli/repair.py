@@ -22,7 +22,7 @@ from holystone.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from holystone.mend.plan import Plan
     from holystone.scan.catalogue import Selection
@@ -123,7 +123,9 @@ def apply(
     if made.changes:
         _install_journal(store)
         application = Application(store, made.hash, unsafe=unsafe)
-        with _told_when_stopped(store, application.run_id, verb="repaired"):
+        which = selection.words() if plan_file is None else [plan_file]
+        again = ["repair apply", *which, *(word for id in unsafe for word in ("--unsafe", id))]
+        with _told_when_stopped(store, application.run_id, again, verb="repaired"):
             with progress_bar() as progress:
                 application.apply(made, progress)
             for later in application.go_on(made, lambda only: _make(store, selection, jobs, only)):
@@ -162,7 +164,7 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
     if not yes:
         ask(f"Put {counted(len(undone.changes), 'row')} back as before run {run}?")
     undoing = new_run("undo", undoes=undone.run_id)
-    with _told_when_stopped(store, undoing.run_id, verb="put back"):
+    with _told_when_stopped(store, undoing.run_id, ["repair undo", undone.run_id], verb="put back"):
         report = undo_run(store, undone, undoing)
     with output_to(None) as out:
         if format_ == "json":
@@ -192,8 +194,11 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
 
 
 @contextmanager
-def _told_when_stopped(store: "Store", run_id: str, *, verb: str) -> Iterator[None]:
-    """Say what a run has done by then, and how to go on and back, where it is stopped; its last chunk is not done."""
+def _told_when_stopped(store: "Store", run_id: str, words: "Sequence[str]", *, verb: str) -> Iterator[None]:
+    """Say what a run has done by then, and how to go on and back, where it is stopped; its last chunk is not done.
+
+    `words` are the command that goes on.
+    """
     try:
         yield
     except (KeyboardInterrupt, click.Abort):
@@ -204,7 +209,7 @@ def _told_when_stopped(store: "Store", run_id: str, *, verb: str) -> Iterator[No
         # A terminal that was closed takes no words any more.
         with suppress(OSError):
             try:
-                stopped_text(store, read_run(store, run_id), verb=verb)
+                stopped_text(store, read_run(store, run_id), words, verb=verb)
             except JournalError:
                 click.echo("No row was changed.", err=True)
             except HolystoneError as error:

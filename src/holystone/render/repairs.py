@@ -95,11 +95,10 @@ def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None
         click.echo(f"Way back: {command(store, 'repair undo', report.run)}", file=out)
 
 
-def stopped_text(store: Store, run: Run, *, verb: str) -> None:
-    """Write to standard error what a run has done that was stopped; `verb` is what was done to a row."""
-    again = command(store, "repair apply") if run.undoes is None else command(store, "repair undo", run.undoes)
+def stopped_text(store: Store, run: Run, words: Sequence[str], *, verb: str) -> None:
+    """Write to standard error what a run has done that was stopped; `words` go on, `verb` is what was done to a row."""
     click.echo(f"Run {run.run_id} was stopped: {counted(len(run.changes), 'row')} {verb}.", err=True)
-    click.echo(f"Go on: {again}", err=True)
+    click.echo(f"Go on: {command(store, *words)}", err=True)
     if run.undoes is None:
         click.echo(f"Way back: {command(store, 'repair undo', run.run_id)}", err=True)
 

@@ -19,6 +19,11 @@ from holystone.store.tables import instances
 _COPIED = {"orchestration_name": "name", "orchestration_version": "version"}
 """Column of instances -> the field of the start event that the ack of a first turn writes there."""
 _NAMES_A_PARENT = '"parent_instance":"'
+PARENT_IN_SQL = {
+    "sqlite": "CASE WHEN json_valid(h.event_data) THEN json_extract(h.event_data, '$.parent_instance') END",
+    "postgresql": """substring(h.event_data from '"parent_instance":"([^"]*)"')""",
+}
+"""Flavour -> the parent that the start event `h` names, for the SQL to paste."""
 
 
 class StartSource:
@@ -63,7 +68,8 @@ class StartSource:
     @property
     def began_as_child(self) -> ColumnElement[bool]:
         """The event names a parent, or the one that began the whole chain does."""
-        return or_(self._says(literal(_NAMES_A_PARENT)), self._chain_began_as_child)
+        later = self._instance.current_execution_id > 1
+        return or_(self._says(literal(_NAMES_A_PARENT)), and_(later, self._chain_began_as_child))
 
     @property
     def _chain_began_as_child(self) -> ColumnElement[bool]:

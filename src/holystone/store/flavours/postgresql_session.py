@@ -81,7 +81,7 @@ def keep_all(driver: Any, record: Any) -> None:
     """Set all of it for all turns of a connection that no pooler hands on."""
     if not record.info[_POOLED]:
         with _no_transaction(driver):
-            driver.execute(_statement(settings_of(driver.info.server_version), "SESSION"), prepare=False)
+            driver.execute("; ".join(_statements(settings_of(driver.info.server_version), "SESSION")), prepare=False)
 
 
 def begin_turn(connection: Connection) -> None:
@@ -89,8 +89,8 @@ def begin_turn(connection: Connection) -> None:
     driver: Any = connection.connection.driver_connection
     driver.execute("BEGIN", prepare=False)
     if connection.info[_POOLED]:
-        for name, value in settings_of(driver.info.server_version).items():
-            driver.execute(f"SET LOCAL {name} = {value}", prepare=False)
+        for statement in _statements(settings_of(driver.info.server_version), "LOCAL"):
+            driver.execute(statement, prepare=False)
 
 
 @contextmanager
@@ -107,9 +107,10 @@ def _set(connection: Connection, settings: Mapping[str, str]) -> None:
             "A pooler would hand what this sets for itself to others: it cannot be done in one transaction.",
             "Run the command again with the host and port of the server itself.",
         )
-    connection.exec_driver_sql(_statement(settings, "SESSION" if driver.autocommit else "LOCAL"))
+    # All in one journey to the server.
+    connection.exec_driver_sql("; ".join(_statements(settings, "SESSION" if driver.autocommit else "LOCAL")))
 
 
-def _statement(settings: Mapping[str, str], scope: str) -> str:
-    """Return all in one journey to the server. SET takes no parameters, and set_config would take the snapshot."""
-    return "; ".join(f"SET {scope} {name} = {value}" for name, value in settings.items())
+def _statements(settings: Mapping[str, str], scope: str) -> list[str]:
+    """Return a statement for each setting: SET takes no parameters, and set_config would take the snapshot."""
+    return [f"SET {scope} {name} = {value}" for name, value in settings.items()]

@@ -169,12 +169,12 @@ class PostgreSQLStructure(Structure):
     def _await(self, connection: Connection, key: int) -> None:
         """Take an advisory lock; StoreUnavailableError, which says who holds it, where it is not free in time."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._is_taken(connection, key):
+        while not self._try_lock(connection, key):
             if time.monotonic() > deadline:
                 raise self._kept_waiting("is being migrated by", connection.execute(_HOLDER, {"key": key}).first())
             time.sleep(_POLL_SECONDS)
 
-    def _is_taken(self, connection: Connection, key: int) -> bool:
+    def _try_lock(self, connection: Connection, key: int) -> bool:
         taken = bool(connection.execute(select(func.pg_try_advisory_xact_lock(key))).scalar_one())
         # Until another statement takes its place, that one keeps its snapshot, also while this one waits its turn.
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")

@@ -13,6 +13,10 @@ from holystone.errors import NotAStoreError, StoreUnavailableError, TakenError, 
 from holystone.store.flavours.workshop import WORKSHOPS, workshop
 
 _MAGIC = b"SQLite format 3\0"
+_MAGIC_OF_COMPANIONS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+"""How a write-ahead log of either byte order begins, and a rollback journal: fileformat2.html of SQLite."""
+_COMPANIONS = ("-wal", "-shm", "-journal")
+"""What SQLite adds to the name of a database for the files that belong to it."""
 _WAL_VERSION = 2
 
 
@@ -40,6 +44,22 @@ def require_database_file(path: Path) -> None:
     if not header.startswith(_MAGIC):
         raise NotAStoreError(f"{path} is not a SQLite database.", "Name the engine's SQLite file.")
     _require_all_pages(path, header)
+
+
+def is_of_database(path: Path) -> bool:
+    """Return whether a file is a SQLite database, belongs to one, or has the name of one that would."""
+    bases = [path.with_name(path.name.removesuffix(one)) for one in _COMPANIONS if path.name.endswith(one)]
+    return any(_begins_with(file, (_MAGIC, *_MAGIC_OF_COMPANIONS)) for file in (path, *bases))
+
+
+def _begins_with(path: Path, magic: tuple[bytes, ...]) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(max(map(len, magic))).startswith(magic)
+    except PermissionError:
+        return False
 
 
 def _require_all_pages(path: Path, header: bytes) -> None:
