@@ -33,6 +33,7 @@ context.configure(
     # For the revisions themselves, which find these in the options of their context.
     schema=configuration["flavour"].target.schema,
     structure=configuration["flavour"].structure,
+    stored=configuration["flavour"].stored,
     one_transaction=configuration["one_transaction"],
 )
 if context.is_offline_mode() and (schema := configuration["flavour"].target.schema) is not None:

@@ -1,4 +1,8 @@
-"""Create the journal of repairs."""
+"""Create the journal of repairs.
+
+It makes the columns of t0005 as well, which adds them to a journal that was made before: a repair runs this revision
+alone, and needs them.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,6 +30,10 @@ def upgrade() -> None:
         sa.Column("version", sa.Text, nullable=False),
         sa.Column("started_at_ms", sa.BigInteger, nullable=False),
         sa.Column("finished_at_ms", sa.BigInteger),
+        sa.Column("asked_for", sa.Text),
+        sa.Column("change_count", sa.Integer),
+        sa.Column("first_digest", sa.Text),
+        sa.Column("last_digest", sa.Text),
     )
     op.create_table(
         "holystone_changes",
@@ -42,6 +50,7 @@ def upgrade() -> None:
         sa.Column("evidence", sa.Text, nullable=False),
         sa.Column("made_at_ms", sa.BigInteger, nullable=False),
         sa.Column("undone_by", sa.Text),
+        sa.Column("digest", sa.Text),
     )
 
 

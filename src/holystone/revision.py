@@ -59,6 +59,22 @@ def require_toolkit(connection: Connection, objects: Objects) -> None:
     require_objects(connection, objects.columns, indexes)
 
 
+def has_columns(columns: Mapping[str, Collection[str]]) -> bool:
+    """Return whether the store has these columns, which are given by table name.
+
+    Where SQL is written, the tables that the store lacks are those that an earlier revision of the script makes whole.
+    """
+    context = op.get_context()
+    if context.as_sql:
+        stored = context.opts["stored"]
+        return all(set(names) <= stored.get(table, set(names)) for table, names in columns.items())
+    inspector, schema = inspect(_bound(context.connection)), context.opts["schema"]
+    return all(
+        set(names) <= {column["name"] for column in inspector.get_columns(table, schema=schema)}
+        for table, names in columns.items()
+    )
+
+
 def add_index(index: Index) -> None:
     """Build an index on a table of the engine's, in such a way that the engine goes on writing to it where it can.
 

@@ -33,7 +33,7 @@ CASE = Case(
             instance_id=None,
             execution_id=None,
             observed={
-                "pending": "t0004",
+                "pending": "t0004, t0005",
                 "lacking": "index holystone_executions_status, table holystone_adoptions",
             },
             expected={"pending": "none", "lacking": "none"},

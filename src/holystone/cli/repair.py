@@ -180,11 +180,15 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
 @click.option("--rows", is_flag=True, help="Show each run's rows too.")
 def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     """List the runs of apply and undo, the latest first."""
-    from holystone.mend.journal import read_runs
+    from holystone.mend.journal import has_digests, read_runs
     from holystone.render.repairs import log_json, log_text
+    from holystone.render.words import command
 
     store = open_store(target, schema, read_only=True)
     runs = read_runs(store)
+    if runs and not has_digests(store):
+        upgrade = command(store, "migrate upgrade")
+        click.echo(f"The journal has no digests, so nothing tells whether it was edited. Next: {upgrade}", err=True)
     with output_to(None) as out:
         if format_ == "json":
             log_json(store, runs, out)
@@ -247,11 +251,15 @@ def _known_unsafe(ids: tuple[str, ...]) -> None:
 
 
 def _install_journal(store: "Store") -> None:
+    from holystone.mend.journal import has_digests
     from holystone.migrate import upgrade
-    from holystone.store.toolkit import JOURNAL
+    from holystone.store.toolkit import JOURNAL, JOURNAL_DIGESTS
 
     if revisions := upgrade(store, JOURNAL):
         click.echo(f"Made holystone's own tables in the store (revision {revisions[-1]}).", err=True)
+    if not has_digests(store):
+        upgrade(store, JOURNAL_DIGESTS)
+        click.echo(f"Upgraded holystone's own tables in the store (revision {JOURNAL_DIGESTS}).", err=True)
 
 
 def _write_json(document: object) -> None:

@@ -1,8 +1,9 @@
 """The journal: holystone's own tables in the store, which every change is written to as it is made."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import (
@@ -14,16 +15,22 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    bindparam,
+    func,
     insert,
     select,
     update,
 )
 
 from holystone.errors import JournalError
+from holystone.mend.chain import ROW_REMOVED, Chain, Row, of_change, of_effect, of_end, of_run
 from holystone.mend.change import Change
 from holystone.mend.document import change_from
 from holystone.store import Store
 from holystone.store.flavours.base import is_utf8
+
+_AT_A_TIME = 1_000
+"""Rows of the journal that are read at a time."""
 
 metadata = MetaData()
 
@@ -38,6 +45,10 @@ runs = Table(
     Column("version", Text, nullable=False, comment="of holystone"),
     Column("started_at_ms", BigInteger, nullable=False),
     Column("finished_at_ms", BigInteger, comment="NULL: the run goes on, or was interrupted"),
+    Column("asked_for", Text, comment="JSON; what the run was asked for, so that it can be resumed"),
+    Column("change_count", Integer, comment="of its changes"),
+    Column("first_digest", Text, comment="over the columns of this row that are written once"),
+    Column("last_digest", Text, comment="of its last change, and of its end where it has come to it"),
 )
 
 changes = Table(
@@ -56,6 +67,7 @@ changes = Table(
     Column("evidence", Text, nullable=False, comment="JSON"),
     Column("made_at_ms", BigInteger, nullable=False),
     Column("undone_by", Text, comment="run that took it back"),
+    Column("digest", Text, comment="over the digest before it and the columns that are written once"),
 )
 
 
@@ -64,6 +76,7 @@ class Run:
     """One run of apply or undo, with its changes in the order in which they were made.
 
     `unreadable` says what is wrong with each row of the journal that was altered since, and is no change any more.
+    `altered` says what its digests tell of rows that were edited, removed or added by hand.
     """
 
     run_id: str
@@ -76,6 +89,8 @@ class Run:
     finished_at_ms: int | None
     changes: Sequence["Entry"]
     unreadable: Sequence[str] = ()
+    altered: Sequence[str] = ()
+    asked_for: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,28 +108,40 @@ def is_installed(store: Store) -> bool:
     return {runs.name, changes.name} <= store.columns.keys()
 
 
+def has_digests(store: Store) -> bool:
+    """Return whether the journal has its digests: an older version of holystone made it without."""
+    return is_installed(store) and all(
+        column.name in store.columns[table.name] for table in (runs, changes) for column in table.c
+    )
+
+
 def begin(connection: Connection, run: Run) -> None:
     """Write that the run has begun."""
-    connection.execute(
-        insert(runs).values(
-            run_id=run.run_id,
-            kind=run.kind,
-            plan=run.plan,
-            undoes=run.undoes,
-            actor=run.actor,
-            version=run.version,
-            started_at_ms=run.started_at_ms,
-        )
-    )
+    row = {
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "plan": run.plan,
+        "undoes": run.undoes,
+        "actor": run.actor,
+        "version": run.version,
+        "started_at_ms": run.started_at_ms,
+        "asked_for": run.asked_for,
+    }
+    digest = of_run(row)
+    connection.execute(insert(runs).values(**row, change_count=0, first_digest=digest, last_digest=digest))
 
 
 def finish(connection: Connection, run_id: str, now_ms: int) -> None:
     """Write that the run has come to its end."""
-    connection.execute(update(runs).where(runs.c.run_id == run_id).values(finished_at_ms=now_ms))
+    row = _going_on(connection, run_id)
+    _advance(connection, row, finished_at_ms=now_ms, last_digest=of_end(row["last_digest"], now_ms))
 
 
 def record(connection: Connection, run_id: str, first: int, made: Iterable[Change], now_ms: int) -> None:
-    """Write changes, numbered from `first`, in the transaction that makes them."""
+    """Write changes, numbered from `first`, in the transaction that makes them.
+
+    JournalError where the run has another number of changes by now, or has come to its end.
+    """
     rows = [
         {
             "run_id": run_id,
@@ -132,8 +159,62 @@ def record(connection: Connection, run_id: str, first: int, made: Iterable[Chang
         }
         for number, change in enumerate(made, first)
     ]
-    if rows:
-        connection.execute(insert(changes), rows)
+    if not rows:
+        return
+    run = _going_on(connection, run_id)
+    if run["change_count"] != first:
+        raise _written_by_others(run_id)
+    digest = run["last_digest"]
+    for row in rows:
+        digest = row["digest"] = of_change(digest, row)
+    connection.execute(insert(changes), rows)
+    _advance(connection, run, change_count=first + len(rows), last_digest=digest)
+
+
+def _going_on(connection: Connection, run_id: str) -> Row:
+    """Return the row of a run that has not come to its end, locked where the database locks rows."""
+    row = connection.execute(select(runs).where(runs.c.run_id == run_id).with_for_update()).mappings().one_or_none()
+    if row is None or row["finished_at_ms"] is not None:
+        raise _written_by_others(run_id)
+    return row
+
+
+def _advance(connection: Connection, row: Row, **now: Any) -> None:
+    as_before = (runs.c.run_id == row["run_id"]) & (runs.c.last_digest == row["last_digest"])
+    if connection.execute(update(runs).where(as_before).values(**now)).rowcount != 1:
+        raise _written_by_others(row["run_id"])
+
+
+def _written_by_others(run_id: str) -> JournalError:
+    return JournalError(
+        f"Something else has written to run {run_id!r} of the journal meanwhile.",
+        "Wait until nothing else repairs the store; `holystone repair log TARGET` shows what was done.",
+    )
+
+
+def seal(connection: Connection) -> None:
+    """Give every run and every change its digest, as they stand: for a journal that was made without."""
+    for run in connection.execute(select(runs)).mappings().all():
+        first = last = of_run(run)
+        of_it, after, count = changes.c.run_id == run["run_id"], None, 0
+        while True:
+            page = select(changes).where(of_it).order_by(changes.c.number).limit(_AT_A_TIME)
+            if after is not None:
+                page = page.where(changes.c.number > after)
+            rows = connection.execute(page).mappings().all()
+            if not rows:
+                break
+            digests = []
+            for row in rows:
+                last = of_change(last, row)
+                digests.append({"of_number": row["number"], "digest": last})
+            is_row = of_it & (changes.c.number == bindparam("of_number"))
+            connection.execute(update(changes).where(is_row), digests)
+            after, count = rows[-1]["number"], count + len(rows)
+        if run["finished_at_ms"] is not None:
+            last = of_end(last, run["finished_at_ms"])
+        sealed = {"change_count": count, "first_digest": first, "last_digest": last}
+        connection.execute(update(runs).where(runs.c.run_id == run["run_id"]).values(**sealed))
 
 
 def mark_undone(connection: Connection, run_id: str, number: int, by: str) -> None:
@@ -143,24 +224,43 @@ def mark_undone(connection: Connection, run_id: str, number: int, by: str) -> No
 
 
 def read_runs(store: Store) -> list[Run]:
-    """Return all runs, the latest first; none where the store has no journal."""
+    """Return all runs, the latest first; none where the store has no journal.
+
+    Where the journal has no digests, nothing is known of what was altered.
+    """
     if not is_installed(store):
         return []
     with store.look() as connection:
-        rows = connection.execute(select(runs).order_by(runs.c.started_at_ms.desc(), runs.c.run_id.desc())).all()
-        return [_run(store, connection, row) for row in rows]
+        order = (runs.c.started_at_ms.desc(), runs.c.run_id.desc())
+        rows = connection.execute(_select(store, runs).order_by(*order)).mappings().all()
+        removed = connection.execute(
+            select(changes.c.run_id).where(changes.c.run_id.not_in(select(runs.c.run_id))).distinct()
+        ).scalars()
+        lost = [_lost_run(store, connection, run_id) for run_id in removed.all()]
+        return [*(_run(store, connection, row) for row in rows), *lost]
 
 
 def read_run(store: Store, run_id: str) -> Run:
-    """Return the run; JournalError where the journal has none of that id, or where a row of it cannot be read."""
+    """Return the run, for undoing it.
+
+    JournalError where the journal has none of that id, where a row of it cannot be read or was altered by hand, and
+    where the journal has no digests that would tell.
+    """
     if is_installed(store):
+        _require_digests(store)
         with store.look() as connection:
-            row = connection.execute(select(runs).where(runs.c.run_id == run_id)).one_or_none()
-            run = None if row is None else _run(store, connection, row)
-        if run is not None and run.unreadable:
+            row = connection.execute(_select(store, runs).where(runs.c.run_id == run_id)).mappings().one_or_none()
+            if row is not None:
+                run = _run(store, connection, row)
+            elif connection.execute(select(changes.c.number).where(changes.c.run_id == run_id)).first() is not None:
+                run = _lost_run(store, connection, run_id)
+            else:
+                run = None
+        if run is not None and (wrong := [*run.unreadable, *run.altered]):
             raise JournalError(
-                f"Run {run_id!r} of the journal was altered: {run.unreadable[0]}.",
-                "Restore holystone_changes from a backup; `holystone repair log TARGET --rows` shows what can be read.",
+                f"Run {run_id!r} of the journal was altered: {wrong[0]}.",
+                "Restore holystone_runs and holystone_changes from a backup; "
+                "`holystone repair log TARGET --rows` shows what can be read.",
             )
         if run is not None:
             return run
@@ -169,23 +269,101 @@ def read_run(store: Store, run_id: str) -> Run:
     )
 
 
-def _run(store: Store, connection: Connection, row: Any) -> Run:
-    rows = connection.execute(select(changes).where(changes.c.run_id == row.run_id).order_by(changes.c.number))
+def _require_digests(store: Store) -> None:
+    if not has_digests(store):
+        raise JournalError(
+            f"The journal of {store.target} was made by an older version of holystone, and has no digests yet.",
+            "Let holystone add them first: holystone migrate upgrade TARGET",
+        )
+
+
+def _select(store: Store, table: Table) -> Any:
+    """Return a select of the columns that the store's table has."""
+    return select(*(column for column in table.c if column.name in store.columns[table.name]))
+
+
+def _rows(store: Store, connection: Connection, run_id: Any) -> Iterator[Row]:
+    """Yield the rows of a run's changes in their order, not all at once."""
+    of_it = _select(store, changes).where(changes.c.run_id == run_id).order_by(changes.c.number)
+    yield from connection.execute(of_it.execution_options(yield_per=_AT_A_TIME)).mappings()
+
+
+def _run(store: Store, connection: Connection, row: Row) -> Run:
     entries: list[Entry] = []
     unreadable: list[str] = []
-    for entry in rows:
+    altered: list[str] = []
+    chain = Chain(row) if has_digests(store) else None
+    effects: dict[str, list[tuple[Any, Any]]] = defaultdict(list)
+    for change in _rows(store, connection, row["run_id"]):
+        if chain is not None:
+            chain.follow(change)
+            effects[of_effect(change)].append((change["number"], change["undone_by"]))
         try:
-            entries.append(_entry(store, entry))
+            entries.append(_entry(store, change))
         except ValueError as error:
-            unreadable.append(f"of its change {entry.number}, {error}")
-    return Run(**_run_columns(row), changes=entries, unreadable=unreadable)
+            unreadable.append(f"of its change {change['number']}, {error}")
+    if chain is not None:
+        chain.end()
+        altered = [*chain.wrong, *_wrongly_undone(store, connection, row, effects)]
+    columns = {name: value for name, value in _run_columns(row).items() if name in _RUN_FIELDS}
+    return Run(**columns, changes=entries, unreadable=unreadable, altered=altered)
 
 
-def _run_columns(row: Any) -> dict[str, Any]:
+_RUN_FIELDS = {field.name for field in fields(Run)}
+
+
+def _lost_run(store: Store, connection: Connection, run_id: Any) -> Run:
+    """Return what is left of a run whose own row was removed: the changes are not read."""
+    since = connection.execute(select(func.min(changes.c.made_at_ms)).where(changes.c.run_id == run_id)).scalar_one()
+    known = run_id if _is_text(run_id) else repr(run_id)
+    return Run(known, "unknown", None, None, "unknown", "unknown", since, None, (), altered=[ROW_REMOVED])
+
+
+def _wrongly_undone(
+    store: Store, connection: Connection, run: Row, effects: Mapping[str, list[tuple[Any, Any]]]
+) -> Iterator[str]:
+    """Yield what is wrong with what the run's changes say of who took them back: the runs that did tell it.
+
+    `effects` are the changes by what they did, each with its number and what it says.
+    """
+    if (
+        run["undoes"] is not None
+        and connection.execute(select(runs.c.run_id).where(runs.c.run_id == run["undoes"])).first() is None
+    ):
+        yield f"it is an undo of {run['undoes']!r}, and that run was removed"
+    said: dict[Any, dict[Any, str]] = defaultdict(dict)
+    for effect, told in effects.items():
+        for number, by in told:
+            if by is not None:
+                said[by][number] = effect
+    undoings = connection.execute(_select(store, runs).where(runs.c.undoes == run["run_id"])).mappings().all()
+    for undoing in undoings:
+        mine = said.pop(undoing["run_id"], {})
+        chain = Chain(undoing)
+        numbers: dict[str, list[Any]] = defaultdict(list)
+        for number, effect in mine.items():
+            numbers[effect].append(number)
+        for change in _rows(store, connection, undoing["run_id"]):
+            chain.follow(change)
+            effect = of_effect(change, reverse=True)
+            if numbers[effect]:
+                numbers[effect].pop()
+            elif others := [number for number, by in effects.get(effect, ()) if by != undoing["run_id"]]:
+                yield f"its change {others[0]} was undone by {undoing['run_id']!r}, and does not say so any more"
+        chain.end()
+        if chain.wrong:
+            yield f"its undo {undoing['run_id']!r} was altered: {chain.wrong[0]}"
+        for number in sorted(number for left in numbers.values() for number in left):
+            yield f"its change {number} is said to be undone by {undoing['run_id']!r}, which did not undo it"
+    for by, mine in said.items():
+        yield f"its change {min(mine)} is said to be undone by {by!r}, which is no undo of it"
+
+
+def _run_columns(row: Row) -> dict[str, Any]:
     """Return the columns of a run as text, but for its times: SQLite keeps in any column what it is given."""
     return {
         name: value if value is None or _is_text(value) or name.endswith("_ms") else repr(value)
-        for name, value in row._mapping.items()
+        for name, value in row.items()
     }
 
 
@@ -193,21 +371,21 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and is_utf8(value)
 
 
-def _entry(store: Store, row: Any) -> Entry:
+def _entry(store: Store, row: Row) -> Entry:
     document = {
-        "check": row.check_id,
-        "repair": row.repair_id,
-        "safety": row.safety,
-        "table": row.table_name,
-        "key": _load(row.row_key),
-        "before": None if row.before_image is None else _load(row.before_image),
-        "after": None if row.after_image is None else _load(row.after_image),
-        "why": row.why,
-        "evidence": _load(row.evidence),
+        "check": row["check_id"],
+        "repair": row["repair_id"],
+        "safety": row["safety"],
+        "table": row["table_name"],
+        "key": _load(row["row_key"]),
+        "before": None if row["before_image"] is None else _load(row["before_image"]),
+        "after": None if row["after_image"] is None else _load(row["after_image"]),
+        "why": row["why"],
+        "evidence": _load(row["evidence"]),
     }
-    if not isinstance(row.number, int) or not (row.undone_by is None or _is_text(row.undone_by)):
+    if not isinstance(row["number"], int) or not (row["undone_by"] is None or _is_text(row["undone_by"])):
         raise ValueError("its number or its undone_by is of another kind")
-    return Entry(row.number, change_from(document, store), row.made_at_ms, row.undone_by)
+    return Entry(row["number"], change_from(document, store), row["made_at_ms"], row["undone_by"])
 
 
 def _load(text: Any) -> Any:

@@ -42,7 +42,10 @@ def _of_upgrade(store: Store, to: str) -> str:
     branch = runner.branch_of(store.flavour, to)
     with store.look() as connection:
         revisions = {one: revision_of(store, connection, one) for one in branches}
-    path = runner.path_up(revisions[branch], to)
+        path = runner.path_up(revisions[branch], to)
+        for one in path:
+            if refuse := getattr(one.module, "refuse_sql", None):
+                refuse(store, connection)
     if not path:
         return ""
     if branch != TOOLKIT and str(path[0].module.ENGINE.follows) != store.engine_migration:

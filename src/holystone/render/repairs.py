@@ -115,7 +115,7 @@ def log_text(store: Store, runs: list[Run], out: TextIO, *, rows: bool) -> None:
         begun = moment_or_value(run.started_at_ms)
         said = f"{run.run_id}  {begun}  {what} by {run.actor}: {counted(len(run.changes), 'row')}{by}{ended}"
         click.echo(one_line(said), file=out)
-        for wrong in run.unreadable:
+        for wrong in (*run.unreadable, *run.altered):
             click.echo(f"    altered since: {one_line(wrong)}", file=out)
         for entry in run.changes if rows else ():
             click.echo(f"    {entry.change.check} {key_of(entry.change.key)}: {effect(entry.change)}", file=out)
@@ -135,6 +135,7 @@ def log_json(store: Store, runs: list[Run], out: TextIO) -> None:
             "started_at_ms": to_json(run.started_at_ms),
             "finished_at_ms": to_json(run.finished_at_ms),
             "unreadable": list(run.unreadable),
+            "altered": list(run.altered),
             "changes": [
                 {
                     **entry.change.as_json(),

@@ -19,6 +19,9 @@ TOOLKIT = "toolkit"
 JOURNAL = "t0001"
 """The revision that repairs need: its tables are anybody's to make who may make tables in the schema at all."""
 
+JOURNAL_DIGESTS = "t0005"
+"""The revision that a journal needs which an older version of holystone made."""
+
 versions = Table("holystone_migrations", MetaData(), Column("version_num", Text, primary_key=True))
 
 _executions = Table("executions", MetaData(), Column("status", Text), Column("started_at", Moment))
@@ -72,6 +75,12 @@ REVISIONS: Mapping[str, Objects] = {
     ),
     "t0004": Objects(
         columns={"holystone_watermarks": ("scope", "position", "verified_at_ms", "full_at_ms", "version")}
+    ),
+    "t0005": Objects(
+        columns={
+            "holystone_runs": ("asked_for", "change_count", "first_digest", "last_digest"),
+            "holystone_changes": ("digest",),
+        }
     ),
 }
 """The revisions of the branch, oldest first."""
@@ -129,4 +138,4 @@ def missing(store: Store, connection: Connection, revisions: Sequence[str]) -> l
         for index in objects.indexes:
             if facts.get(f"index {index.name}", "(invalid)").endswith("(invalid)"):
                 lacking.append(f"index {index.name}")
-    return lacking
+    return list(dict.fromkeys(lacking))
