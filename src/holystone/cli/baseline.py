@@ -9,8 +9,10 @@ from holystone.errors import HolystoneError
 def fingerprints(file: str) -> frozenset[str]:
     """Return the fingerprints in a report of `check --format json`."""
     try:
-        findings = json.loads(read_file(file))["findings"]
-        return frozenset(_text(finding["fingerprint"]) for finding in findings)
+        document = json.loads(read_file(file))
+        if type(document["schema"]) is not int or document["schema"] != 1:
+            raise ValueError
+        return frozenset(_text(finding["fingerprint"]) for finding in document["findings"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise HolystoneError(
             f"{file} is no report of holystone.", f"Make one: holystone check TARGET --format json --output {file}"

@@ -136,7 +136,7 @@ def _complain(message: str, next_step: str) -> None:
     from holystone.render.words import one_line
 
     # Names of files and words of servers are in it, and may hold what would drive a terminal.
-    click.echo(f"Error: {one_line(message)}\nNext: {one_line(next_step)}", err=True)
+    click.echo(f"Error: {one_line(message)}\nNext: {one_line(next_step, None)}", err=True)
 
 
 def _give_up_output() -> None:

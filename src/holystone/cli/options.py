@@ -95,10 +95,12 @@ def _selection(
     policy = AS_DECLARED
     if config is not None:
         from holystone.cli.policy_file import read_policy
+        from holystone.render.words import one_line
 
         policy = read_policy(config)
         for suppression in policy.expired(date.today()):
-            click.echo(f"Warning: the suppression of {suppression} in {config} ended on {suppression.until}.", err=True)
+            ended = f"Warning: the suppression of {suppression} in {config} ended on {suppression.until}."
+            click.echo(one_line(ended), err=True)
     return Selection(Level[level], select, ids, instance, reasons, policy, config, race_window)
 
 

@@ -43,7 +43,7 @@ def read_policy(file: str) -> Policy:
     if not isinstance(overrides, dict) or not isinstance(suppressions, list):
         _refuse(file, "checks should be tables [checks.ID], and suppress a list of tables [[suppress]]")
     return Policy(
-        dict(reader.override(id, table) for id, table in overrides.items()),
+        reader.overrides(overrides),
         [reader.suppression(number, table) for number, table in enumerate(suppressions, 1)],
     )
 
@@ -52,10 +52,19 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self.file = file
 
-    def override(self, id: str, table: Any) -> tuple[str, Override]:
-        where = f"[checks.{id}]"
+    def overrides(self, tables: Mapping[str, Any]) -> dict[str, Override]:
+        overrides: dict[str, Override] = {}
+        for name, table in tables.items():
+            where = f"[checks.{name}]"
+            id = self.id(where, name)
+            if id in overrides:  # one entry in another case than the other
+                _refuse(self.file, f"{where} is there twice")
+            overrides[id] = self.override(where, table)
+        return overrides
+
+    def override(self, where: str, table: Any) -> Override:
         self.known(where, table, {"severity", "level", "ignore"})
-        return self.id(where, id), Override(
+        return Override(
             severity=self.member(where, table, "severity", Severity),
             level=self.member(where, table, "level", Level),
             ignored_because=self.text(where, table, "ignore"),

@@ -8,6 +8,8 @@ from typing import Any
 from holystone.store import Store
 
 WIDTH = 100
+LONGEST_LINE = 2_000
+"""Characters of a sentence that are shown: it may hold a value, and a value may be as long as a database takes."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -24,9 +26,10 @@ def shown(text: str, limit: int = 80) -> str:
     return f'"{safe}"' if len(text) <= limit else f'"{safe}…"'
 
 
-def one_line(text: str) -> str:
-    """Return the text without line breaks or other control characters."""
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+def one_line(text: str, limit: int | None = LONGEST_LINE) -> str:
+    """Return the text without line breaks or other control characters, shortened to `limit` characters of its own."""
+    safe = "".join(c if c.isprintable() else _escaped(c) for c in text[:limit])
+    return safe if limit is None or len(text) <= limit else f"{safe}…"
 
 
 def _escaped(character: str) -> str:
