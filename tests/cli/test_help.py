@@ -64,6 +64,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
         "repair apply",
         "repair log",
         "repair plan",
+        "repair resume",
         "repair undo",
     }
     assert {f"holystone {words}" for words in contract} <= TREE.keys()
@@ -120,7 +121,7 @@ def test_an_unknown_shell_is_a_usage_error(run: Run) -> None:
     ("line", "offers"),
     [
         ("holystone ch", {"check", "checks"}),
-        ("holystone repair ", {"apply", "log", "plan", "undo"}),
+        ("holystone repair ", {"apply", "log", "plan", "resume", "undo"}),
         ("holystone check --fail-on ne", {"never"}),
     ],
 )

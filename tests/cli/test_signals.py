@@ -132,7 +132,7 @@ def test_a_stopped_run_says_what_it_did_and_the_way_on_and_back(
     assert gone_on.status == 0, gone_on.err
     said = stopped_midway(store, number, "undo", json.loads(gone_on.out)["run"])
     assert "was stopped" in said
-    assert "Go on: holystone repair undo" in said
+    assert "Go on: holystone repair resume" in said
     for run in (json.loads(gone_on.out)["run"], run_id[0]):
         undone = holystone("repair", "undo", *store.words, run, "--yes")
         assert undone.status == 0, undone.err

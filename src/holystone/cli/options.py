@@ -44,7 +44,7 @@ def selection_options(command: Command) -> Command:
         race_window: int,
         **others: Any,
     ) -> Any:
-        selection = _selection(select, ignore, level, instance, config, race_window)
+        selection = selection_of(select, ignore, level, instance, config, race_window)
         return command(*args, selection=selection, **others)
 
     chosen: Command = with_selection
@@ -84,9 +84,10 @@ def selection_options(command: Command) -> Command:
     return chosen
 
 
-def _selection(
+def selection_of(
     select: list[str], ignore: "Ignored", level: str, instance: str | None, config: str | None, race_window: int
 ) -> "Selection":
+    """Return the selection that these values of the options make; HolystoneError where the policy cannot be read."""
     from holystone.scan.catalogue import Selection
     from holystone.scan.check import Level
     from holystone.scan.policy import AS_DECLARED

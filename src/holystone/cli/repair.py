@@ -1,4 +1,4 @@
-"""`holystone repair`: plan, apply, undo, log."""
+"""`holystone repair`: plan, apply, resume, undo, log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +13,7 @@ from holystone.cli.options import (
     jobs_option,
     open_store,
     output_to,
+    selection_of,
     selection_options,
     target_and_last,
     target_in_environment,
@@ -22,8 +23,10 @@ from holystone.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
+    from holystone.mend.apply import Application, Report
+    from holystone.mend.journal import Run
     from holystone.mend.plan import Plan
     from holystone.scan.catalogue import Selection
     from holystone.store import Store
@@ -95,11 +98,9 @@ def apply(
     Without PLAN it plans first, shows the plan, and asks. The first apply makes holystone's own tables.
     """
     from holystone.cli.files import holds_object, read_file
-    from holystone.cli.progress import progress_bar
-    from holystone.errors import StoreChangedError
     from holystone.mend.apply import Application, Report
     from holystone.mend.plan import read_plan
-    from holystone.render.repairs import plan_text, report_text
+    from holystone.render.repairs import report_text
 
     if plan_file is None and (named := target_in_environment()) and holds_object(target):
         target, plan_file = named, target
@@ -110,31 +111,13 @@ def apply(
     if plan_file is not None:
         made = read_plan(read_file(plan_file), store)
     else:
-        try:
-            made = _make(store, selection, jobs)
-        except StoreChangedError:
-            made = _make(store, selection, jobs)  # a writer came just then; he is here now, and is read beside
-        with output_to(None) as out:
-            if format_ == "text":
-                plan_text(store, made, out)
-        if made.changes and not yes:
-            ask("Apply it?")
+        made = _shown_plan(store, selection, jobs, yes=yes, format_=format_)
     report = Report()
     if made.changes:
         _install_journal(store)
-        application = Application(store, made.hash, unsafe=unsafe)
-        which = selection.words() if plan_file is None else [plan_file]
-        again = ["repair apply", *which, *(word for id in unsafe for word in ("--unsafe", id))]
-        with _told_when_stopped(store, application.run_id, again, verb="repaired"):
-            with progress_bar() as progress:
-                application.apply(made, progress)
-            for later in application.go_on(made, lambda only: _make(store, selection, jobs, only)):
-                with output_to(None) as out:
-                    if format_ == "text":
-                        plan_text(store, later, out)
-                if not yes:
-                    ask("Apply it?")
-            report = application.finish()
+        asked_for = _request(selection, unsafe, from_file=plan_file is not None)
+        application = Application(store, made.hash, unsafe=unsafe, asked_for=asked_for)
+        report = _carry_out(store, application, made, selection, jobs, plan_file, yes=yes, format_=format_)
     with output_to(None) as out:
         if format_ == "json":
             _write_json(report.to_json())
@@ -146,32 +129,49 @@ def apply(
 @repair.command
 @target_options
 @click.argument("run", metavar="RUN", required=False)
+@click.option("--plan", "plan_file", metavar="FILE", help="The plan file that the run was given.")
+@jobs_option
+@yes_option
+@format_option("text", "json")
+def resume(
+    target: str, schema: str | None, run: str | None, plan_file: str | None, jobs: int, yes: bool, format_: str
+) -> int:
+    """Go on with a run of apply or undo that was stopped, as the same run.
+
+    A run of apply plans again for what is left, with the options that it was given, and asks as apply does. Nothing
+    tells whether a run is still at work: where it is, the first of the two to write goes on, and the other one ends
+    with an error and changes nothing more.
+    """
+    from holystone.mend.journal import read_run
+    from holystone.mend.request import require_resumable
+
+    target, run = target_and_last(target, run, "RUN")
+    if plan_file is None and not yes:
+        require_terminal()
+    store = open_store(target, schema, read_only=False)
+    stopped = read_run(store, run)
+    require_resumable(stopped)
+    if stopped.undoes is not None:
+        return _undo(store, read_run(store, stopped.undoes), stopped, yes=yes, format_=format_)
+    return _resume(store, stopped, plan_file, jobs, yes=yes, format_=format_)
+
+
+@repair.command
+@target_options
+@click.argument("run", metavar="RUN", required=False)
 @yes_option
 @format_option("text", "json")
 def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: str) -> int:
     """Put the rows that RUN changed back as they were, where they still are as it left them."""
     from holystone.mend.apply import new_run
     from holystone.mend.journal import read_run
-    from holystone.mend.undo import undo_run
-    from holystone.render.repairs import report_text
-    from holystone.render.words import counted
 
     target, run = target_and_last(target, run, "RUN")
     if not yes:
         require_terminal()
     store = open_store(target, schema, read_only=False)
     undone = read_run(store, run)
-    if not yes:
-        ask(f"Put {counted(len(undone.changes), 'row')} back as before run {run}?")
-    undoing = new_run("undo", undoes=undone.run_id)
-    with _told_when_stopped(store, undoing.run_id, ["repair undo", undone.run_id], verb="put back"):
-        report = undo_run(store, undone, undoing)
-    with output_to(None) as out:
-        if format_ == "json":
-            _write_json(report.to_json())
-        else:
-            report_text(store, report, out, verb="put back")
-    return Exit.FOUND if report.left else Exit.OK
+    return _undo(store, undone, new_run("undo", undoes=undone.run_id), yes=yes, format_=format_)
 
 
 @repair.command
@@ -197,11 +197,113 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     return Exit.OK
 
 
+def _undo(store: "Store", undone: "Run", undoing: "Run", *, yes: bool, format_: str) -> int:
+    """Take a run back, by an undo that is new or was stopped."""
+    from holystone.mend.undo import undo_run
+    from holystone.render.repairs import report_text
+    from holystone.render.words import counted
+
+    if not yes:
+        left = sum(entry.undone_by is None for entry in undone.changes)
+        ask(f"Put {counted(left, 'row')} back as before run {undone.run_id}?")
+    with _told_when_stopped(store, undoing.run_id, verb="put back"):
+        report = undo_run(store, undone, undoing)
+    with output_to(None) as out:
+        if format_ == "json":
+            _write_json(report.to_json())
+        else:
+            report_text(store, report, out, verb="put back")
+    return Exit.FOUND if report.left else Exit.OK
+
+
+def _resume(store: "Store", stopped: "Run", plan_file: str | None, jobs: int, *, yes: bool, format_: str) -> int:
+    """Go on with a run of apply."""
+    from holystone.cli.files import read_file
+    from holystone.errors import PlanError
+    from holystone.mend.apply import Application
+    from holystone.mend.plan import read_plan
+    from holystone.mend.request import request_of
+    from holystone.render.repairs import report_text
+    from holystone.render.words import command
+
+    asked = request_of(stopped)
+    again = command(store, "repair resume", stopped.run_id)
+    if asked.from_file and plan_file is None:
+        raise PlanError(f"Run {stopped.run_id!r} was given a plan file, and goes on with it.", f"{again} --plan FILE")
+    if not asked.from_file and plan_file is not None:
+        raise PlanError(f"Run {stopped.run_id!r} was given no plan file: it made its own plan.", again)
+    _known_unsafe(asked.unsafe)
+    ignored = list(asked.ignore), dict(asked.reasons)
+    selection = selection_of(list(asked.select), ignored, asked.level, asked.instance, asked.config, asked.race_window)
+    if plan_file is None:
+        made = _shown_plan(store, selection, jobs, yes=yes, format_=format_)
+    else:
+        made = read_plan(read_file(plan_file), store)
+        if made.hash != stopped.plan:
+            raise PlanError(
+                f"The plan {made.hash} is not the one that run {stopped.run_id!r} was given, which is {stopped.plan}.",
+                f"{again} --plan FILE",
+            )
+    application = Application(store, made.hash, unsafe=asked.unsafe, resumes=stopped)
+    report = _carry_out(store, application, made, selection, jobs, plan_file, yes=yes, format_=format_)
+    with output_to(None) as out:
+        if format_ == "json":
+            _write_json(report.to_json())
+        else:
+            report_text(store, report, out, verb="repaired")
+    return Exit.FOUND if report.left else Exit.OK
+
+
+def _shown_plan(store: "Store", selection: "Selection", jobs: int, *, yes: bool, format_: str) -> "Plan":
+    """Return a new plan, which was shown and agreed to."""
+    from holystone.errors import StoreChangedError
+    from holystone.render.repairs import plan_text
+
+    try:
+        made = _make(store, selection, jobs)
+    except StoreChangedError:
+        made = _make(store, selection, jobs)  # a writer came just then; he is here now, and is read beside
+    with output_to(None) as out:
+        if format_ == "text":
+            plan_text(store, made, out)
+    if made.changes and not yes:
+        ask("Apply it?")
+    return made
+
+
+def _carry_out(
+    store: "Store",
+    application: "Application",
+    made: "Plan",
+    selection: "Selection",
+    jobs: int,
+    plan_file: str | None,
+    *,
+    yes: bool,
+    format_: str,
+) -> "Report":
+    """Apply a plan, and those after it, to the end of the run."""
+    from holystone.cli.progress import progress_bar
+    from holystone.render.repairs import plan_text
+
+    with_plan = [] if plan_file is None else ["--plan", plan_file]
+    with _told_when_stopped(store, application.run_id, *with_plan, verb="repaired"):
+        with progress_bar() as progress:
+            application.apply(made, progress)
+        for later in application.go_on(made, lambda only: _make(store, selection, jobs, only)):
+            with output_to(None) as out:
+                if format_ == "text":
+                    plan_text(store, later, out)
+            if not yes:
+                ask("Apply it?")
+        return application.finish()
+
+
 @contextmanager
-def _told_when_stopped(store: "Store", run_id: str, words: "Sequence[str]", *, verb: str) -> Iterator[None]:
+def _told_when_stopped(store: "Store", run_id: str, *words: str, verb: str) -> Iterator[None]:
     """Say what a run has done by then, and how to go on and back, where it is stopped; its last chunk is not done.
 
-    `words` are the command that goes on.
+    `words` follow those of the command that resumes it.
     """
     try:
         yield
@@ -221,6 +323,25 @@ def _told_when_stopped(store: "Store", run_id: str, words: "Sequence[str]", *, v
         raise
 
 
+def _request(selection: "Selection", unsafe: tuple[str, ...], *, from_file: bool) -> str:
+    """Return what the journal keeps of the options that `repair apply` was given."""
+    import os
+
+    from holystone.mend.request import Request
+
+    return Request(
+        level=selection.level.name,
+        select=selection.select,
+        ignore=selection.ignore,
+        reasons=selection.reasons,
+        instance=selection.instances,
+        config=None if selection.policy_file is None else os.path.abspath(selection.policy_file),
+        race_window=selection.race_window,
+        unsafe=unsafe,
+        from_file=from_file,
+    ).to_json()
+
+
 def _make(store: "Store", selection: "Selection", jobs: int, only: "Collection[str] | None" = None) -> "Plan":
     from holystone.cli.progress import progress_bar
     from holystone.mend.plan import make_plan
@@ -238,7 +359,7 @@ def _make(store: "Store", selection: "Selection", jobs: int, only: "Collection[s
         )
 
 
-def _known_unsafe(ids: tuple[str, ...]) -> None:
+def _known_unsafe(ids: "Collection[str]") -> None:
     from holystone.errors import CatalogueError
     from holystone.mend.repair import repairs
     from holystone.scan.catalogue import checks

@@ -73,19 +73,30 @@ def apply_plan(store: Store, plan: Plan, *, unsafe: Collection[str] = (), progre
 
 
 class Application:
-    """A run that applies a plan, and plans that were made after it."""
+    """A run that applies a plan, and plans that were made after it.
 
-    def __init__(self, store: Store, plan_hash: str, *, unsafe: Collection[str] = ()) -> None:
+    It is a new one, which keeps what it was `asked_for` in the journal, or one that was stopped and that it `resumes`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        plan_hash: str,
+        *,
+        unsafe: Collection[str] = (),
+        asked_for: str | None = None,
+        resumes: journal.Run | None = None,
+    ) -> None:
         self._store = store
         self._named = {name.lower() for name in unsafe}
         self._pace = Pace(store)
-        self._written = 0
+        self._written = 0 if resumes is None else len(resumes.changes)
         self._waiting: list[Cluster] = []
-        self._run = new_run("apply", plan=plan_hash)
+        self._run = resumes or new_run("apply", plan=plan_hash, asked_for=asked_for)
         self._faults: Sequence[str] = ()
         self._later: Sequence[Group] = ()
         self._unsafe: dict[str, Group] = {}
-        self.report = Report()
+        self.report = Report(run=None if resumes is None else resumes.run_id)
 
     @property
     def run_id(self) -> str:
@@ -180,7 +191,9 @@ class Application:
                 self._apply(chunk, last_try=time.monotonic() >= until)
 
 
-def new_run(kind: str, *, plan: str | None = None, undoes: str | None = None) -> journal.Run:
+def new_run(
+    kind: str, *, plan: str | None = None, undoes: str | None = None, asked_for: str | None = None
+) -> journal.Run:
     """Return a run that begins now by the clock of whoever runs it, with an id that sorts by time."""
     started = time.gmtime()
     return journal.Run(
@@ -193,6 +206,7 @@ def new_run(kind: str, *, plan: str | None = None, undoes: str | None = None) ->
         started_at_ms=now_ms(),
         finished_at_ms=None,
         changes=(),
+        asked_for=asked_for,
     )
 
 

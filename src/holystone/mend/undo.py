@@ -22,11 +22,12 @@ UNDO = "undo"
 def undo_run(store: Store, run: Run, undoing: Run | None = None) -> Report:
     """Take the run's changes back, the last one first; journaled as a run of its own, `undoing` where it is given.
 
-    Rows that are no longer as the run left them, and those of instances that the engine is working on, are
-    skipped and named. What an earlier undo took back already is left alone, so undoing twice does no harm.
+    One that was stopped goes on, where it is one that the journal has already. Rows that are no longer as the run left
+    them, and those of instances that the engine is working on, are skipped and named. What an earlier undo took back
+    already is left alone, so undoing twice does no harm.
     """
-    report = Report()
     undoing = undoing or new_run("undo", undoes=run.run_id)
+    report = Report(run=undoing.run_id if undoing.changes else None)
     entries = [entry for entry in reversed(run.changes) if entry.undone_by is None]
     report.already = len(run.changes) - len(entries)
     pace = Pace(store)
@@ -58,7 +59,8 @@ def _undo_chunk(
                 skipped += [(change, CHANGED_SINCE) for change in changes]
         if made and report.run is None:
             journal.begin(connection, undoing)
-        journal.record(connection, undoing.run_id, report.applied, made, store.flavour.now_ms(connection))
+        first = len(undoing.changes) + report.applied
+        journal.record(connection, undoing.run_id, first, made, store.flavour.now_ms(connection))
     if made:
         report.run = undoing.run_id
     report.applied += len(made)

@@ -96,9 +96,12 @@ def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None
 
 
 def stopped_text(store: Store, run: Run, words: Sequence[str], *, verb: str) -> None:
-    """Write to standard error what a run has done that was stopped; `words` go on, `verb` is what was done to a row."""
+    """Write to standard error what a run has done that was stopped, and how to resume it: with these `words` as well.
+
+    `verb` is what was done to a row.
+    """
     click.echo(f"Run {run.run_id} was stopped: {counted(len(run.changes), 'row')} {verb}.", err=True)
-    click.echo(f"Go on: {command(store, *words)}", err=True)
+    click.echo(f"Go on: {command(store, 'repair resume', run.run_id, *words)}", err=True)
     if run.undoes is None:
         click.echo(f"Way back: {command(store, 'repair undo', run.run_id)}", err=True)
 
@@ -115,6 +118,8 @@ def log_text(store: Store, runs: list[Run], out: TextIO, *, rows: bool) -> None:
         begun = moment_or_value(run.started_at_ms)
         said = f"{run.run_id}  {begun}  {what} by {run.actor}: {counted(len(run.changes), 'row')}{by}{ended}"
         click.echo(one_line(said), file=out)
+        if run.finished_at_ms is None and not run.altered:
+            click.echo(f"    Go on: {command(store, 'repair resume', run.run_id)}", file=out)
         for wrong in (*run.unreadable, *run.altered):
             click.echo(f"    altered since: {one_line(wrong)}", file=out)
         for entry in run.changes if rows else ():
