@@ -6,7 +6,8 @@ group `holystone.repairs` for repairs.
 """
 
 import pkgutil
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -24,20 +25,44 @@ class Declared(Protocol):
 
 D = TypeVar("D", bound=Declared)
 
+OURS = "holystone"
+"""The distribution whose catalogues are not a plug-in's."""
+
 
 class Catalogue(Generic[D]):
-    """All declarations of one kind, by id, in the order of their ids."""
+    """All declarations of one kind, by id, in the order of their ids.
+
+    `broken` says of each that cannot be loaded why not: the others are there, and whoever needs all asks for them by
+    `require_whole`.
+    """
 
     def __init__(self, kind: type[D], group: str) -> None:
         self._kind = kind
         self._group = group
-        self.by_id: dict[str, D] = {}
-        for declared in sorted(self._discover(), key=lambda d: d.id):
-            if declared.id in self.by_id:
-                raise CatalogueError(
-                    f"Two {group} call themselves {declared.id}.", "Remove one of the packages that declare them."
+        self.broken: list[CatalogueError] = []
+        self._plug_ins: dict[str, str] = {}
+        found: dict[str, D] = {}
+        for plug_in, declared in self._discover():
+            if declared.id in found:
+                self.broken.append(
+                    CatalogueError(
+                        f"Two {group} call themselves {declared.id}.", "Remove one of the packages that declare them."
+                    )
                 )
-            self.by_id[declared.id] = declared
+                continue
+            found[declared.id] = declared
+            if plug_in != OURS:
+                self._plug_ins[declared.id] = plug_in
+        self.by_id = {id: found[id] for id in sorted(found)}
+
+    def require_whole(self) -> None:
+        """Raise CatalogueError where not all that is installed could be loaded."""
+        if self.broken:
+            raise self.broken[0]
+
+    def plug_in_of(self, id: str) -> str | None:
+        """Return the distribution of the plug-in that declares `id`; None where holystone itself does."""
+        return self._plug_ins.get(id)
 
     def __iter__(self) -> Iterator[D]:
         return iter(self.by_id.values())
@@ -47,6 +72,7 @@ class Catalogue(Generic[D]):
         exact = {known.lower(): known for known in self.by_id}
         if id.lower() in exact:
             return self.by_id[exact[id.lower()]]
+        self.require_whole()  # it may be one of those that are broken
         from difflib import get_close_matches
 
         close = [exact[near] for near in get_close_matches(id.lower(), exact, n=3, cutoff=0.6)]
@@ -55,10 +81,34 @@ class Catalogue(Generic[D]):
             f"Perhaps {', '.join(close)}; `holystone checks` lists all." if close else "`holystone checks` lists all.",
         )
 
-    def _discover(self) -> Iterator[D]:
-        for point in entry_points(group=self._group):
-            for module in _modules(point):
-                yield declaration(module, self._kind)
+    def _discover(self) -> Iterator[tuple[str, D]]:
+        """Yield what is declared and by whom, our own first."""
+        points = entry_points(group=self._group)
+        for point in sorted(points, key=lambda point: (_plug_in(point) != OURS, _plug_in(point), point.name)):
+            try:
+                names = _names(_load(point, point.module))
+            except CatalogueError as error:
+                self.broken.append(error)
+                continue
+            for name in names:
+                try:
+                    yield _plug_in(point), self._declared(point, name)
+                except CatalogueError as error:
+                    self.broken.append(error)
+
+    def _declared(self, point: EntryPoint, name: str) -> D:
+        declared = declaration(_load(point, name), self._kind)
+        if (plug_in := _plug_in(point)) == OURS:
+            return declared
+        from holystone.guard import guarded
+
+        try:
+            if not isinstance(declared.id, str) or not re.fullmatch("[A-Za-z0-9_.-]{1,100}", declared.id):
+                raise ValueError("its id is no word of letters and digits")
+            sound: D = guarded(declared, plug_in)
+        except ValueError as error:
+            raise _unusable(point, name, str(error)) from error
+        return sound
 
 
 def declaration(module: ModuleType, kind: type[D]) -> D:
@@ -73,8 +123,9 @@ def declaration(module: ModuleType, kind: type[D]) -> D:
     return declared
 
 
-def _modules(point: EntryPoint) -> Iterable[ModuleType]:
-    return [_load(point, name) for name in _names(_load(point, point.module))]
+def _plug_in(point: EntryPoint) -> str:
+    """Return the name of the distribution that an entry point is of."""
+    return point.dist.name if point.dist else point.name
 
 
 def _names(module: ModuleType) -> list[str]:
@@ -84,13 +135,25 @@ def _names(module: ModuleType) -> list[str]:
 
 
 def _load(point: EntryPoint, name: str) -> ModuleType:
+    if (plug_in := _plug_in(point)) == OURS:
+        return _imported(point, name)
+    from holystone.guard import at_work
+
+    with at_work(f"the module {name} of {plug_in}"):
+        return _imported(point, name)
+
+
+def _imported(point: EntryPoint, name: str) -> ModuleType:
     try:
         return import_module(name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plug-in may fail in any way, and leave; its name is what the user needs
-        plug_in = point.dist.name if point.dist else point.name
-        raise CatalogueError(
-            f"The catalogue {name} of {plug_in} cannot be loaded: {type(error).__name__}: {error}.",
-            f"Mend or uninstall {plug_in}.",
-        ) from error
+        raise _unusable(point, name, f"{type(error).__name__}: {error}") from error
+
+
+def _unusable(point: EntryPoint, name: str, why: str) -> CatalogueError:
+    plug_in = _plug_in(point)
+    return CatalogueError(
+        f"The catalogue {name} of {plug_in} cannot be loaded: {why}.", f"Mend or uninstall {plug_in}."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,57 +55,161 @@ def test_plugin_is_listed_and_runs(plugins: Path, engine_store: MakeStore, flavo
     assert "No repair: it is only a matter of taste." in done.stdout
 
 
-def test_plugin_that_cannot_be_loaded_is_named(plugins: Path) -> None:
-    (plugins / "taste_checks.py").write_text("import nothing_by_this_name")
-    done = holystone(plugins, "checks")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "of taste cannot be loaded: ModuleNotFoundError" in done.stderr
-    assert "Mend or uninstall taste." in done.stderr
+BROKEN = {
+    "import nothing_by_this_name": "cannot be loaded: ModuleNotFoundError",
+    "": "taste_checks declares no CHECK",
+    PLUGIN.replace("X001", "E001"): "call themselves E001",
+    "raise SystemExit(0)": "cannot be loaded: SystemExit: 0",
+    "raise SystemExit": "cannot be loaded: SystemExit",
+    "import sys; sys.exit('bye')": "cannot be loaded: SystemExit: bye",
+    "raise BaseException('odd \x1b[2J')": r"cannot be loaded: BaseException: odd \x1b[2J",
+    "CHECK = 7": "taste_checks declares no CHECK",
+    "CHECK = (": "cannot be loaded: SyntaxError",
+    PLUGIN.replace('"X001"', "None"): "its id is no word",
+    PLUGIN.replace('"X001"', '"X 1\\x1b"'): "its id is no word",
+    PLUGIN.replace("Severity.warning", '"warning"'): "its severity is of another type",
+    PLUGIN.replace("Level.quick", "1"): "its level is of another type",
+    PLUGIN.replace("flavours=BOTH", "flavours='sqlite'"): "its flavours is of another",
+    PLUGIN.replace("relation=INSTANCES", "relation=None"): "its relation is of another type",
+    PLUGIN.replace('harm="h"', "harm=None"): "its harm is of another type",
+    PLUGIN.replace("cause=no_cause", "cause='none'"): "its cause is of another type",
+}
 
 
-def test_plugin_that_declares_nothing_is_named(plugins: Path) -> None:
-    (plugins / "taste_checks.py").write_text("")
-    done = holystone(plugins, "checks")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "taste_checks declares no CHECK" in done.stderr
-
-
-def test_plugin_may_not_take_anothers_id(plugins: Path) -> None:
-    (plugins / "taste_checks.py").write_text(PLUGIN.replace("X001", "E001"))
-    done = holystone(plugins, "checks")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "call themselves E001" in done.stderr
+QUICK = ("import nothing_by_this_name", "raise SystemExit(0)", "")
 
 
 @pytest.mark.parametrize(
-    ("written", "says"),
+    "written",
     [
-        ("raise SystemExit(0)", "cannot be loaded: SystemExit: 0"),
-        ("raise SystemExit", "cannot be loaded: SystemExit"),
-        ("import sys; sys.exit('bye')", "cannot be loaded: SystemExit: bye"),
-        ("raise BaseException('odd')", "cannot be loaded: BaseException: odd"),
+        pytest.param(written, id=says, marks=[] if written in QUICK else [pytest.mark.long])
+        for written, says in BROKEN.items()
     ],
 )
-def test_plugin_that_leaves_does_not_end_the_check(plugins: Path, written: str, says: str) -> None:
-    (plugins / "taste_checks.py").write_text(written)
-    done = holystone(plugins, "checks")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert f"of taste {says}" in done.stderr
+def test_a_plugin_that_cannot_be_loaded_is_named_and_the_others_run(
+    plugins: Path, engine_store: MakeStore, written: str
+) -> None:
+    (plugins / "taste_checks.py").write_text(written, encoding="unicode_escape" if "\x1b" in written else "utf-8")
+    says = BROKEN[written]
+    listed = holystone(plugins, "checks")
+    assert (listed.returncode, "E001" in listed.stdout, "X001" in listed.stdout) == (2, True, False)
+    assert says in listed.stderr
+    store = engine_store(ENGINES[-1], "sqlite", ["chains"])
+    store.execute("UPDATE executions SET completed_at = NULL")
+    done = holystone(plugins, "check", *store.arguments, "--format", "json")
+    report = json.loads(done.stdout)
+    outcomes = {check["id"]: check["outcome"] for check in report["checks"]}
+    assert (done.returncode, report["verdict"], outcomes["E003"]) == (2, "incomplete", "found")
+    assert len(report["not_loaded"]) == 1
+    for said in (done.stderr, listed.stderr, holystone(plugins, "check", *store.arguments).stderr):
+        assert says in said
+        assert "Traceback" not in said
+        assert "fault of holystone" not in said
+        assert "\x1b" not in said
+    chosen = holystone(plugins, "check", *store.arguments, "--select", "E003")
+    assert (chosen.returncode, chosen.stderr) == (1, "")
+    planned = holystone(plugins, "repair", "plan", *store.arguments)
+    assert (planned.returncode, planned.stdout) == (2, "")
+    assert says in planned.stderr
+
+
+def test_without_a_plugin_nothing_is_recorded_as_verified(plugins: Path, engine_store: MakeStore) -> None:
+    (plugins / "taste_checks.py").write_text("raise SystemExit")
+    store = engine_store(ENGINES[-1], "sqlite", ["chains"])
+    assert holystone(plugins, "check", *store.arguments, "--since", "last").returncode == 2
+    tables = store.execute("SELECT count(*) FROM sqlite_master WHERE name LIKE 'holystone%'")
+    assert tables == [(0,)]
+
+
+NOISY = """
+import atexit, logging, sys
+print("{")
+sys.stdout.write("noise")
+logging.basicConfig(stream=sys.stdout, level=0)
+logging.warning("logged")
+""" + PLUGIN.replace(
+    "violated=lambda instance: instance", "violated=lambda instance: print('{') or logging.error('x') or instance"
+).replace("expects=lambda facts: {", "expects=lambda facts: print('[') or {")
+
+
+@pytest.mark.parametrize("format_", ["json", "jsonl", "text"])
+def test_what_a_plugin_prints_is_no_part_of_the_report(plugins: Path, engine_store: MakeStore, format_: str) -> None:
+    store = engine_store(ENGINES[-1], "sqlite", ["chains"])
+    words = ("check", *store.arguments, "--format", format_, "--select", "X001", "--fail-on", "info")
+    quiet = holystone(plugins, *words)
+    (plugins / "taste_checks.py").write_text(NOISY)
+    noisy = holystone(plugins, *words)
+    assert (quiet.returncode, noisy.returncode) == (1, 1)
+    assert "noise" in noisy.stderr
+    assert "logged" in noisy.stderr
+    for line in noisy.stdout.splitlines() if format_ == "jsonl" else [noisy.stdout]:
+        assert "{" not in noisy.stdout if format_ == "text" else json.loads(line)
+    assert len(noisy.stdout.splitlines()) == len(quiet.stdout.splitlines())
+    assert json.loads(holystone(plugins, "checks", "--format", "json").stdout)
+
+
+HANGING = {
+    "violated": PLUGIN.replace(
+        "violated=lambda instance: ", "violated=lambda instance: __import__('time').sleep(99) or "
+    ),
+    "expects": PLUGIN.replace("expects=lambda facts: ", "expects=lambda facts: [0 for _ in iter(int, 1)] or "),
+    "import": "while True: pass",
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("where", HANGING)
+def test_a_plugin_that_hangs_is_named_and_can_be_stopped(plugins: Path, engine_store: MakeStore, where: str) -> None:
+    (plugins / "taste_checks.py").write_text(HANGING[where])
+    store = engine_store(ENGINES[-1], "sqlite", ["chains"])
+    command = [sys.executable, "-m", "holystone", "check", *store.arguments, "--format", "json"]
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(plugins)},
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert said.startswith("Still at work: the ")
+        assert "taste" in said
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 2
+        assert process.stderr.read().strip() == "Stopped; nothing more was done."
+
+
+FAILING = [
+    ("violated=lambda instance: instance", "violated=lambda instance: exit(0) or instance"),
+    ("violated=lambda instance: instance.highest", "violated=lambda instance: instance.hightest"),
+    ("violated=lambda instance: instance.highest_execution_id > 2", "violated=lambda instance: 7"),
+    ("violated=lambda instance: ", "violated=lambda: "),
+    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: 1 / 0"),
+    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: exit(0)"),
+    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: ['x']"),
+    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: {1: 2}"),
+    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: {'nothing': 2}"),
+    (
+        'expects=lambda facts: {"current_execution_id": 2}',
+        "expects=lambda facts: {'current_execution_id': object()}",
+    ),
+    ("cause=no_cause", "cause=lambda facts: facts.nothing"),
+    ("cause=no_cause", "cause=lambda facts: 7"),
+    ("cause=no_cause", "cause=lambda facts: (_ for _ in ()).throw(BaseException('odd'))"),
+    ("it is at {observed[current_execution_id]}", "it is at {observed[nothing]}"),
+    ("it is at {observed[current_execution_id]}", "it is at {"),
+    ("it is at {observed[current_execution_id]}", "it is at {0}"),
+]
 
 
 @pytest.mark.parametrize(
     ("sound", "broken"),
-    [
-        ("violated=lambda instance: instance", "violated=lambda instance: exit(0) or instance"),
-        ("violated=lambda instance: instance.highest", "violated=lambda instance: instance.hightest"),
-        ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: 1 / 0"),
-        ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: exit(0)"),
-        ("cause=no_cause", "cause=lambda facts: facts.nothing"),
-    ],
+    [*FAILING[:3], *(pytest.param(*one, marks=pytest.mark.long) for one in FAILING[3:])],
 )
 def test_plugin_that_fails_is_told_and_the_others_run(
     plugins: Path, engine_store: MakeStore, sound: str, broken: str
 ) -> None:
+    assert sound in PLUGIN
     (plugins / "taste_checks.py").write_text(PLUGIN.replace(sound, broken))
     store = engine_store(ENGINES[-1], "sqlite", ["chains"])
     store.execute("UPDATE executions SET completed_at = NULL")
@@ -118,4 +223,43 @@ def test_plugin_that_fails_is_told_and_the_others_run(
         "found",
     )
     assert "Error: " in done.stderr
+    assert "taste" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+REPAIR = """
+from holystone.mend.repair import Repair, Safety, always, setting
+
+REPAIR = Repair(
+    id="taste-repair", title="t", safety=Safety.unsafe, steps=setting("current_execution_id"), applies=always,
+    does="d", loses="l", needs="n", undone="u",
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("sound", "broken"),
+    [
+        ("applies=always", "applies=lambda facts: exit(0)"),
+        ("applies=always", "applies=lambda facts: 7"),
+        ('steps=setting("current_execution_id")', "steps=lambda facts: 1 / 0"),
+        ('steps=setting("current_execution_id")', "steps=lambda facts: [None]"),
+        ("Safety.unsafe", "None"),
+        ("REPAIR = Repair(", "raise BaseException\nREPAIR = Repair("),
+    ],
+)
+def test_a_repair_that_fails_is_named(plugins: Path, engine_store: MakeStore, sound: str, broken: str) -> None:
+    metadata = plugins / "taste-1.0.dist-info" / "entry_points.txt"
+    metadata.write_text(metadata.read_text() + "[holystone.repairs]\ntaste = taste_repairs\n")
+    check = PLUGIN.replace('NoRepair("it is only a matter of taste")', '"taste-repair"')
+    (plugins / "taste_checks.py").write_text(check)
+    (plugins / "taste_repairs.py").write_text(REPAIR.replace(sound, broken))
+    store = engine_store(ENGINES[-1], "sqlite", ["chains"])
+    for format_ in ("json", "text"):
+        done = holystone(plugins, "check", *store.arguments, "--format", format_, "--fail-on", "warning")
+        assert done.returncode == 1
+        assert done.stderr == ""
+    planned = holystone(plugins, "repair", "plan", *store.arguments)
+    assert (planned.returncode, planned.stdout) == (2, "")
+    assert "taste" in planned.stderr
+    assert "Mend or uninstall taste." in planned.stderr

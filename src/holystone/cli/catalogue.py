@@ -28,10 +28,12 @@ def checks(format_: str) -> int:
             for check in catalogue()
         ]
         click.echo(json.dumps({"schema": 1, "checks": rows}, indent=1))
+        catalogue().require_whole()
         return Exit.OK
     for check in catalogue():
         click.echo(f"{check.id}  {check.severity.name:<8}  {check.level.name:<8}  {check.name:<28}  {check.title}")
     click.echo("More on one: holystone explain ID")
+    catalogue().require_whole()
     return Exit.OK
 
 

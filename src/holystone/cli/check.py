@@ -1,6 +1,5 @@
 """`holystone check`: hold a store to its history; reads only."""
 
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -74,6 +73,7 @@ def check(
     from holystone.cli.baseline import fingerprints
     from holystone.cli.progress import progress_bar
     from holystone.render.words import command
+    from holystone.scan.catalogue import checks
     from holystone.scan.scan import Scan
 
     known = fingerprints(baseline) if baseline else ()
@@ -94,6 +94,7 @@ def check(
             race_window=selection.race_window,
             jobs=jobs,
             progress=progress,
+            unloaded=() if selection.select else checks().broken,
         )
         if since is not None:
             from holystone.scan.watermark import cover
@@ -133,25 +134,34 @@ def _exit(scan: "Scan", fail_on: str) -> int:
 
 def _complain(scan: "Scan") -> None:
     """Say what could not be seen, and what to do about it."""
+    from holystone.cli.crash import reported
     from holystone.render.words import command, key_of, one_line
+    from holystone.scan.catalogue import checks
     from holystone.scan.scan import Outcome
 
+    for unloaded in scan.unloaded:
+        click.echo(f"Error: {one_line(unloaded.message)}\nNext: {one_line(unloaded.next_step)}", err=True)
     failed = [result for result in scan.results.values() if result.outcome is Outcome.failed]
     next_step = "repair the cause and run the check again."
     if scan.unmatched is not None:
         next_step = command(scan.store, "executions list")
     unread = {f"{key_of(row.key)}: {row.reason}." for result in scan.results.values() for row in result.unread}
-    reasons = {f"Not looked at: {one_line(min(unread))}"} if unread else set()
+    reasons = {f"Not looked at: {one_line(min(unread))}": next_step} if unread else {}
     if len(unread) > 1:
-        reasons = {f"{len(unread)} rows were not looked at, among them {one_line(min(unread))}"}
-    reasons |= {one_line(result.reason) for result in failed if result.reason}
-    if not reasons:
+        reasons = {f"{len(unread)} rows were not looked at, among them {one_line(min(unread))}": next_step}
+    unforeseen: dict[int, BaseException] = {}
+    for result in failed:
+        if (plug_in := checks().plug_in_of(result.check.id)) is not None:
+            reasons[one_line(str(result.reason))] = f"Mend or uninstall {plug_in}."
+        elif result.error is None:
+            reasons[one_line(str(result.reason))] = next_step
+        else:
+            unforeseen[id(result.error)] = result.error
+    for error in unforeseen.values():
+        what, report_it = reported(error)
+        reasons[one_line(what)] = one_line(report_it, None)
+    if not reasons and not scan.unloaded:
         skipped = {result.reason for result in scan.results.values() if result.reason}
-        reasons = {f"Nothing was checked: {one_line(reason)}" for reason in skipped}
+        reasons = {f"Nothing was checked: {one_line(reason)}": next_step for reason in skipped}
     for reason in sorted(reasons):
-        click.echo(f"Error: {reason}\nNext: {next_step}", err=True)
-    if os.environ.get("HOLYSTONE_DEBUG"):
-        from traceback import print_exception
-
-        for error in {id(result.error): result.error for result in failed if result.error is not None}.values():
-            print_exception(error)
+        click.echo(f"Error: {reason}\nNext: {reasons[reason]}", err=True)

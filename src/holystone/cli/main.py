@@ -6,8 +6,11 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -27,11 +30,33 @@ _COMMANDS = {
 }
 """Command -> where it is defined; `--version` and a completion import none of them."""
 
+_COMPLETE = "_HOLYSTONE_COMPLETE"
+"""Set where a shell asks for completions."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+class PipeClosedError(Exception):
+    """Whoever read our output has gone. Click ends then as a plug-in may that leaves: by SystemExit."""
+
+
+@contextmanager
+def _told_of_pipes() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise PipeClosedError from error
 
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _told_of_pipes():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, context: click.Context) -> Any:
+        with _told_of_pipes():
+            return super().invoke(context)
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -99,7 +124,7 @@ def _stop_in_order() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     try:
-        status = cli.main(arguments, prog_name="holystone", standalone_mode=False)
+        status = cli.main(arguments, prog_name="holystone", complete_var=_COMPLETE, standalone_mode=False)
         # A report is only done when it is out.
         sys.stdout.flush()
         return int(status) if isinstance(status, int) else Exit.OK
@@ -109,26 +134,26 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped; nothing more was done.", err=True)
-    except SystemExit as exit:
-        # How click ends a completion, and with 1, which would read as findings, where a pipe was closed.
-        return Exit.COULD_NOT_RUN if exit.code else Exit.OK
     except HolystoneError as error:
         _complain(error.message, error.next_step)
-    except BrokenPipeError:
+    except (BrokenPipeError, PipeClosedError):
         _give_up_output()
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            _give_up_output()
-            _complain(f"The output cannot be written: {os.strerror(error.errno or 0).lower()}.", "Write it elsewhere.")
-            return Exit.COULD_NOT_RUN
-        if os.environ.get("HOLYSTONE_DEBUG"):
-            from traceback import print_exc
+    except BaseException as error:
+        return _unforeseen(error)
+    return Exit.COULD_NOT_RUN
 
-            print_exc()
-        _complain(
-            f"this is a fault of holystone: {type(error).__name__}: {error}",
-            "run it again with HOLYSTONE_DEBUG=1 and report what it prints.",
-        )
+
+def _unforeseen(error: BaseException) -> int:
+    """Say what became of a command that ended as no command should, and return its exit status."""
+    if isinstance(error, SystemExit) and _COMPLETE in os.environ:
+        return Exit.COULD_NOT_RUN if error.code else Exit.OK  # how click ends a completion
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        _give_up_output()
+        _complain(f"The output cannot be written: {os.strerror(error.errno or 0).lower()}.", "Write it elsewhere.")
+        return Exit.COULD_NOT_RUN
+    from holystone.cli.crash import reported
+
+    _complain(*reported(error))
     return Exit.COULD_NOT_RUN
 
 

@@ -97,10 +97,12 @@ def by_finding(changes: Iterable[Change]) -> list[Group]:
 
 
 def repair_of(finding: Finding, catalogue: Mapping[str, Repair]) -> Repair | None:
-    """Return the repair that may mend the finding, as safe as its facts let it be; None where no program may."""
-    if isinstance(finding.check.repair, NoRepair):
+    """Return the repair that may mend the finding, as safe as its facts let it be; None where no program may.
+
+    None as well where a plug-in's check names one that is not installed.
+    """
+    if isinstance(finding.check.repair, NoRepair) or (repair := catalogue.get(finding.check.repair)) is None:
         return None
-    repair = catalogue[finding.check.repair]
     return repair.for_facts(finding.facts) if repair.applies(finding.facts) else None
 
 

@@ -74,6 +74,7 @@ def make_plan(
     With `only`, of these instances. Whether a change is safe is decided by all that is wrong in the instances that it
     touches, whatever the checks are. PlanError where a check could not run: half a plan would pass for a whole one.
     """
+    require_catalogues()
     scan = Scan(
         store, checks, instances=instances, policy=policy, race_window=race_window, jobs=jobs, progress=progress
     )
@@ -118,6 +119,7 @@ def _plan(store: Store, connection: Connection, findings: Sequence[Finding], now
 
 def read_plan(text: str, store: Store) -> Plan:
     """Return the plan that `text` holds; PlanError where it is malformed, altered, or of another store."""
+    require_catalogues()
     try:
         document = json.loads(text, parse_constant=_refuse)
         version, identity = document["schema"], document["store"]
@@ -134,6 +136,12 @@ def read_plan(text: str, store: Store) -> Plan:
     if identity != store.identity:
         raise PlanError(f"The plan was made for another store than {store.target}.", _MAKE_ANEW)
     return plan
+
+
+def require_catalogues() -> None:
+    """Raise CatalogueError where a check or a repair cannot be loaded: whether a change is safe, all of them decide."""
+    checks().require_whole()
+    repairs().require_whole()
 
 
 class _Unfit(ValueError):

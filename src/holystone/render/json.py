@@ -4,7 +4,7 @@ import json
 from typing import Any, TextIO
 
 import holystone
-from holystone.errors import StoreUnavailableError
+from holystone.errors import CatalogueError, StoreUnavailableError
 from holystone.mend.change import repair_of
 from holystone.mend.repair import repairs
 from holystone.migrate import toolkit_revision
@@ -62,6 +62,7 @@ def header(scan: Scan, revision: str | None) -> dict[str, Any]:
         "baseline": scan.baseline,
         "suppressed": scan.suppressed,
         "left_out": list(scan.left_out),
+        "not_loaded": [error.message for error in scan.unloaded],
         "coverage": None if scan.coverage is None else _coverage(scan, scan.coverage),
         "checks": [
             {
@@ -94,7 +95,10 @@ def _coverage(scan: Scan, coverage: Coverage) -> dict[str, Any]:
 
 def finding_object(store: Store, finding: Finding) -> dict[str, Any]:
     """Return a finding as JSON."""
-    repair = repair_of(finding, repairs().by_id)
+    try:
+        repair = repair_of(finding, repairs().by_id)
+    except CatalogueError:  # of a plug-in; a plan needs it, and says what is the matter with it
+        repair = None
     to_json = store.flavour.to_json
     return {
         "check": finding.check.id,

@@ -36,6 +36,8 @@ def check(scan: Scan, out: TextIO, limit: int | None) -> None:
     for reason, failed in groupby(sorted(_failed(scan), key=_reason), key=_reason):
         names = ", ".join(f"{result.check.id} {result.check.name}" for result in failed)
         click.echo(wrapped(f"{one_line(reason)} Not checked: {names}.") + "\n", file=out)
+    for error in scan.unloaded:
+        click.echo(wrapped(one_line(error.message)) + "\n", file=out)
     _write_unread(scan, out)
     _write_summary(scan, out)
 
@@ -72,7 +74,10 @@ def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
     if isinstance(check.repair, NoRepair):
         click.echo(wrapped(f"No repair: {check.repair.because}.", indent="  "), file=out)
     else:
-        repair = repairs().get(check.repair)
+        repair = repairs().by_id.get(check.repair)
+        if repair is None:
+            click.echo(wrapped(f"Repair: {check.repair}, which is not installed.", indent="  "), file=out)
+            return
         offered = SAFE_UNLESS if repair.safety is Safety.safe else str(repair.safety)
         click.echo(wrapped(f"Repair ({offered}): {repair.title.lower()}.", indent="  "), file=out)
     click.echo(f"  More: holystone explain {check.id}\n", file=out)
@@ -126,6 +131,8 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
     if scan.verdict is Verdict.incomplete:
         failed = len(_failed(scan))
         said = [f"{counted(failed, 'check')} could not run"] if failed else []
+        if scan.unloaded:
+            said.append(f"{counted(len(scan.unloaded), 'plug-in')} could not be loaded")
         if scan.unread_instances:
             rows = len({repr(row.key) for result in results for row in result.unread})
             said.append(f"{counted(rows, 'row')} could not be looked at")

@@ -1,10 +1,12 @@
 """What a check found: one row that is not as its facts demand."""
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holystone.guard import failure
 from holystone.scan.check import Check
 from holystone.scan.relation import Facts, Relation
 
@@ -59,3 +61,13 @@ def judge(check: Check, relation: Relation[Any], facts: Facts) -> Finding | None
         return None
     observed, expected = seen
     return Finding(check, relation, facts, observed, expected, check.cause(facts))
+
+
+def require_printable(finding: Finding, plug_in: str, to_json: Callable[[Any], Any]) -> None:
+    """Raise CatalogueError where a finding of a plug-in's check cannot be told in words or as JSON."""
+    try:
+        finding.message  # noqa: B018 (it is made of the check's own template)
+        json.dumps([to_json(value) for image in (finding.observed, finding.expected) for value in image.values()])
+    except Exception as error:
+        why = f"message or its values cannot be printed: {type(error).__name__}: {error}"
+        raise failure(f"check {finding.check.id} of {plug_in}", why, plug_in) from error

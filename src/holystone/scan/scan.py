@@ -14,8 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
+from holystone.errors import CatalogueError
+from holystone.scan.catalogue import checks
 from holystone.scan.check import Check, Level, Severity
-from holystone.scan.finding import Finding, judge
+from holystone.scan.finding import Finding, judge, require_printable
 from holystone.scan.parallel import Work, in_order
 from holystone.scan.passes import Pass, Progress, Step
 from holystone.scan.policy import AS_DECLARED, Policy
@@ -78,6 +80,7 @@ class Scan:
     relation looks at all of its rows.
     `unmatched` is the pattern of `instances` that no instance matches: then nothing is checked, and no check counts as
     clean.
+    `unloaded` says which checks of plug-ins there would be, had they been loaded: no scan without them is complete.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Scan:
         jobs: int = 1,
         progress: Progress | None = None,
         sieves: Sequence[Sieve] = SIEVES,
+        unloaded: Sequence[CatalogueError] = (),
     ) -> None:
         self.store = store
         self.level = level
@@ -120,11 +124,12 @@ class Scan:
         self._jobs = jobs
         self._progress = progress
         self._sieves = sieves
+        self.unloaded = unloaded
 
     @property
     def verdict(self) -> Verdict:
         outcomes = {result.outcome for result in self.results.values()}
-        if Outcome.failed in outcomes or outcomes == {Outcome.skipped} or self.unread_instances:
+        if Outcome.failed in outcomes or outcomes == {Outcome.skipped} or self.unread_instances or self.unloaded:
             return Verdict.incomplete
         return Verdict.drift if Outcome.found in outcomes else Verdict.clean
 
@@ -251,9 +256,9 @@ class Scan:
         for table, columns in relation.needs.items():
             if lacking := set(columns) - self.store.columns.get(table, frozenset()):
                 return f"{table}.{min(lacking)}" if table in self.store.columns else f"the table {table}"
-        if self._has_all_columns:
+        if self._has_all_columns and checks().plug_in_of(check.id) is None:
             return None
-        try:
+        try:  # a plug-in's function that does not end is stopped here, and nowhere but in the main thread
             check.violated(relation.source(self.store.flavour, []))
         except LacksColumnError as error:
             return str(error)
@@ -347,6 +352,8 @@ class Scan:
             if relation.dispensable and self.store.flavour.is_refusal(error):
                 # A role with SELECT on the engine's tables, and nothing else, can still check the store.
                 outcome, reason = Outcome.skipped, reason.rstrip(".")
+        elif isinstance(error, CatalogueError):
+            reason = error.message
         else:
             reason, unforeseen = f"{relation.name} could not be read: {type(error).__name__}: {error}", error
         for check in checks:
@@ -366,6 +373,8 @@ class Scan:
 
     def _judge(self, check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
         finding = judge(check, relation, facts)
+        if finding is not None and (plug_in := checks().plug_in_of(check.id)) is not None:
+            require_printable(finding, plug_in, self.store.flavour.to_json)
         if finding is not None and finding.fingerprint in self._known:
             self.baseline += 1
             return None
