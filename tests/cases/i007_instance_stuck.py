@@ -31,14 +31,13 @@ def healthy(scribe: Scribe) -> None:
     scribe.execution("event-after-another", started(), subscribed(), subscribed(), given_up, raised("other"))
     scribe.execution("letter", started(), dequeues(), *done_after_one)
     scribe.execution("letter-for-one-of-two", started(), dequeues(), dequeues(), letter("a"))
-    scribe.execution("message", started(), *done)
-    scribe.message("message", {"ExternalRaised": {"instance": "message", "name": "go", "data": "1"}})
     scribe.execution("completion", started(), scheduled())
     scribe.remove(worker_queue, {"instance_id": "completion"})
     answered = {"instance": "completion", "execution_id": 1, "id": 2, "result": "1"}
     scribe.message("completion", {"ActivityCompleted": answered})
-    scribe.execution("in-turn", started(), *done)
-    scribe.message("in-turn", {"QueueMessage": {"instance": "in-turn", "name": "letters", "data": "1"}})
+    scribe.execution("in-turn", started(), scheduled())
+    scribe.remove(worker_queue, {"instance_id": "in-turn"})
+    scribe.message("in-turn", {"ActivityCompleted": {**answered, "instance": "in-turn"}})
     moment = now_ms()
     held = {"lock_token": "a dispatcher's", "locked_until": moment + 3_600_000}
     scribe.change(orchestrator_queue, {"instance_id": "in-turn"}, **held)

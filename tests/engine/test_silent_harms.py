@@ -33,6 +33,22 @@ def timer_lost(store: EngineStore) -> None:
     store.execute("DELETE FROM orchestrator_queue WHERE instance_id = 'outstanding-live'")
 
 
+def last_event_lost(store: EngineStore) -> None:
+    """The subscription for which the message has come that lies in the queue: the engine would throw it away."""
+    store.run("raise-event", "waiting", "go", "null")
+    ((last,),) = store.execute("SELECT max(event_id) FROM history WHERE instance_id = 'waiting'")
+    store.execute("DELETE FROM history WHERE instance_id = 'waiting' AND event_id = ?", last)
+
+
+def parent_gone(store: EngineStore) -> None:
+    """A child is to begin whose parent is not there."""
+    store.run("start", "child", "Wait", "null")
+    ((text,),) = store.execute("SELECT work_item FROM orchestrator_queue WHERE instance_id = 'child'")
+    named = str(text).replace('"parent_instance":null,"parent_id":null', '"parent_instance":"gone","parent_id":2')
+    assert named != text
+    store.execute("UPDATE orchestrator_queue SET work_item = ? WHERE instance_id = 'child'", named)
+
+
 @dataclass(frozen=True)
 class Silent:
     scenario: str
@@ -44,6 +60,8 @@ class Silent:
 SILENT = {
     "event nested 200 deep": Silent("waiting", "waiting", nested, "H005"),
     "second ContinueAsNew": Silent("between-stopped", "between-stopped", continued_twice, "Q016"),
+    "last event lost beside a message": Silent("waiting", "waiting", last_event_lost, "I011"),
+    "start of a child without parent": Silent("waiting", "child", parent_gone, "Q018"),
     "timer lost beside an event": Silent("work-outstanding", "outstanding-live", timer_lost, "I009"),
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import filterfalse
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ import psycopg
 from judge import laws, treatment
 from judge.bench import Bench
 from judge.damages import Damage, Rows, statements
-from judge.evidence import without_evidence
+from judge.evidence import BELIEVED, PRUNED, is_believed, keys_told, without_evidence
 from judge.laws import Outcome
 from judge.messages import left_in
 from judge.patience import NoEndError, Run, at_once
@@ -171,12 +172,15 @@ class Court:
         case.tells = differences[:6]
         if repaired is not None and (worse := laws.worse(right, damaged, repaired)):
             case.broken["safe"] = worse
+        on = damaged
         if repaired is not None and case.afterwards is not None and case.afterwards.clean:
-            differences = laws.differs(right, repaired)
+            on, differences = repaired, laws.differs(right, repaired)
         elif not case.verdict.clean:
             return
         if differences:
             case.excused = without_evidence(case.damages, self.rows)
+            if case.excused is None and not laws.differs(right, on, keys_told(self.rows)):
+                case.excused = PRUNED
             if case.excused is None:
                 case.broken["clean"] = differences
 
@@ -186,16 +190,25 @@ class Court:
         The others are excused: by themselves the other damages harm nobody, or are seen.
         """
         left: list[Case] = []
-        traced = [tuple(one for one in case.damages if without_evidence([one], self.rows) is None) for case in failures]
+        traced = [tuple(filterfalse(self._cannot_be_told, case.damages)) for case in failures]
         fewer = [damages for case, damages in zip(failures, traced, strict=True) if len(damages) < len(case.damages)]
         judged = iter(list(self.judge(fewer, PATIENT)))
         for case, damages in zip(failures, traced, strict=True):
-            if len(damages) < len(case.damages) and "clean" not in next(judged).broken and "safe" not in case.broken:
-                case.excused = without_evidence([one for one in case.damages if one not in damages], self.rows)
+            others = [one for one in case.damages if one not in damages]
+            may_be_unsafe = bool(others) and all(is_believed(one, self.rows) for one in others)
+            if (
+                others
+                and not {"clean", "safe"} & next(judged).broken.keys()
+                and (may_be_unsafe or "safe" not in case.broken)
+            ):
+                case.excused = without_evidence(others, self.rows) or BELIEVED
                 case.broken = {}
             else:
                 left.append(case)
         return left
+
+    def _cannot_be_told(self, damage: Damage) -> bool:
+        return without_evidence([damage], self.rows) is not None or is_believed(damage, self.rows)
 
     def confirmed(self, suspects: Sequence[Case]) -> list[Case]:
         """Return the cases that break the same law again, in the same way, with more patience."""

@@ -16,6 +16,10 @@ Draw = Any
 Rows = dict[str, list[Row]]
 
 
+NOT_KNOWN = "not_known"
+"""The name of a field that no engine has."""
+
+
 @dataclass(frozen=True)
 class Damage:
     """One thing that is wrong, as the statements that make it so; `says` tells it in a line."""
@@ -185,7 +189,7 @@ def edited(whole: Any, inner: dict[str, Any], name: str, how: str, new: Any, tak
     elif how == "take":
         changed[name] = taken.get(name, new)
     elif how == "extra":
-        changed["not_known"] = new
+        changed[NOT_KNOWN] = new
     rest = changed if inner is whole else {next(iter(whole)): changed}
     return json.dumps(rest, separators=(",", ":"), ensure_ascii=False)
 

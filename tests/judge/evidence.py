@@ -103,6 +103,7 @@ EDITS: Mapping[str, Callable[[Edit], bool]] = {
 
 SENT = "that a client has sent something is told by the message alone, until an execution takes it"
 PRUNED = "a key of an execution that is pruned is in the row alone"
+BELIEVED = "of an event and a row that differ the event is believed"
 # The judge takes nothing of holystone's that older versions lack.
 DAY_MS = 86_400_000
 LEASED = "how long a dispatcher or a worker may hold what it took is a setting of the engine, and nowhere in the store"
@@ -118,13 +119,32 @@ def _no_evidence(damage: Damage, rows: Rows) -> str | None:
     if damage.kind.startswith("json"):
         edit = _edit(damage, rows)
         return None if edit is None else next((reason for reason, holds in EDITS.items() if holds(edit)), None)
-    if damage.table == "kv_store" and damage.field == "value" and _is_pruned(damage, rows):
-        return PRUNED
     if damage.kind == "value" and damage.field == "locked_until":
         return LEASED if _is_lease(damage) else None
     if damage.table == "orchestrator_queue" and damage.kind in ("row remove", "row remove some", "row double"):
         return SENT if all(map(_is_from_outside, _touched(damage, rows))) else None
     return None
+
+
+def keys_told(rows: Rows) -> dict[str, set[str]]:
+    """The keys that history tells, of each instance of which executions are pruned: the rows alone tell the others."""
+    told: dict[str, set[str]] = {}
+    numbers: dict[str, set[int]] = {}
+    for row in rows["history"]:
+        numbers.setdefault(row["instance_id"], set()).add(row["execution_id"])
+        if (key := json.loads(row["event_data"]).get("key")) is not None:
+            told.setdefault(row["instance_id"], set()).add(key)
+    return {instance: told.get(instance, set()) for instance, some in numbers.items() if min(some) > 1}
+
+
+def is_believed(damage: Damage, rows: Rows) -> bool:
+    """Whether an event was edited that a row is held to: of the two the event is believed, whichever was altered.
+
+    A repair that rests on such an event has the row say what the event says now. It is the mission, and no program can
+    know better: it is the only damage for which the law *safe* does not hold.
+    """
+    edit = _edit(damage, rows) if damage.kind.startswith("json") else None
+    return edit is not None and _is_event(edit, "KeyValueSet", "value", "last_updated_at_ms")
 
 
 def _is_lease(damage: Damage) -> bool:
@@ -147,16 +167,6 @@ def _touched(damage: Damage, rows: Rows) -> list[Row]:
     if damage.kind == "row double":
         return [row for row in found if row["work_item"] in values]
     return [row for row in found if row["id"] in values]
-
-
-def _is_pruned(damage: Damage, rows: Rows) -> bool:
-    _, values = damage.statements[0]
-    row = next(row for row in rows["kv_store"] if [*values[-2:]] == [row["instance_id"], row["key"]])
-    numbers = [one["execution_id"] for one in rows["history"] if one["instance_id"] == damage.instance]
-    return min(numbers, default=1) > 1 and not any(
-        one["instance_id"] == damage.instance and json.loads(one["event_data"]).get("key") == row["key"]
-        for one in rows["history"]
-    )
 
 
 def _edit(damage: Damage, rows: Rows) -> Edit | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from judge.messages import Left
 
 ENDED = ("Completed", "Failed")
 Answer = Mapping[str, Any]
+Untold = Mapping[str, Collection[str]]
+"""Instance -> the keys that its history tells, where it does not tell all of them."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def worse(original: Outcome, unrepaired: Outcome, repaired: Outcome) -> list[str
                 found.append(f"{instance} {moment}: can be deleted now, is {unrepaired.said(moment, instance)}")
         could = {*getattr(unrepaired, moment)["deleted"]} & {*getattr(original, moment)["deleted"]}
         for instance in sorted(could - {*getattr(repaired, moment)["deleted"]}):
-            if repaired.said(moment, instance) == unrepaired.said(moment, instance):
+            # What the damage keeps from ending is kept, rightly.
+            has_ended = original.said("stood", instance) in ENDED or repaired.said(moment, instance) in ENDED
+            if has_ended and repaired.said(moment, instance) == unrepaired.said(moment, instance):
                 found.append(f"{instance} {moment}: cannot be deleted any more")
     return found
 
@@ -131,14 +135,14 @@ def lost(was: Mapping[str, Any], now: Mapping[str, Any], right: Mapping[str, Any
     )
 
 
-def differs(original: Outcome, outcome: Outcome) -> list[str]:
-    """In what the engine does otherwise on a store than on the original."""
+def differs(original: Outcome, outcome: Outcome, untold: Untold | None = None) -> list[str]:
+    """In what the engine does otherwise on a store than on the original, `untold` keys apart."""
     if outcome.failed:
         return [f"the engine cannot open it: {outcome.stood.get('failed') or outcome.played.get('failed')}"]
     found = []
     for instance in sorted(original.instances() | outcome.instances()):
         for moment in ("stood", "played"):
-            right, now = original.status(moment, instance), outcome.status(moment, instance)
+            right, now = (_told(one.status(moment, instance), instance, untold or {}) for one in (original, outcome))
             if right != now:
                 found.append(f"{instance} {moment}: {brief(now)}, not {brief(right)}")
     for activity in sorted({*original.played["runs"], *outcome.played["runs"]}):
@@ -155,6 +159,14 @@ def differs(original: Outcome, outcome: Outcome) -> list[str]:
             lacks, more = sorted(right_ones - now_ones), sorted(now_ones - right_ones)
             found.append(f"{moment}: cannot be deleted {lacks}, can be deleted {more}")
     return found
+
+
+def _told(status: Mapping[str, Any], instance: str, untold: Untold) -> Mapping[str, Any]:
+    kept = untold.get(instance)
+    if kept is None:
+        return status
+    keys = {key: value for key, value in (status.get("keys") or {}).items() if key in kept}
+    return {**status, "keys": keys}
 
 
 def brief(status: Mapping[str, Any]) -> str:

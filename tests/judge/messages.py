@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from judge.damages import NOT_KNOWN
 from judge.stores import Place, Row
 
 QUEUES = ("orchestrator_queue", "worker_queue")
@@ -38,11 +39,15 @@ def left_in(place: Place) -> Left:
 
 
 def _item(row: Row) -> str:
-    """The work item as text, whatever the spaces that a database prints it with."""
+    """The work item as text, whatever the spaces that a database prints it with, and without what no engine reads."""
     try:
-        return json.dumps(json.loads(row["work_item"]), sort_keys=True)
+        return json.dumps(json.loads(row["work_item"], object_hook=_known), sort_keys=True)
     except (TypeError, ValueError):
         return repr(row["work_item"])
+
+
+def _known(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != NOT_KNOWN}
 
 
 def _ms(value: Any) -> int | None:

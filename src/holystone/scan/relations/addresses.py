@@ -48,7 +48,7 @@ def is_misplaced(reader: Reader, row: Any, item: WorkItem) -> bool:
     if item.kind in ANSWERS:
         in_time = item.kind != "TimerFired" or _is_due_in_time(reader, row, item)
         return in_time and _lacks(reader, named, item) and not _lacks(reader, row.instance_id, item)
-    return not _is_known(reader, row.instance_id) and _is_known(reader, named)
+    return not is_known(reader, row.instance_id) and is_known(reader, named)
 
 
 def _is_to_continue(reader: Reader, instance_id: str) -> bool:
@@ -78,7 +78,8 @@ def _is_due_in_time(reader: Reader, row: Any, item: WorkItem) -> bool:
     return due_ms is not None and due_ms >= item.fields["fire_at_ms"] - _A_MOMENT_MS
 
 
-def _is_known(reader: Reader, instance_id: str) -> bool:
+def is_known(reader: Reader, instance_id: str) -> bool:
+    """Return whether the instance has a row, or is to have one."""
     there = select(instances.c.instance_id).where(instances.c.instance_id == instance_id)
     return reader.connection.execute(there).first() is not None or is_to_be(reader, instance_id)
 

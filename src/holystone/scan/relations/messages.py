@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, false, func, literal, not_, or_, select, true
 
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
-from holystone.scan.relations.addresses import ANSWERS, STARTING, is_misplaced, is_to_be
+from holystone.scan.relations.addresses import ANSWERS, STARTING, is_known, is_misplaced, is_to_be
 from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at
+from holystone.scan.relations.readable import can_be_looked_up
 from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.tables import history, instances, orchestrator_queue
@@ -72,6 +73,17 @@ class MessageSource(QueueSource):
             asked[kind] = and_(execution_id.is_not(None), answered)
         return self._by_kind(asked, true())
 
+    @property
+    def begins_child(self) -> ColumnElement[bool]:
+        """It begins an instance, and names a parent; or it shows no kind, and the facts decide."""
+        messages = self.flavour.messages
+        named = or_(*(messages.contains(self._item, literal(f'"parent_instance"{one}"')) for one in messages.colons))
+        kinds = [
+            (messages.is_kind(self._item, kind), named if kind == "StartOrchestration" else false())
+            for kind in self._kinds
+        ]
+        return case(*kinds, else_=true())
+
     def _by_kind(
         self, conditions: Mapping[str, ColumnElement[bool]], other: ColumnElement[bool]
     ) -> ColumnElement[bool]:
@@ -100,25 +112,29 @@ class MessageFacts(QueueFacts):
 
     `dead` is whether nothing will ever take it: there is no instance, and none to be. `stray` is whether it answers
     what the current execution of the instance, which runs, has not asked. `is_misplaced` is whether it surely is of
-    the instance that it names, and not of the one under which it lies.
+    the instance that it names, and not of the one under which it lies. `unasked` is whether it begins the child of an
+    instance that has not asked for it, and is to be begun.
     """
 
     dead: bool
     stray: bool
     is_misplaced: bool
+    unasked: bool
 
     def observed(self, column: str) -> Any:
         if column == "instance":
             return "absent" if self.dead else "present"
         if column == "asked_by":
             return "nothing" if self.stray else "an event"
+        if column == "begun_by":
+            return "nothing" if self.unasked else "an event"
         return super().observed(column)
 
     def decided(self, column: str) -> bool:
-        return column in ("instance", "asked_by") or super().decided(column)
+        return column in ("instance", "asked_by", "begun_by") or super().decided(column)
 
     def expected(self, column: str) -> Any:
-        beside = {"instance": "present", "asked_by": "an event"}
+        beside = {"instance": "present", "asked_by": "an event", "begun_by": "an event"}
         return beside[column] if column in beside else super().expected(column)
 
 
@@ -146,6 +162,7 @@ class Messages(QueueRelation[MessageFacts]):
             dead,
             stray,
             item is not None and item.instance_id != row.instance_id and is_misplaced(reader, row, item),
+            item is not None and item.kind == "StartOrchestration" and _is_unasked(reader, item),
         )
 
 
@@ -173,6 +190,29 @@ def _is_stray(reader: Reader, row: Any, item: WorkItem) -> bool:
     if not kinds or item.fields[execution] != kinds[0]:
         return False
     return kinds[1].get(item.fields[number], "") not in (asking, None)
+
+
+def _is_unasked(reader: Reader, item: WorkItem) -> bool:
+    """Return whether a message begins the child of an instance that is not there, or has surely not asked for it.
+
+    The ack that queues the message appends the event that asks for it; an execution that is pruned shows none. What
+    has begun already the engine does not begin again.
+    """
+    parent, number = item.fields["parent_instance"], item.fields["parent_id"]
+    if parent is None or _has_begun(reader, item.instance_id):
+        return False
+    if number is None or not can_be_looked_up(parent) or not is_known(reader, parent):
+        return True
+    execution_id = item.fields.get("parent_execution_id")
+    if execution_id is None or not can_be_looked_up(execution_id):
+        return False
+    kinds = {event.event_id: event.type for event in reader.history(parent, execution_id)}
+    return bool(kinds) and kinds.get(number, "") not in ("SubOrchestrationScheduled", None)
+
+
+def _has_begun(reader: Reader, instance_id: str | None) -> bool:
+    row = select(instances.c.instance_id).where(instances.c.instance_id == instance_id)
+    return reader.connection.execute(row).first() is not None
 
 
 def _running(reader: Reader, instance_id: str) -> tuple[int, Mapping[int, str | None]] | None:

@@ -25,3 +25,8 @@ def read_message(work_item: Any) -> WorkItem | None:
         return WorkItem.from_json(work_item) if isinstance(work_item, str) else None
     except RecordError:
         return None
+
+
+def can_be_looked_up(value: Any) -> bool:
+    """Return whether both databases can compare a column with a field of a message, which may hold more."""
+    return "\0" not in value if isinstance(value, str) else isinstance(value, int) and value < 2**63

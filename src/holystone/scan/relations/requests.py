@@ -17,7 +17,7 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
-from holystone.scan.relations.readable import read_events, read_message
+from holystone.scan.relations.readable import can_be_looked_up, read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, ROUTING
 from holystone.store import WorkItem, events
 from holystone.store.flavours import Flavour
@@ -234,7 +234,7 @@ def _only_execution(reader: Reader, instance_id: str) -> int | None:
 
     Engines before 0.1.30 do not say in the message which of the parent's executions has asked for the child.
     """
-    if not _can_be_looked_up(instance_id):
+    if not can_be_looked_up(instance_id):
         return None
     latest = select(func.max(history.c.execution_id)).where(history.c.instance_id == instance_id)
     return 1 if reader.connection.execute(latest).scalar_one() == 1 else None
@@ -260,14 +260,9 @@ def _continuation(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> Req
 
 def _event_text(reader: Reader, *key: Any) -> Any:
     """Return the text of the event with this key, None where there is none, as of a key that no row can have."""
-    if not all(map(_can_be_looked_up, key)):
+    if not all(map(can_be_looked_up, key)):
         return None
     return reader.connection.execute(select(event_text(*key))).scalar_one_or_none()
-
-
-def _can_be_looked_up(value: Any) -> bool:
-    """Return whether both databases can compare a column with a field of a message, which may hold more."""
-    return "\0" not in value if isinstance(value, str) else isinstance(value, int) and value < 2**63
 
 
 def _read(text: Any, kind: str) -> Mapping[str, Any] | None:

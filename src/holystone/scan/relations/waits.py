@@ -26,6 +26,7 @@ from holystone.store.tables import executions, history, instances, not_completed
 
 NOTHING = "nothing"
 _ANYTHING = "anything at all"
+_SUBSCRIBING = ("ExternalSubscribed", "ExternalSubscribedPersistent")
 _OF_EXECUTION = ("execution_id", "parent_execution_id")
 """The fields of an answer that say for which execution it is: one or the other."""
 
@@ -71,8 +72,29 @@ class WaitSource:
 
         Asked of the few for which nothing is queued: it takes reading a row of instances, and one of history.
         """
+        last, says = self._last_event(), self.flavour.event_says_type
+        silent = there_is(
+            *(not_(says(last.c.event_data, kind)) for kind in (*TERMINAL, *_SUBSCRIBING)),
+            not_(and_(says(last.c.event_data, "SubOrchestrationScheduled"), self._child_lives(last))),
+        )
+        return and_(self._is_current, silent)
+
+    @property
+    def may_ask_nothing(self) -> ColumnElement[bool]:
+        """It is current, and its last event neither ends it nor asks for anything."""
+        last, says = self._last_event(), self.flavour.event_says_type
+        asks_or_ends = (*TERMINAL, *_SUBSCRIBING, *ASKING)
+        return and_(self._is_current, there_is(*(not_(says(last.c.event_data, kind)) for kind in asks_or_ends)))
+
+    @property
+    def may_lack_answers(self) -> ColumnElement[bool]:
+        """It is current, and has asked for more than has come, is queued, or can come from children that live."""
+        to_come = self._activities + self._answers
+        return and_(self._is_current, self._open > to_come, self._open > to_come + self._children)
+
+    def _last_event(self) -> FromClause:
         events = history.alias("event")
-        last = (
+        return (
             select(events.c.event_id, events.c.event_data)
             .where(events.c.instance_id == self.rows.c.instance_id, events.c.execution_id == self.rows.c.execution_id)
             .order_by(events.c.event_id.desc())
@@ -80,19 +102,6 @@ class WaitSource:
             .correlate(self.rows)
             .subquery("last")
         )
-        says = self.flavour.event_says_type
-        quiet = [*TERMINAL, "ExternalSubscribed", "ExternalSubscribedPersistent"]
-        silent = there_is(
-            *(not_(says(last.c.event_data, kind)) for kind in quiet),
-            not_(and_(says(last.c.event_data, "SubOrchestrationScheduled"), self._child_lives(last))),
-        )
-        return and_(self._is_current, silent)
-
-    @property
-    def may_lack_answers(self) -> ColumnElement[bool]:
-        """It is current, and has asked for more than has come, is queued, or can come from children that live."""
-        to_come = self._activities + self._answers
-        return and_(self._is_current, self._open > to_come, self._open > to_come + self._children)
 
     @property
     def _rows_tell_whose(self) -> bool:
@@ -187,13 +196,15 @@ class WaitFacts:
     """One execution; `runs` is False where its history ends it, or cannot be relied on.
 
     `waits_for` are the events that ask for what has not come, as far as the execution has not dropped them, and
-    `lost` the ids of those whose answer can never come, each with the cause.
+    `lost` the ids of those whose answer can never come, each with the cause. `asks` is whether anything is open, be it
+    one of those or a subscription: a turn of the engine's that ends with nothing open ends the execution.
     """
 
     instance_id: str
     execution_id: int
     runs: bool
     can_wake: bool
+    asks: bool
     waits_for: tuple[Mapping[str, Any], ...]
     lost: Mapping[int, str]
 
@@ -215,6 +226,8 @@ class WaitFacts:
     def decided(self, column: str) -> bool:
         if column == "answered_by":
             return self.can_wake and bool(self.never_answered)
+        if column == "asks_for":
+            return self.runs and self.can_wake and not self.asks
         return self.runs and not self.can_wake
 
     def expected(self, column: str) -> Any:
@@ -243,19 +256,22 @@ class Waits(Relation[WaitFacts]):
         of = (instance_id, execution_id)
         events = read_events(reader.history(*of))
         if events is None or any(event["type"] in TERMINAL for event in events):
-            return WaitFacts(*of, runs=False, can_wake=False, waits_for=(), lost={})
+            return WaitFacts(*of, runs=False, can_wake=False, asks=False, waits_for=(), lost={})
         given_up = dropped(events)
         asked = unanswered(events)
         waits_for = tuple(event for event in asked if event["event_id"] not in given_up)
         lost = never_answered(reader, *of, events, waits_for)
+        listens = is_open_to_events(events)
         can_wake = (
-            is_open_to_events(events)
+            listens
             or wakers.has_message(reader, *of)
             or wakers.is_in_turn(reader, of[0])
             or wakers.has_activity(reader, *of)
             or self._has_child(reader, of, asked)
         )
-        return WaitFacts(*of, runs=True, can_wake=can_wake, waits_for=waits_for, lost=lost)
+        return WaitFacts(
+            *of, runs=True, can_wake=can_wake, asks=listens or bool(waits_for), waits_for=waits_for, lost=lost
+        )
 
     def _has_child(self, reader: Reader, of: tuple[str, int], asked: Sequence[Mapping[str, Any]]) -> bool:
         scheduled = [event for event in asked if event["type"] == "SubOrchestrationScheduled"]
@@ -268,6 +284,6 @@ WAITS = Waits()
 def would_be_stuck(reader: Reader, instance_id: str, execution_id: int) -> bool:
     """Return whether a current execution whose history has no end, and whose row says so, lacks what takes it on."""
     facts = WAITS.of_execution(reader, instance_id, execution_id)
-    if facts.never_answered:
+    if facts.never_answered or facts.decided("asks_for"):
         return True
     return facts.decided("woken_by") and not activities(reader, instance_id, execution_id)
