@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, false, func, literal, not_, or_, select, true
 
+from holystone.errors import RecordError
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.relations.addresses import ANSWERS, STARTING, is_known, is_misplaced, is_to_be
-from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at
+from holystone.scan.relations.queues import READABLE, QueueFacts, QueueRelation, QueueSource, due_at
 from holystone.scan.relations.readable import can_be_looked_up
 from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
@@ -113,13 +114,15 @@ class MessageFacts(QueueFacts):
     `dead` is whether nothing will ever take it: there is no instance, and none to be. `stray` is whether it answers
     what the current execution of the instance, which runs, has not asked. `is_misplaced` is whether it surely is of
     the instance that it names, and not of the one under which it lies. `unasked` is whether it begins the child of an
-    instance that has not asked for it, and is to be begun.
+    instance that has not asked for it, and is to be begun. `miswritten` says why the text is none that the engine could
+    read as it stands, where it reads what PostgreSQL prints of it.
     """
 
     dead: bool
     stray: bool
     is_misplaced: bool
     unasked: bool
+    miswritten: str | None
 
     def observed(self, column: str) -> Any:
         if column == "instance":
@@ -128,13 +131,15 @@ class MessageFacts(QueueFacts):
             return "nothing" if self.stray else "an event"
         if column == "begun_by":
             return "nothing" if self.unasked else "an event"
+        if column == "text":
+            return self.miswritten or READABLE
         return super().observed(column)
 
     def decided(self, column: str) -> bool:
-        return column in ("instance", "asked_by", "begun_by") or super().decided(column)
+        return column in ("instance", "asked_by", "begun_by", "text") or super().decided(column)
 
     def expected(self, column: str) -> Any:
-        beside = {"instance": "present", "asked_by": "an event", "begun_by": "an event"}
+        beside = {"instance": "present", "asked_by": "an event", "begun_by": "an event", "text": READABLE}
         return beside[column] if column in beside else super().expected(column)
 
 
@@ -163,6 +168,7 @@ class Messages(QueueRelation[MessageFacts]):
             stray,
             item is not None and item.instance_id != row.instance_id and is_misplaced(reader, row, item),
             item is not None and item.kind == "StartOrchestration" and _is_unasked(reader, item),
+            None if item is None else _fault_of_text(row.work_item),
         )
 
 
@@ -208,6 +214,18 @@ def _is_unasked(reader: Reader, item: WorkItem) -> bool:
         return False
     kinds = {event.event_id: event.type for event in reader.history(parent, execution_id)}
     return bool(kinds) and kinds.get(number, "") not in ("SubOrchestrationScheduled", None)
+
+
+def _fault_of_text(text: str) -> str | None:
+    """Return why a message that can be read as JSONB prints it cannot be read as it stands; None where it can.
+
+    JSONB keeps the last of fields that stand twice, and prints numbers anew: what an engine writes has neither.
+    """
+    try:
+        WorkItem.from_json(text)
+    except RecordError as error:
+        return error.why
+    return None
 
 
 def _has_begun(reader: Reader, instance_id: str | None) -> bool:
