@@ -154,7 +154,7 @@ def _complain(scan: "Scan") -> None:
         if (plug_in := checks().plug_in_of(result.check.id)) is not None:
             reasons[one_line(str(result.reason))] = f"Mend or uninstall {plug_in}."
         elif result.error is None:
-            reasons[one_line(str(result.reason))] = next_step
+            reasons[one_line(str(result.reason))] = one_line(result.next_step or next_step)
         else:
             unforeseen[id(result.error)] = result.error
     for error in unforeseen.values():

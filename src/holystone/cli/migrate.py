@@ -1,6 +1,7 @@
 """`holystone migrate`: the schema of a store, and new stores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -126,10 +127,11 @@ def upgrade(target: str, schema: str | None, to: str | None) -> int:
                 click.echo(f"Next: open it with the engine, which adds {structure.engine_completes}.")
             return Exit.OK
     store = Store.open(place)
-    restored = restore(store)
-    if restored:
-        click.echo(f"Built again: {', '.join(restored)}.")
-    revisions = run_upgrade(store, to or NEWEST)
+    with _told_when_stopped(store):
+        restored = restore(store)
+        if restored:
+            click.echo(f"Built again: {', '.join(restored)}.")
+        revisions = run_upgrade(store, to or NEWEST)
     if revisions:
         click.echo(f"Ran {', '.join(revisions)}.")
     if not revisions and not restored:
@@ -158,7 +160,9 @@ def downgrade(target: str, schema: str | None, revision: str | None, yes: bool) 
         click.echo(f"{name}  {about}", err=True)
     if not yes:
         ask("Take these back?")
-    click.echo(f"Took back {', '.join(run_downgrade(store, revision))}.")
+    with _told_when_stopped(store):
+        taken_back = run_downgrade(store, revision)
+    click.echo(f"Took back {', '.join(taken_back)}.")
     return Exit.OK
 
 
@@ -176,7 +180,8 @@ def adopt(target: str, schema: str | None) -> int:
 
     store = open_store(target, schema, read_only=False)
     try:
-        adopted = run_adopt(store)
+        with _told_when_stopped(store):
+            adopted = run_adopt(store)
     except UnknownShapeError as error:
         _list(error.differences, "", err=True)
         raise
@@ -206,6 +211,19 @@ def sql(target: str, schema: str | None, to: str | None) -> int:
     click.echo(f"-- To be run with: {one_line(flavour_of(place).structure.shell)}")
     click.echo(statements, nl=False)
     return Exit.OK
+
+
+@contextmanager
+def _told_when_stopped(store: "Store") -> Iterator[None]:
+    """Say how to see what was done, where the store fails meanwhile: each revision is done whole or not at all."""
+    from holystone.errors import StoreUnavailableError
+    from holystone.render.words import command
+
+    try:
+        yield
+    except StoreUnavailableError:
+        click.echo(f"What was done until then: {command(store, 'migrate status')}", err=True)
+        raise
 
 
 def _list(things: Sequence[str], what: str, *, err: bool = False) -> None:

@@ -303,23 +303,24 @@ def _carry_out(
 def _told_when_stopped(store: "Store", run_id: str, *words: str, verb: str) -> Iterator[None]:
     """Say what a run has done by then, and how to go on and back, where it is stopped; its last chunk is not done.
 
-    `words` follow those of the command that resumes it.
+    `words` follow those of the command that resumes it. A run is stopped by its user, or by an error, which is told
+    after this.
     """
+    from holystone.errors import HolystoneError, JournalError
+    from holystone.mend.journal import read_run
+    from holystone.render.repairs import stopped_text
+
     try:
         yield
-    except (KeyboardInterrupt, click.Abort):
-        from holystone.errors import HolystoneError, JournalError
-        from holystone.mend.journal import read_run
-        from holystone.render.repairs import stopped_text
-
+    except (KeyboardInterrupt, click.Abort, HolystoneError):
         # A terminal that was closed takes no words any more.
         with suppress(OSError):
             try:
-                stopped_text(store, read_run(store, run_id), words, verb=verb)
+                stopped_text(store, run_id, read_run(store, run_id), words, verb=verb)
             except JournalError:
                 click.echo("No row was changed.", err=True)
-            except HolystoneError as error:
-                click.echo(f"What run {run_id} has done cannot be read now: {error.message}", err=True)
+            except HolystoneError:  # whose words are those that have stopped the run
+                stopped_text(store, run_id, None, words, verb=verb)
         raise
 
 

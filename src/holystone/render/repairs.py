@@ -95,15 +95,19 @@ def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None
         click.echo(f"Way back: {command(store, 'repair undo', report.run)}", file=out)
 
 
-def stopped_text(store: Store, run: Run, words: Sequence[str], *, verb: str) -> None:
-    """Write to standard error what a run has done that was stopped, and how to resume it: with these `words` as well.
+def stopped_text(store: Store, run_id: str, run: Run | None, words: Sequence[str], *, verb: str) -> None:
+    """Write to standard error what a run has done that was stopped, None where the store cannot be read now.
 
-    `verb` is what was done to a row.
+    It is resumed with these `words` as well; `verb` is what was done to a row.
     """
-    click.echo(f"Run {run.run_id} was stopped: {counted(len(run.changes), 'row')} {verb}.", err=True)
-    click.echo(f"Go on: {command(store, 'repair resume', run.run_id, *words)}", err=True)
-    if run.undoes is None:
-        click.echo(f"Way back: {command(store, 'repair undo', run.run_id)}", err=True)
+    if run is None:
+        click.echo(f"Run {run_id} was stopped, and the store cannot be read now.", err=True)
+        click.echo(f"What it has done: {command(store, 'repair log', '--rows')}", err=True)
+    else:
+        click.echo(f"Run {run_id} was stopped: {counted(len(run.changes), 'row')} {verb}.", err=True)
+    click.echo(f"Go on: {command(store, 'repair resume', run_id, *words)}", err=True)
+    if verb == "repaired":
+        click.echo(f"Way back: {command(store, 'repair undo', run_id)}", err=True)
 
 
 def log_text(store: Store, runs: list[Run], out: TextIO, *, rows: bool) -> None:

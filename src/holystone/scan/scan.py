@@ -53,15 +53,16 @@ class Verdict(StrEnum):
 
 @dataclass
 class Result:
-    """How one check fared; `reason` says why it was skipped or failed, and `error` is what nobody had foreseen.
+    """How one check fared; `reason` says why it was skipped or failed, `next_step` what to do, where that is known.
 
-    `unread` are the rows that it could not look at.
+    `error` is what nobody had foreseen. `unread` are the rows that it could not look at.
     """
 
     check: Check
     outcome: Outcome = Outcome.clean
     count: int = 0
     reason: str | None = None
+    next_step: str | None = None
     error: BaseException | None = None
     unread: list[Unread] = field(default_factory=list)
 
@@ -346,9 +347,10 @@ class Scan:
         self.unread_instances.add(row.key.get("instance_id"))
 
     def _fail(self, relation: Relation[Any], checks: Sequence[Check], error: BaseException) -> None:
-        outcome, unforeseen = Outcome.failed, None
+        outcome, next_step, unforeseen = Outcome.failed, None, None
         if isinstance(error, DBAPIError):
-            reason = self.store.flavour.explain(error).message
+            explained = self.store.flavour.explain(error)
+            reason, next_step = explained.message, explained.next_step
             if relation.dispensable and self.store.flavour.is_refusal(error):
                 # A role with SELECT on the engine's tables, and nothing else, can still check the store.
                 outcome, reason = Outcome.skipped, reason.rstrip(".")
@@ -358,7 +360,7 @@ class Scan:
             reason, unforeseen = f"{relation.name} could not be read: {type(error).__name__}: {error}", error
         for check in checks:
             result = self.results[check.id]
-            result.outcome, result.reason, result.error = outcome, reason, unforeseen
+            result.outcome, result.reason, result.next_step, result.error = outcome, reason, next_step, unforeseen
 
     def _judged(self, check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
         """Return the finding of `check` on a suspect row, if any; a check that fails leaves the others as they are."""

@@ -48,6 +48,7 @@ from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, FAILED
 from holystone.store.flavours import (
     postgresql_changes,
+    postgresql_ends,
     postgresql_locks,
     postgresql_session,
     postgresql_soundness,
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
     from holystone.store.flavours.postgresql_structure import PostgreSQLStructure
 
 _CONNECT_SECONDS = 10
+_ENDED = ("57P01", "57P02", "57P05", "25P03", "25P04")
+"""States of the errors with which the server ends a connection: shut down, killed, or idle or at work for too long."""
 _TYPE_PATTERN = r'"type"\s*:\s*"(\w+)"'
 _OBJECT_PATTERN = r"^\s*\{.*\}\s*$"
 
@@ -97,6 +100,8 @@ class PostgreSQL(Flavour):
     queue_order = ("visible_at", "id")
     statuses_with_completed_at = frozenset({COMPLETED, FAILED})
 
+    _is_limited = False
+
     @property
     def schema(self) -> str:
         assert self.target.schema is not None
@@ -106,8 +111,10 @@ class PostgreSQL(Flavour):
         options: dict[str, Any] = {"compiled_cache": COMPILED_STATEMENTS}
         if read_only:
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        engine = self._engine(NullPool).execution_options(**options)
+        engine = self._engine(NullPool, pool_reset_on_return=None).execution_options(**options)
         event.listen(engine, "begin", postgresql_session.begin)
+        event.listen(engine, "handle_error", postgresql_ends.tell)
+        event.listen(engine, "reset", postgresql_ends.reset)
         return engine
 
     def turn_engine(self) -> Engine:
@@ -174,6 +181,7 @@ class PostgreSQL(Flavour):
         connection.execute(select(*(func.set_config(name, value, True) for name, value in _FOR_READING.items())))
 
     def limit_statements(self, connection: Connection, seconds: float) -> None:
+        self._is_limited = True
         # Takes no parameters; set_config does, and would take the snapshot.
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000)):d}")
 
@@ -244,8 +252,14 @@ class PostgreSQL(Flavour):
         return getattr(error.orig, "sqlstate", None) == "42501"
 
     def explain(self, error: DBAPIError) -> HolystoneError:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        said = self.target.without_secrets(" ".join(str(error.orig).split())).rstrip(".?")
+        cause = postgresql_ends.first(error.orig or error)
+        state = getattr(cause, "sqlstate", None) or ""
+        said = self.target.without_secrets(" ".join(str(cause).split())).rstrip(".?")
+        if isinstance(error, postgresql_ends.ConnectionLostError) or state.startswith(_ENDED):
+            words = self.target.without_secrets(postgresql_ends.last_words(cause)).rstrip(".")
+            return StoreUnavailableError(
+                f"{self.target} ended the connection: {words}.", "See that the server runs, and run the command again."
+            )
         if state == "42501" and "must be owner" in said:
             return StoreUnavailableError(
                 f"The role has no permission: {said}.", "Run the command as the role that owns the engine's tables."
@@ -271,9 +285,8 @@ class PostgreSQL(Flavour):
                 "Run the command on the primary, as a role without default_transaction_read_only.",
             )
         if state == "57014":
-            return StoreUnavailableError(
-                f"{self.target} gave a statement up: {said}.", "Allow more time, or read less with --level quick."
-            )
+            next_step = "Allow more time, or read less with --level quick." if self._is_limited else "Run it again."
+            return StoreUnavailableError(f"{self.target} gave a statement up: {said}.", next_step)
         if state in ("55P03", "40P01"):
             return StoreUnavailableError(
                 f"{self.target} did not get a lock in time: {said}.", "Run the command again when the store is quieter."
