@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("evidence", sa.Text, nullable=False),
         sa.Column("made_at_ms", sa.BigInteger, nullable=False),
         sa.Column("undone_by", sa.Text),
+        sa.Column("took_away", sa.Text),
         sa.Column("digest", sa.Text),
     )
 

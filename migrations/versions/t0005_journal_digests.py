@@ -1,4 +1,6 @@
-"""Give the journal its digests, by which rows that were edited by hand are seen, and what each run was asked for.
+"""Give the journal its digests, by which rows that were edited by hand are seen, and what resume and undo go by.
+
+These are what each run was asked for, and the other findings that went away with each change.
 
 What is in the journal by then is sealed as it stands: every run and every change gets its digest. A journal that is
 made now has the columns from the beginning, for a repair makes the journal and nothing else.
@@ -33,6 +35,7 @@ def upgrade() -> None:
     op.add_column("holystone_runs", sa.Column("change_count", sa.Integer), schema=schema)
     op.add_column("holystone_runs", sa.Column("first_digest", sa.Text), schema=schema)
     op.add_column("holystone_runs", sa.Column("last_digest", sa.Text), schema=schema)
+    op.add_column("holystone_changes", sa.Column("took_away", sa.Text), schema=schema)
     op.add_column("holystone_changes", sa.Column("digest", sa.Text), schema=schema)
     if not context.as_sql:
         seal(op.get_bind())
@@ -40,7 +43,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     schema = op.get_context().opts["schema"]
-    op.drop_column("holystone_changes", "digest", schema=schema)
+    for column in ("digest", "took_away"):
+        op.drop_column("holystone_changes", column, schema=schema)
     for column in ("last_digest", "first_digest", "change_count", "asked_for"):
         op.drop_column("holystone_runs", column, schema=schema)
 

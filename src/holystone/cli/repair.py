@@ -162,7 +162,11 @@ def resume(
 @yes_option
 @format_option("text", "json")
 def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: str) -> int:
-    """Put the rows that RUN changed back as they were, where they still are as it left them."""
+    """Put the rows that RUN changed back as they were, where they still are as it left them.
+
+    And where they still fit: no row is put into an instance that was started again or has ended since, nor where the
+    check would not find it as it did. What is left is named, with the reason.
+    """
     from holystone.mend.apply import new_run
     from holystone.mend.journal import read_run
 

@@ -168,7 +168,8 @@ class Application:
             made = attempt.made
             if made and self.report.run is None:
                 journal.begin(connection, self._run)
-            journal.record(connection, self._run.run_id, self._written, made, self._store.flavour.now_ms(connection))
+            now = self._store.flavour.now_ms(connection)
+            journal.record(connection, self._run.run_id, self._written, made, now, attempt.took_away)
         # Counted only now: the transaction has been committed.
         if made:
             self.report.run = self._run.run_id

@@ -32,7 +32,10 @@ Skipped = tuple[Change, str]
 
 
 class Attempt:
-    """What becomes of a chunk of changes: those `made`, those `skipped`, and how many rows were so `already`."""
+    """What becomes of a chunk of changes: those `made`, those `skipped`, and how many rows were so `already`.
+
+    `took_away` are by the names of the findings those others that went away with them, for the journal.
+    """
 
     def __init__(
         self, store: Store, connection: Connection, faults: Sequence[str], is_named: Callable[[Change], bool]
@@ -40,6 +43,7 @@ class Attempt:
         self.made: list[Change] = []
         self.skipped: list[Skipped] = []
         self.already = 0
+        self.took_away: dict[str, Sequence[str]] = {}
         self._store = store
         self._connection = connection
         self._faults = faults
@@ -51,7 +55,7 @@ class Attempt:
         groups = [group for cluster in clusters for group in cluster]
         if not groups:
             return
-        self._store.flavour.lock_rows(self._connection, _keys_by_table(self._store, groups))
+        self._store.flavour.lock_rows(self._connection, keys_by_table(self._store, groups))
         around = self._look_around(groups)
         current = self._current(groups, around)
         right = [[group for group in cluster if self._is_right(group, current)] for cluster in clusters]
@@ -100,7 +104,8 @@ class Attempt:
                 for group in cluster:
                     for change in group:
                         write(self._store, self._connection, change)
-            wrong = self._wrong(clusters, before)
+            after = self._look_around([group for cluster in clusters for group in cluster])
+            wrong = self._wrong(clusters, before, after)
         except (RowChangedError, DBAPIError) as error:
             point.rollback()
             self._write_apart(clusters, before, error)
@@ -108,6 +113,8 @@ class Attempt:
         if not wrong:
             point.commit()
             self.made += [change for cluster in clusters for group in cluster for change in group]
+            for cluster in clusters:
+                self._note_others(cluster, before, after)
             return
         point.rollback()
         for number, reasons in wrong.items():
@@ -130,10 +137,21 @@ class Attempt:
         for group in clusters[0]:
             self._skip(group, why)
 
-    def _wrong(self, clusters: Sequence[Cluster], before: Surroundings) -> dict[int, dict[str, str]]:
+    def _note_others(self, cluster: Cluster, before: Surroundings, after: Surroundings) -> None:
+        """Note the other findings that went away with those of a cluster."""
+        touched = set().union(*map(instances_of, cluster))
+
+        def names(around: Surroundings) -> set[str]:
+            return {found(self._store, one) for instance in touched for one in around.findings.get(instance, ())}
+
+        gone = sorted(names(before) - names(after) - {group[0].finding for group in cluster})
+        self.took_away |= {group[0].finding: gone for group in cluster}
+
+    def _wrong(
+        self, clusters: Sequence[Cluster], before: Surroundings, after: Surroundings
+    ) -> dict[int, dict[str, str]]:
         """Return the clusters, by number, that are not as they should be now: by the names of findings, why."""
         groups = [group for cluster in clusters for group in cluster]
-        after = self._look_around(groups)
         names = {found(self._store, finding) for some in after.findings.values() for finding in some}
         names |= self._found_by_key([group for group in groups if not instances_of(group)]).keys()
         wrong: dict[int, dict[str, str]] = {}
@@ -151,25 +169,26 @@ class Attempt:
         if any(group[0].safety != Safety.safe for group in cluster):
             return None
         touched = set().union(*map(instances_of, cluster))
-        known = {_row_of(finding) for instance in touched for finding in before.findings.get(instance, ())}
+        known = {row_of(finding) for instance in touched for finding in before.findings.get(instance, ())}
         now = (finding for instance in sorted(touched) for finding in after.findings.get(instance, ()))
-        return next((finding for finding in now if _row_of(finding) not in known), None)
+        return next((finding for finding in now if row_of(finding) not in known), None)
 
     def _found_by_key(self, groups: Iterable[Group]) -> dict[str, Finding]:
         """Return the findings of these groups that are still there, by their names: of rows that name no instance."""
         return {
             found(self._store, finding): finding
-            for finding in _found_again(self._store, Reader(self._store, self._connection, self._now_ms, 0), groups)
+            for finding in found_again(self._store, Reader(self._store, self._connection, self._now_ms, 0), groups)
         }
 
 
-def _row_of(finding: Finding) -> tuple[str, str, Any]:
+def row_of(finding: Finding) -> tuple[str, str, Any]:
     """Return what tells a finding from others, though its row may be moved to another instance."""
     row = finding.fingerprint if finding.row_id is None else finding.row_id
     return finding.check.id, finding.relation.name, row
 
 
-def _found_again(store: Store, reader: Reader, groups: Iterable[Group]) -> Iterable[Finding]:
+def found_again(store: Store, reader: Reader, groups: Iterable[Group]) -> Iterable[Finding]:
+    """Yield the findings of these groups that are there, whether or not their rows name an instance."""
     by_relation: dict[tuple[str, str], list[Image]] = defaultdict(list)
     for group in groups:
         table, key = group[0].found_in
@@ -192,7 +211,7 @@ def _is_done(store: Store, connection: Connection, change: Change) -> bool:
     return found == (change.after is not None)
 
 
-def _keys_by_table(store: Store, groups: Sequence[Group]) -> dict[str, list[Mapping[str, Any]]]:
+def keys_by_table(store: Store, groups: Sequence[Group]) -> dict[str, list[Mapping[str, Any]]]:
     """Return the keys of the groups' rows, those that change and those that the findings are about."""
     keys: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     for group in groups:

@@ -20,7 +20,7 @@ RUN_COLUMNS = ("run_id", "kind", "plan", "undoes", "actor", "version", "started_
 """The columns of a run that are written once."""
 CHANGE_COLUMNS = (
     *("run_id", "number", "check_id", "repair_id", "safety", "table_name", "row_key"),
-    *("before_image", "after_image", "why", "evidence", "made_at_ms"),
+    *("before_image", "after_image", "why", "evidence", "made_at_ms", "took_away"),
 )
 """The columns of a change that are written once."""
 _TAKEN_BACK = ("check_id", "repair_id", "safety", "table_name", "row_key", "evidence")

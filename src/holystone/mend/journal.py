@@ -29,6 +29,8 @@ from holystone.mend.document import change_from
 from holystone.store import Store
 from holystone.store.flavours.base import is_utf8
 
+UNDO = "undo"
+"""Why a change of an undo was made."""
 _AT_A_TIME = 1_000
 """Rows of the journal that are read at a time."""
 
@@ -67,6 +69,7 @@ changes = Table(
     Column("evidence", Text, nullable=False, comment="JSON"),
     Column("made_at_ms", BigInteger, nullable=False),
     Column("undone_by", Text, comment="run that took it back"),
+    Column("took_away", Text, comment="JSON; the other findings that went away with it, by their names"),
     Column("digest", Text, comment="over the digest before it and the columns that are written once"),
 )
 
@@ -95,12 +98,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Entry:
-    """One change of the journal; `undone_by` is the run that took it back."""
+    """One change of the journal; `undone_by` is the run that took it back.
+
+    `took_away` are the names of the other findings that went away with it, None where an older version wrote it.
+    """
 
     number: int
     change: Change
     made_at_ms: int
     undone_by: str | None
+    took_away: frozenset[str] | None = None
 
 
 def is_installed(store: Store) -> bool:
@@ -137,10 +144,18 @@ def finish(connection: Connection, run_id: str, now_ms: int) -> None:
     _advance(connection, row, finished_at_ms=now_ms, last_digest=of_end(row["last_digest"], now_ms))
 
 
-def record(connection: Connection, run_id: str, first: int, made: Iterable[Change], now_ms: int) -> None:
+def record(
+    connection: Connection,
+    run_id: str,
+    first: int,
+    made: Iterable[Change],
+    now_ms: int,
+    took_away: Mapping[str, Sequence[str]],
+) -> None:
     """Write changes, numbered from `first`, in the transaction that makes them.
 
-    JournalError where the run has another number of changes by now, or has come to its end.
+    `took_away` are by the name of a change's finding the names of others that went away with it. JournalError where the
+    run has another number of changes by now, or has come to its end.
     """
     rows = [
         {
@@ -156,6 +171,7 @@ def record(connection: Connection, run_id: str, first: int, made: Iterable[Chang
             "why": change.why,
             "evidence": _dump(change.evidence),
             "made_at_ms": now_ms,
+            "took_away": _dump(took_away.get(change.finding, [])),
         }
         for number, change in enumerate(made, first)
     ]
@@ -385,7 +401,11 @@ def _entry(store: Store, row: Row) -> Entry:
     }
     if not isinstance(row["number"], int) or not (row["undone_by"] is None or _is_text(row["undone_by"])):
         raise ValueError("its number or its undone_by is of another kind")
-    return Entry(row["number"], change_from(document, store), row["made_at_ms"], row["undone_by"])
+    took_away = None if row.get("took_away") is None else _load(row["took_away"])
+    if took_away is not None and not (isinstance(took_away, list) and all(map(_is_text, took_away))):
+        raise ValueError("its took_away is no list of names")
+    names = None if took_away is None else frozenset(took_away)
+    return Entry(row["number"], change_from(document, store), row["made_at_ms"], row["undone_by"], names)
 
 
 def _load(text: Any) -> Any:

@@ -79,7 +79,7 @@ REVISIONS: Mapping[str, Objects] = {
     "t0005": Objects(
         columns={
             "holystone_runs": ("asked_for", "change_count", "first_digest", "last_digest"),
-            "holystone_changes": ("digest",),
+            "holystone_changes": ("took_away", "digest"),
         }
     ),
 }
