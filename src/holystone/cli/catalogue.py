@@ -12,6 +12,7 @@ def checks(format_: str) -> int:
     """List the catalogue of checks."""
     import json
 
+    from holystone.render.words import one_line
     from holystone.scan.catalogue import checks as catalogue
     from holystone.scan.check import NoRepair
 
@@ -31,7 +32,8 @@ def checks(format_: str) -> int:
         catalogue().require_whole()
         return Exit.OK
     for check in catalogue():
-        click.echo(f"{check.id}  {check.severity.name:<8}  {check.level.name:<8}  {check.name:<28}  {check.title}")
+        row = f"{check.id}  {check.severity.name:<8}  {check.level.name:<8}  {check.name:<28}  {check.title}"
+        click.echo(one_line(row))
     click.echo("More on one: holystone explain ID")
     catalogue().require_whole()
     return Exit.OK

@@ -17,9 +17,12 @@ def demo(directory: str | None) -> int:
     """
     import tempfile
 
+    from holystone.render.words import one_line
+
     if directory is not None:
         _tell(Path(directory) / "demo.db")
-        click.echo(f"The store is {Path(directory) / 'demo.db'}: as it was before the repair. It is yours to try.")
+        where = one_line(str(Path(directory) / "demo.db"), None)
+        click.echo(f"The store is {where}: as it was before the repair. It is yours to try.")
         return Exit.OK
     with tempfile.TemporaryDirectory(prefix="holystone-demo-") as temporary:
         _tell(Path(temporary) / "demo.db")
@@ -45,11 +48,10 @@ def _tell(path: Path) -> None:
 
 
 def _run(words: Sequence[str]) -> int:
-    import shlex
-
     from holystone.cli.main import run
+    from holystone.render.words import quoted
 
-    click.echo(click.style(f"$ holystone {shlex.join(words)}", fg="cyan"))
+    click.echo(click.style(f"$ holystone {' '.join(map(quoted, words))}", fg="cyan"))
     return run(list(words))
 
 

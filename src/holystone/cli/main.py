@@ -3,6 +3,7 @@
 import atexit
 import errno
 import gc
+import io
 import os
 import signal
 import sys
@@ -131,7 +132,7 @@ def run(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as exit:
         return exit.exit_code
     except click.ClickException as error:
-        error.show()
+        _show(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped; nothing more was done.", err=True)
     except HolystoneError as error:
@@ -141,6 +142,18 @@ def run(arguments: list[str] | None = None) -> int:
     except BaseException as error:
         return _unforeseen(error)
     return Exit.COULD_NOT_RUN
+
+
+def _show(error: click.ClickException) -> None:
+    """Show how a command is used, and what is wrong with the one that was given, whose words may hold anything."""
+    from holystone.render.words import one_line
+
+    shown = io.StringIO()
+    error.show(shown)
+    usage, begin, said = shown.getvalue().partition("Error: ")
+    if not isinstance(error, click.MissingParameter):  # that one repeats nothing, and may list what there is
+        said = one_line(said.rstrip("\n")) + "\n"
+    click.echo(f"{usage}{begin}{said}", err=True, nl=False)
 
 
 def _unforeseen(error: BaseException) -> int:

@@ -135,7 +135,9 @@ def upgrade(target: str, schema: str | None, to: str | None) -> int:
     if revisions:
         click.echo(f"Ran {', '.join(revisions)}.")
     if not revisions and not restored:
-        click.echo("Nothing to do: the newest revision is there." if to is None else f"Nothing to do: {to} is there.")
+        click.echo(
+            "Nothing to do: the newest revision is there." if to is None else one_line(f"Nothing to do: {to} is there.")
+        )
     return Exit.OK
 
 
@@ -147,6 +149,7 @@ def downgrade(target: str, schema: str | None, revision: str | None, yes: bool) 
     """Take the revisions above REVISION back; refused where rows would be lost."""
     from holystone.migrate import downgrade as run_downgrade
     from holystone.migrate.change import path_of_downgrade
+    from holystone.render.words import one_line
 
     target, revision = target_and_last(target, revision, "REVISION")
     if not yes:
@@ -154,7 +157,7 @@ def downgrade(target: str, schema: str | None, revision: str | None, yes: bool) 
     store = open_store(target, schema, read_only=False)
     path = path_of_downgrade(store, revision)
     if not path:
-        click.echo(f"Nothing to do: the store is at {revision}, or below.")
+        click.echo(one_line(f"Nothing to do: the store is at {revision}, or below."))
         return Exit.OK
     for name, about in path:
         click.echo(f"{name}  {about}", err=True)

@@ -65,7 +65,10 @@ def _history(store: Store, row: ExecutionRow) -> list[str]:
         events = store.read_history(row.instance_id, row.execution_id)
     except RecordError as error:
         return [f"history cannot be read: {shown(error.message, 200)}"]
-    return [f"event {event.event_id:<6} {event.type}  {shown(json.dumps(event.payload), 60)}" for event in events]
+    return [
+        f"event {value(event.event_id):<6} {value(event.type)}  {shown(json.dumps(event.payload), 60)}"
+        for event in events
+    ]
 
 
 def _object(store: Store, row: ExecutionRow, facts: Facts) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def _write_repair(id: str, changes: list[Change], out: TextIO) -> None:
         f"{click.style(id, bold=True)}  {changes[0].safety}  {counted(len(changes), 'row')} of {changes[0].table}",
         file=out,
     )
-    click.echo(wrapped(f"{repair.does} Loses: {repair.loses}", indent="  "), file=out)
+    click.echo(wrapped(one_line(f"{repair.does} Loses: {repair.loses}"), indent="  "), file=out)
     for change in changes[:EXAMPLES]:
         click.echo(f"    {change.check} {key_of(change.key)}: {effect(change)}", file=out)
         if change.unsafe_because is not None and repair.safety is Safety.safe:
@@ -80,7 +80,7 @@ def effect(change: Change) -> str:
 def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None:
     """Write what became of a plan, or of an undo; `verb` is what was done to a row."""
     for change, why in report.skipped:
-        click.echo(f"  skipped {change.check} {key_of(change.key)}: {why}", file=out)
+        click.echo(f"  skipped {one_line(change.check)} {key_of(change.key)}: {one_line(why)}", file=out)
     for repair_id, number in sorted(report.unsafe.items()):
         click.echo(
             f"  left {counted(number, 'row')} of the unsafe repair {repair_id}: "
@@ -100,10 +100,10 @@ def stopped_text(store: Store, run_id: str, run: Run | None, words: Sequence[str
     It is resumed with these `words` as well; `verb` is what was done to a row.
     """
     if run is None:
-        click.echo(f"Run {run_id} was stopped, and the store cannot be read now.", err=True)
+        click.echo(f"Run {one_line(run_id)} was stopped, and the store cannot be read now.", err=True)
         click.echo(f"What it has done: {command(store, 'repair log', '--rows')}", err=True)
     else:
-        click.echo(f"Run {run_id} was stopped: {counted(len(run.changes), 'row')} {verb}.", err=True)
+        click.echo(f"Run {one_line(run_id)} was stopped: {counted(len(run.changes), 'row')} {verb}.", err=True)
     click.echo(f"Go on: {command(store, 'repair resume', run_id, *words)}", err=True)
     if verb == "repaired":
         click.echo(f"Way back: {command(store, 'repair undo', run_id)}", err=True)
@@ -126,7 +126,9 @@ def log_text(store: Store, runs: list[Run], out: TextIO, *, rows: bool) -> None:
         for wrong in (*run.unreadable, *run.altered):
             click.echo(f"    altered since: {one_line(wrong)}", file=out)
         for entry in run.changes if rows else ():
-            click.echo(f"    {entry.change.check} {key_of(entry.change.key)}: {effect(entry.change)}", file=out)
+            click.echo(
+                f"    {one_line(entry.change.check)} {key_of(entry.change.key)}: {effect(entry.change)}", file=out
+            )
 
 
 def log_json(store: Store, runs: list[Run], out: TextIO) -> None:

@@ -5,7 +5,7 @@ import re
 from importlib.resources import files
 
 from holystone.mend.repair import Repair, Safety, repairs
-from holystone.render.words import WIDTH, wrapped
+from holystone.render.words import WIDTH, one_line, wrapped
 from holystone.scan.check import Check, NoRepair
 from holystone.scan.evidence import Evidence, in_words
 
@@ -55,7 +55,8 @@ def terminal(page: str) -> str:
     """Return a Markdown page as text folded to a terminal's width."""
     lines = []
     fenced = False
-    for line in page.splitlines():
+    for raw in page.split("\n"):
+        line = one_line(raw, None)  # a plug-in's page is as strange as its author
         if line.startswith("```"):
             fenced = not fenced
         elif fenced:
@@ -64,7 +65,7 @@ def terminal(page: str) -> str:
             lines.append(re.sub("^#+ ", "", line).upper() if line.startswith("## ") else line.removeprefix("# "))
         else:
             lines.append(wrapped(line) if len(line) > WIDTH else line)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _queries(check: Check) -> str:

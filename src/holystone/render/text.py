@@ -34,7 +34,7 @@ def check(scan: Scan, out: TextIO, limit: int | None) -> None:
         if result.outcome is Outcome.found:
             _write_found(result, examples[result.check.id], out)
     for reason, failed in groupby(sorted(_failed(scan), key=_reason), key=_reason):
-        names = ", ".join(f"{result.check.id} {result.check.name}" for result in failed)
+        names = ", ".join(one_line(f"{result.check.id} {result.check.name}") for result in failed)
         click.echo(wrapped(f"{one_line(reason)} Not checked: {names}.") + "\n", file=out)
     for error in scan.unloaded:
         click.echo(wrapped(one_line(error.message)) + "\n", file=out)
@@ -63,23 +63,23 @@ def _write_unread(scan: Scan, out: TextIO) -> None:
 def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
     check = result.check
     severity = click.style(check.severity.name, fg=_COLOURS[check.severity], bold=True)
-    title = click.style(f"{check.id} {check.name}", bold=True)
+    title = click.style(one_line(f"{check.id} {check.name}"), bold=True)
     click.echo(f"{title}  {severity}  {counted(result.count, 'finding')}", file=out)
-    click.echo(wrapped(f"{check.title}. {check.harm}", indent="  "), file=out)
+    click.echo(wrapped(one_line(f"{check.title}. {check.harm}"), indent="  "), file=out)
     for finding in examples:
-        cause = "" if finding.cause is None else f" ({finding.cause})"
+        cause = "" if finding.cause is None else f" ({one_line(finding.cause)})"
         click.echo(f"    {key_of(finding.facts.key)}: {one_line(finding.message)}{cause}", file=out)
     if result.count > len(examples):
         click.echo(f"    and {result.count - len(examples):,} more", file=out)
     if isinstance(check.repair, NoRepair):
-        click.echo(wrapped(f"No repair: {check.repair.because}.", indent="  "), file=out)
+        click.echo(wrapped(one_line(f"No repair: {check.repair.because}."), indent="  "), file=out)
     else:
         repair = repairs().by_id.get(check.repair)
         if repair is None:
-            click.echo(wrapped(f"Repair: {check.repair}, which is not installed.", indent="  "), file=out)
+            click.echo(wrapped(one_line(f"Repair: {check.repair}, which is not installed."), indent="  "), file=out)
             return
         offered = SAFE_UNLESS if repair.safety is Safety.safe else str(repair.safety)
-        click.echo(wrapped(f"Repair ({offered}): {repair.title.lower()}.", indent="  "), file=out)
+        click.echo(wrapped(one_line(f"Repair ({offered}): {repair.title.lower()}."), indent="  "), file=out)
     click.echo(f"  More: holystone explain {check.id}\n", file=out)
 
 
@@ -118,7 +118,7 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
         click.echo(f"In {scan.database_check_seconds:.2f} s of them the database checked itself (S009).", file=out)
     for result in skipped:
         if scan.store.flavour.name in result.check.flavours:
-            click.echo(f"{result.check.id} {result.check.name}: skipped, {one_line(str(result.reason))}.", file=out)
+            click.echo(one_line(f"{result.check.id} {result.check.name}: skipped, {result.reason}."), file=out)
     if scan.left_out:
         click.echo(f"Left out by --ignore: {', '.join(scan.left_out)}.", file=out)
     if scan.coverage is not None:

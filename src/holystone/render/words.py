@@ -56,10 +56,10 @@ def command(store: Store, words: str, *more: str) -> str:
     line = ["holystone", *words.split(), f"./{target}" if target.startswith("-") else target, *more]
     if store.target.schema is not None:
         line += ["--schema", store.target.schema]
-    return " ".join(map(_quoted, line))
+    return " ".join(map(quoted, line))
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     """Return the word as a shell reads it; one with control characters in the form that bash and zsh decode."""
     if word.isprintable():
         return shlex.quote(word)
