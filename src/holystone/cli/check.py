@@ -81,6 +81,8 @@ def check(
     if since is not None and selection.instances is not None:
         raise click.UsageError("--since looks at all instances; leave --instance out.")
     store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
+    if since is not None:
+        store.require_writable()
     with progress_bar(streamed=format_ != "text") as progress, output_to(output) as out:
         scan = Scan(
             store,

@@ -88,6 +88,14 @@ class Store:
             store._recognise()  # a writer came just then; it is here now, and is read beside with locks
         return store
 
+    def require_writable(self) -> None:
+        """Raise StoreUnavailableError where it is plain that nobody can write here, as on a hot standby.
+
+        Opening a store to write to it does the same.
+        """
+        with self.look() as connection:
+            self.flavour.require_writable(connection)
+
     @contextmanager
     def look(self) -> Iterator[Connection]:
         """Yield a connection in one read-only transaction that keeps nobody from changing tables, nor waits for him.
@@ -499,6 +507,8 @@ class Store:
                 raise _half_a_store(self.target, lacking)
             self.engine_migration = self.flavour.engine_migration(connection, self.columns)
             parts = self.flavour.identity_parts(connection, self.columns)
+            if not self.read_only:
+                self.flavour.require_writable(connection)
         self.identity = hashlib.sha256("\n".join([self.flavour.name, *parts]).encode()).hexdigest()[:16]
 
 

@@ -224,6 +224,10 @@ class Flavour(ABC):
         """Return the error to raise where the target holds no table of the engine."""
 
     @abstractmethod
+    def require_writable(self, connection: Connection) -> None:
+        """Raise StoreUnavailableError where it is plain that nobody can write to the store here."""
+
+    @abstractmethod
     def explain(self, error: DBAPIError) -> HolystoneError:
         """Return what a driver's error means to a user, in one sentence without secrets."""
 

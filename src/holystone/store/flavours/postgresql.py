@@ -68,6 +68,12 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 10
 _ENDED = ("57P01", "57P02", "57P05", "25P03", "25P04")
 """States of the errors with which the server ends a connection: shut down, killed, or idle or at work for too long."""
+_SEE_SERVER = "See that the server runs, and run the command again."
+_CONFLICT = "40001"
+"""State of the error of a reader on a standby that keeps it from following its primary; no other of ours has it."""
+_NOT_SO_LONG = (
+    "Run it again, or on the primary; max_standby_streaming_delay of the standby says how long it lets readers read."
+)
 _TYPE_PATTERN = r'"type"\s*:\s*"(\w+)"'
 _OBJECT_PATTERN = r"^\s*\{.*\}\s*$"
 
@@ -227,6 +233,12 @@ class PostgreSQL(Flavour):
             f"Try {', or '.join(found)}." if found else "Name the database and the schema that the engine is given.",
         )
 
+    def require_writable(self, connection: Connection) -> None:
+        if connection.execute(select(func.pg_is_in_recovery())).scalar_one():
+            raise StoreUnavailableError(
+                f"{self.target} is a hot standby, to which nothing can be written.", "Run the command on the primary."
+            )
+
     def schemas_with_stores(self, connection: Connection) -> Sequence[str]:
         """Return the schemas of the database that hold the engine's tables, by name."""
         schemas = text(
@@ -258,8 +270,10 @@ class PostgreSQL(Flavour):
         if isinstance(error, postgresql_ends.ConnectionLostError) or state.startswith(_ENDED):
             words = self.target.without_secrets(postgresql_ends.last_words(cause)).rstrip(".")
             return StoreUnavailableError(
-                f"{self.target} ended the connection: {words}.", "See that the server runs, and run the command again."
+                f"{self.target} ended the connection: {words}.", _NOT_SO_LONG if state == _CONFLICT else _SEE_SERVER
             )
+        if state == _CONFLICT:
+            return StoreUnavailableError(f"{self.target} gave a statement up: {said}.", _NOT_SO_LONG)
         if state == "42501" and "must be owner" in said:
             return StoreUnavailableError(
                 f"The role has no permission: {said}.", "Run the command as the role that owns the engine's tables."

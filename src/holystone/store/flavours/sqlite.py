@@ -256,6 +256,10 @@ class SQLite(Flavour):
             "Name the file that SqliteProvider.open is given.",
         )
 
+    def require_writable(self, connection: Connection) -> None:
+        if not os.access(self.path, os.W_OK):
+            raise self._not_writable()
+
     def explain(self, error: DBAPIError) -> HolystoneError:
         code = getattr(error.orig, "sqlite_errorname", "") or ""
         known = {
