@@ -79,7 +79,7 @@ class Session:
 
     def _say(self, said: bytes) -> None:
         """Pass on what the client has said, unless something comes to pass instead."""
-        if said and (said[:1] == b"X" or not self.of.comes_to_pass(self)):
+        if said and (said[:1] == b"X" or not self.of.comes_to_pass(self, said)):
             self.server.sendall(said)
 
     def _all_said(self, data: bytes) -> bytes:
@@ -133,6 +133,7 @@ class Interposer:
         self._lock = threading.RLock()
         self._event: Event | None = None
         self._at = 0
+        self._sparing: bytes | None = None
         self.sessions: list[Session] = []
         self.journeys = 0
         self.refuses = False
@@ -149,15 +150,18 @@ class Interposer:
         for session in self.sessions:
             session.close()
 
-    def plan(self, event: Event | None = None, at: int = 0) -> None:
-        """Let this happen at a journey, counted from now on."""
+    def plan(self, event: Event | None = None, at: int = 0, sparing: bytes | None = None) -> None:
+        """Let this happen at a journey, counted from now on, or at the next one without this word."""
+        self._sparing = sparing
         self.journeys, self.has_happened, self.refuses = 0, False, False
         self._event, self._at = event, at
 
-    def comes_to_pass(self, session: Session) -> bool:
+    def comes_to_pass(self, session: Session, said: bytes) -> bool:
         with self._lock:
             self.journeys += 1
             if self._event is None or self.has_happened or self.journeys < self._at:
+                return False
+            if self._sparing is not None and self._sparing in said:
                 return False
             self.has_happened = True
             return self._event(session)
