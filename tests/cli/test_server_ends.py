@@ -132,7 +132,7 @@ def test_each_end_in_each_phase(
     ended = 0
     for phase, when in PHASES.items() if end in FAILURES else EXTREMES:
         arrangement = arranged(run, command, postgresql_store, through)
-        # Nothing takes the server so long in closing a cursor that it could be cancelled, and nobody would be told of it.
+        # To close a cursor takes no time in which it could be cancelled, and nobody would be told of it.
         server.plan(event, at=max(1, when(total)), sparing=b"CLOSE" if end in FAILURES else None)
         done = run(*arrangement)
         assert server.has_happened, phase
