@@ -54,8 +54,8 @@ CHECK = Check(
         ),
     },
     false_alarms=(
-        "None is known. Only instances are judged whose history is whole, from the first execution to the current one: "
-        "what was pruned may have written anything. So is none whose running execution wrote keys with an engine "
+        "None is known. What was pruned may have written anything: of an instance whose first executions are gone only "
+        "those keys are judged that the others wrote. None is judged whose running execution wrote keys with an engine "
         "before 0.1.26, which had no kv_delta, and none of which K001 has keys to merge. On SQLite the scan finds "
         "events by the column event_type: where that is wrong (H007) a missing key may be overlooked, and none is "
         "reported wrongly. The query knows neither prunes nor KeyValuesCleared and shows more."

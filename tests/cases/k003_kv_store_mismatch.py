@@ -47,15 +47,23 @@ def chain(scribe: Scribe, name: str) -> None:
 
 def undecided(scribe: Scribe) -> None:
     """Keys of which the history does not say all."""
-    chain(scribe, "pruned")
-    for table in (executions, history):
-        scribe.remove(table, execution("pruned"))
-    stored(scribe, "pruned", "from the first", "1")
+    pruned_chain(scribe, "pruned")
+    changed(scribe, "pruned", "over", "2", AT_MS + 5)
+    changed(scribe, "pruned", "cleared", None)
+    changed(scribe, "pruned", "never there", None)
     # Engines before 0.1.26 wrote the keys of running executions to kv_store.
     scribe.execution("upgraded", started(), key_set("a", "1"), scheduled())
     stored(scribe, "upgraded", "a", "1")
     older = func.replace(history.c.event_data, f'"{ENGINE_VERSION}"', '"0.1.25"')
     scribe.change(history, {"instance_id": "upgraded"}, event_data=older)
+
+
+def pruned_chain(scribe: Scribe, name: str) -> None:
+    """A chain whose first execution is pruned, with a key that may be of that."""
+    chain(scribe, name)
+    for table in (executions, history):
+        scribe.remove(table, execution(name))
+    stored(scribe, name, "from the first", "1")
 
 
 def broken(scribe: Scribe) -> None:
@@ -79,6 +87,16 @@ def broken(scribe: Scribe) -> None:
     # Merged before its time: the engine would replay the execution on what it wrote itself.
     scribe.execution("merged-early", started(), key_set("a", "1"), scheduled())
     stored(scribe, "merged-early", "a", "1")
+    # What the executions that are left wrote is known, whatever the others did.
+    pruned_chain(scribe, "pruned-lost")
+    changed(scribe, "pruned-lost", "cleared", "1")
+    changed(scribe, "pruned-lost", "never there", None)
+    scribe.execution("pruned-ended", started(), continued())
+    scribe.execution("pruned-ended", started(), key_set("a", "1"), key_set("b", "1"), completed(), execution_id=2)
+    for table in (executions, history):
+        scribe.remove(table, execution("pruned-ended"))
+    stored(scribe, "pruned-ended", "a", "by hand")
+    stored(scribe, "pruned-ended", "from the first", "1")
     # Left in kv_delta, and not what the execution wrote.
     scribe.execution("foreign", started(), key_set("a", "1"), completed())
     stored(scribe, "foreign", "a", "1")
@@ -122,6 +140,16 @@ CASE = Case(
             {"kv_store": {"a": is_there("1")}, "kv_delta": {"a": None}},
             {"kv_store": {"a": None}, "kv_delta": {"a": is_there("1")}},
         ),
+        mismatch(
+            "pruned-lost",
+            {"kv_delta": {"cleared": is_there("1"), "over": None}},
+            {"kv_delta": {"cleared": is_there(None, event_time(8, 3)), "over": is_there("2", AT_MS + 5)}},
+        ),
+        mismatch(
+            "pruned-ended",
+            {"kv_store": {"a": is_there("by hand"), "b": None}},
+            {"kv_store": {"a": is_there("1"), "b": is_there("1")}},
+        ),
         mismatch("foreign", {"kv_delta": {"a": is_there("2")}}, {"kv_delta": {"a": None}}),
     ],
     repaired=[
@@ -133,6 +161,12 @@ CASE = Case(
         Row(table="kv_delta", key=key("too-many", "nobody's, too"), columns=None),
         Row(table="kv_store", key=key("merged-early", "a"), columns=None),
         Row(table="kv_delta", key=key("merged-early", "a"), columns=is_there("1")),
+        Row(table="kv_delta", key=key("pruned-lost", "over"), columns=is_there("2", AT_MS + 5)),
+        Row(table="kv_delta", key=key("pruned-lost", "cleared"), columns={"value": None}),
+        Row(table="kv_store", key=key("pruned-lost", "from the first"), columns=is_there("1")),
+        Row(table="kv_store", key=key("pruned-ended", "a"), columns=is_there("1")),
+        Row(table="kv_store", key=key("pruned-ended", "b"), columns=is_there("1")),
+        Row(table="kv_store", key=key("pruned-ended", "from the first"), columns=is_there("1")),
         Row(table="kv_delta", key=key("foreign", "a"), columns=None),
     ],
     # K001 sees that it was left over, and cannot merge it.

@@ -214,17 +214,12 @@ class Question:
         # Checks that suspect the same rows share an expression, which is then asked once.
         distinct = {id(predicate): predicate for predicate in self._violated}
         self._bits = list(distinct)
-        # Written once, in a query that the database merges into the one around it: to compile a predicate a second time
-        # takes longer than to run it on a small store.
         bits = [predicate.label(f"violated_{number}") for number, predicate in enumerate(distinct.values())]
-        reasons = [*bits, *(or_(*also).label("also") for _ in also[:1])]
-        keys = [column.label(f"key_{number}") for number, column in enumerate(source.key)]
-        output = source.output()
-        seen = list(select(*reasons, *keys, *output).select_from(source.rows).subquery("seen").c)
         self.statement = (
-            select(*seen[: len(bits)], *seen[len(seen) - len(output) :])
-            .where(or_(*seen[: len(reasons)]))
-            .order_by(*seen[len(reasons) : len(reasons) + len(keys)])
+            select(*bits, *source.output())
+            .select_from(source.rows)
+            .where(or_(*also, *distinct.values()))
+            .order_by(*source.key)
             .execution_options(yield_per=500)
         )
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -211,28 +211,44 @@ def _mismatches(reader: Reader, instance_id: str) -> Sequence[Mismatch]:
     replayed = _replay(reader, instance_id)
     if replayed is None:
         return ()
-    store, delta, written_by = replayed
     stored, changed = (rows_of(reader, table, instance_id) for table in (kv_store, kv_delta))
-    if changed and not delta:
+    if changed and not replayed.delta:
         ended, should_be_merged = leftover(reader, instance_id, _current(reader, instance_id))
         if ended and should_be_merged:
             return ()  # there is more to come into kv_store, and another check sees to it
     return [
-        *mismatches(reader, kv_store, stored, store, written_by),
-        *mismatches(reader, kv_delta, changed, delta, written_by),
+        mismatch
+        for table, rows, entries in ((kv_store, stored, replayed.store), (kv_delta, changed, replayed.delta))
+        for mismatch in mismatches(reader, table, rows, entries, replayed.written_by)
+        if replayed.is_whole or mismatch.key in replayed.written_by
     ]
 
 
-def _replay(reader: Reader, instance_id: str) -> tuple[Entries, Entries, dict[str, int]] | None:
-    """Return what kv_store and kv_delta should hold, and which execution wrote a key last.
+class _Replayed(NamedTuple):
+    """What kv_store and kv_delta should hold, and which execution wrote a key last.
 
-    None where an execution is gone, or an event of one, or cannot be read.
+    Where it is not whole, an execution that is pruned may have written keys that are not named in it.
+    """
+
+    store: Entries
+    delta: Entries
+    written_by: Mapping[str, int]
+    is_whole: bool
+
+
+def _replay(reader: Reader, instance_id: str) -> _Replayed | None:
+    """Return what all executions together wrote, from the first one that is not pruned.
+
+    None where a later one is gone, or an event of one, or cannot be read.
     """
     store: Entries = {}
     delta: Entries = {}
     written_by: dict[str, int] = {}
     current = _current(reader, instance_id)
-    for execution_id in range(1, current + 1):
+    oldest = _oldest(reader, instance_id) if current else None
+    if oldest is None:
+        return None
+    for execution_id in range(oldest, current + 1):
         events = _whole(reader.history(instance_id, execution_id))
         if events is None:
             return None
@@ -243,7 +259,14 @@ def _replay(reader: Reader, instance_id: str) -> tuple[Entries, Entries, dict[st
             store, delta = merged(store, delta), {}
         elif execution_id < current or not all(map(_is_split, events)):
             return None
-    return (store, delta, written_by) if current else None
+    return _Replayed(store, delta, written_by, is_whole=oldest == 1)
+
+
+def _oldest(reader: Reader, instance_id: str) -> int | None:
+    """Return the first execution that has a history; None where there is none, or SQLite keeps no number there."""
+    oldest = select(func.min(history.c.execution_id)).where(history.c.instance_id == instance_id)
+    found = reader.connection.execute(oldest).scalar_one()
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def _current(reader: Reader, instance_id: str) -> int:
