@@ -1,16 +1,21 @@
 """Files that a command writes and reads, with the errors that a user can cause."""
 
+import errno
 import os
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from holystone.errors import HolystoneError
 from holystone.store.flavours.database_files import belongs_to_database
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 
 @contextmanager
@@ -30,7 +35,7 @@ def whole_file(name: str) -> Iterator[TextIO]:
             )
         special = Path(name).exists() and not Path(name).is_file()
         if special:
-            handle, temporary = os.open(name, os.O_WRONLY), None
+            handle, temporary = _open_to_write(name), None
         else:
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
@@ -80,6 +85,59 @@ def _require_no_strange_link(name: str) -> None:
             raise HolystoneError(f"{place} is a link of another user.", "Name the file that is meant.")
 
 
+_PATIENCE_SECONDS = 10.0
+"""How long whoever is at the other end of a named pipe is waited for."""
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+_POLL_SECONDS = 0.05
+
+
+def _open_to_write(name: str) -> int:
+    """Open what is no file; OSError where nobody reads the pipe in time."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            handle = os.open(name, os.O_WRONLY | _AT_ONCE)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(name).st_mode):
+                raise
+            if time.monotonic() > deadline:
+                raise OSError(error.errno, "nobody reads from this pipe") from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            os.set_blocking(handle, True)
+            return handle
+
+
+def _read_bytes(name: str) -> bytes:
+    """Return what is in a file, or what comes through a named pipe; OSError for a device, which may have no end."""
+    handle = os.open(name, os.O_RDONLY | _AT_ONCE)
+    with open(handle, "rb", buffering=0) as file:
+        mode = os.fstat(handle).st_mode
+        _require_end(mode)
+        return _from_pipe(file) if stat.S_ISFIFO(mode) else file.readall()
+
+
+def _require_end(mode: int) -> None:
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise OSError(errno.EINVAL, "it is a device")
+
+
+def _from_pipe(file: "FileIO") -> bytes:
+    """Return what comes through a pipe up to its end, which it also says to have before anybody writes to it."""
+    found: list[bytes] = []
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        some = file.read(1 << 16)
+        if some:
+            found.append(some)
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+        elif some is not None and found:
+            return b"".join(found)
+        else:
+            time.sleep(_POLL_SECONDS)
+    raise OSError(errno.ETIMEDOUT, "nobody writes to this pipe")
+
+
 @contextmanager
 def _named(name: str) -> Iterator[None]:
     try:
@@ -92,8 +150,10 @@ def read_file(name: str) -> str:
     """Return the text of a file, or of standard input for `-`."""
     try:
         if name == "-":
+            if not sys.stdin.isatty():
+                _require_end(os.fstat(sys.stdin.fileno()).st_mode)
             return sys.stdin.read()
-        return Path(name).read_text(encoding="utf-8")
+        return _read_bytes(name).decode()
     except (OSError, ValueError) as error:
         raise HolystoneError(f"{name} cannot be read: {_reason(error)}.", "Name a file that can be read.") from None
 

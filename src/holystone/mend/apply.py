@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Connection
+
 import holystone
 from holystone.clock import now_ms
 from holystone.mend import journal
@@ -159,13 +161,21 @@ class Application:
         return bool({change.check.lower(), change.repair.lower()} & self._named)
 
     def _apply(self, chunk: Sequence[Cluster], *, last_try: bool = False) -> None:
-        """Apply a chunk in one transaction; what the engine is busy with is put off, or skipped at last."""
+        """Apply a chunk in one transaction; what the engine or others are busy with is put off, or skipped at last."""
         with self._pace.transaction() as connection:
             busy = busy_instances(self._store, connection, _touched(chunk))
             waiting = [cluster for cluster in chunk if busy & _touched([cluster])]
             attempt = Attempt(self._store, connection, self._faults, self._is_named)
             attempt.make([cluster for cluster in chunk if not busy & _touched([cluster])])
             made = attempt.made
+            waiting += [cluster for cluster, _ in attempt.held]
+            reasons = {id(cluster): why for cluster, why in attempt.held}
+            if last_try:
+                reasons |= {
+                    id(one): self._why_busy(connection, _touched([one]) & busy)
+                    for one in waiting
+                    if id(one) not in reasons
+                }
             if made and self.report.run is None:
                 journal.begin(connection, self._run)
             now = self._store.flavour.now_ms(connection)
@@ -178,12 +188,17 @@ class Application:
         self.report.already += attempt.already
         self.report.skipped += attempt.skipped
         if last_try:
-            self.report.skipped += [(change, BUSY) for one in waiting for group in one for change in group]
+            self.report.skipped += [(change, reasons[id(one)]) for one in waiting for group in one for change in group]
         else:
             self._waiting += waiting
 
+    def _why_busy(self, connection: Connection, instances: Collection[str]) -> str:
+        """Return why an instance cannot be repaired now, with the session that works on it where that is known."""
+        holders = [self._store.flavour.who_holds(connection, instance) for instance in sorted(instances)]
+        return next((f"{BUSY}: {holder}" for holder in holders if holder is not None), BUSY)
+
     def _apply_waiting(self) -> None:
-        """Try the instances again that the engine was busy with, for a while."""
+        """Try the instances again that the engine or others were busy with, for a while."""
         until = time.monotonic() + PATIENCE_SECONDS
         while self._waiting:
             time.sleep(min(0.2, PATIENCE_SECONDS))

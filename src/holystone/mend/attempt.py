@@ -22,6 +22,7 @@ MOVED_ON = "the row or its history is no longer as planned"
 UNMENDED = "the check still finds the row after the change"
 BESIDE = "another change of the same instance could not be made, and they go together or not at all"
 REFUSED = "the database refuses the change: {}"
+HELD = "the row is held by {}"
 APPEARED = "after the change {} finds something new: {}"
 CHANGED = "something else of ours has changed the row already: make a plan again"
 
@@ -34,6 +35,7 @@ Skipped = tuple[Change, str]
 class Attempt:
     """What becomes of a chunk of changes: those `made`, those `skipped`, and how many rows were so `already`.
 
+    The clusters `held` are left to be tried again, for others have locked rows of them: each with who has.
     `took_away` are by the names of the findings those others that went away with them, for the journal.
     """
 
@@ -42,6 +44,7 @@ class Attempt:
     ) -> None:
         self.made: list[Change] = []
         self.skipped: list[Skipped] = []
+        self.held: list[tuple[Cluster, str]] = []
         self.already = 0
         self.took_away: dict[str, Sequence[str]] = {}
         self._store = store
@@ -55,7 +58,12 @@ class Attempt:
         groups = [group for cluster in clusters for group in cluster]
         if not groups:
             return
-        self._store.flavour.lock_rows(self._connection, keys_by_table(self._store, groups))
+        held = held_groups(self._store, self._connection, groups)
+        self.held = [(c, why) for c in clusters if (why := next((held[id(g)] for g in c if id(g) in held), None))]
+        clusters = [cluster for cluster in clusters if not any(id(group) in held for group in cluster)]
+        groups = [group for cluster in clusters for group in cluster]
+        if not groups:
+            return
         around = self._look_around(groups)
         current = self._current(groups, around)
         right = [[group for group in cluster if self._is_right(group, current)] for cluster in clusters]
@@ -124,7 +132,7 @@ class Attempt:
 
     def _write_apart(self, clusters: Sequence[Cluster], before: Surroundings, error: Exception) -> None:
         """Write the halves of what could not be written together, down to the one that is to blame."""
-        if isinstance(error, OperationalError):
+        if isinstance(error, OperationalError) and not self._store.flavour.is_of_lock(error):
             raise error
         if len(clusters) > 1:
             half = len(clusters) // 2
@@ -211,10 +219,30 @@ def _is_done(store: Store, connection: Connection, change: Change) -> bool:
     return found == (change.after is not None)
 
 
+def held_groups(store: Store, connection: Connection, groups: Sequence[Group]) -> dict[int, str]:
+    """Lock the rows of some groups; return for each of which others hold one, by its id(), who does."""
+    held = {(one.table, one.key): one.by for one in store.flavour.lock_rows(connection, keys_by_table(store, groups))}
+    if not held:
+        return {}
+    found: dict[int, str] = {}
+    for group in groups:
+        for table, key in _rows_of(group):
+            in_order = tuple(value for _, value in sorted(values(store, key).items()))
+            by = held.get((table, None)) or held.get((table, in_order))
+            if by is not None:
+                found[id(group)] = HELD.format(by)
+    return found
+
+
+def _rows_of(group: Group) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the table and the key of each row of a group: those that change, and the one that the finding is about."""
+    return [group[0].found_in, *((change.table, change.key) for change in group)]
+
+
 def keys_by_table(store: Store, groups: Sequence[Group]) -> dict[str, list[Mapping[str, Any]]]:
     """Return the keys of the groups' rows, those that change and those that the findings are about."""
     keys: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     for group in groups:
-        for table, key in [group[0].found_in, *((change.table, change.key) for change in group)]:
+        for table, key in _rows_of(group):
             keys[table].setdefault(repr(sorted(key.items())), values(store, key))
     return {table: list(rows.values()) for table, rows in keys.items()}

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import holystone
-from holystone.mend.attempt import REFUSED, Skipped, found_again, keys_by_table, row_of
+from holystone.mend.attempt import REFUSED, Skipped, found_again, held_groups, row_of
 from holystone.mend.change import Change, Group, found, instances_of, is_row, row_table, values
 from holystone.mend.journal import UNDO, Entry
 from holystone.mend.passes import clusters
@@ -59,12 +59,12 @@ class Restoration:
         if not groups:
             return
         changes = [changes_of(group) for group in groups]
-        self._store.flavour.lock_rows(self._connection, keys_by_table(self._store, changes))
+        held = held_groups(self._store, self._connection, changes)
         lives = _lives(self._store, self._connection, set().union(*map(instances_of, changes)))
         by_finding: dict[str, list[Entries]] = {}
         fitting: list[Group] = []
         for group, of_it in zip(groups, changes, strict=True):
-            if (why := self._other_life(group, lives)) is not None:
+            if (why := held.get(id(of_it)) or self._other_life(group, lives)) is not None:
                 self._skip(group, why)
             else:
                 by_finding.setdefault(of_it[0].finding, []).append(group)
@@ -113,7 +113,7 @@ class Restoration:
                 point.commit()
                 return True
         except DBAPIError as error:
-            if isinstance(error, OperationalError):
+            if isinstance(error, OperationalError) and not self._store.flavour.is_of_lock(error):
                 raise
             why = REFUSED.format(self._store.flavour.explain(error).message)
         point.rollback()

@@ -73,6 +73,18 @@ class WithLastEvent:
     last: FromClause
 
 
+@dataclass(frozen=True)
+class Held:
+    """A row that another session has locked, or a whole table where `key` is None; `by` names the session.
+
+    The values of the key are in the order of the names of their columns.
+    """
+
+    table: str
+    key: tuple[Any, ...] | None
+    by: str
+
+
 class LacksColumnError(Exception):
     """A store of an older engine has not the column that is asked about; the text is its name."""
 
@@ -233,6 +245,10 @@ class Flavour(ABC):
 
     def is_of_rows(self, error: DBAPIError) -> bool:
         """Return whether it is rows that cannot be read, such as damaged ones: others of the same table may be."""
+        return False
+
+    def is_of_lock(self, error: DBAPIError) -> bool:
+        """Return whether somebody else holds what the statement wanted; others can still be run after a savepoint."""
         return False
 
     def is_of_one_statement(self, error: DBAPIError) -> bool:
@@ -396,6 +412,10 @@ class Flavour(ABC):
         unexpired row of instance_locks, which the caller looks for after this.
         """
 
+    def who_holds(self, connection: Connection, instance_id: str) -> str | None:
+        """Return who has this hold of an instance, None where nobody has or where it cannot be told."""
+        return None
+
     @abstractmethod
     def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
         """Return what to select in order to do as `hold_off_engine` does, with the answer as its value."""
@@ -409,8 +429,11 @@ class Flavour(ABC):
         """
 
     @abstractmethod
-    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        """Keep others from writing to these rows until the transaction ends; `keys` are by table name."""
+    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> Sequence[Held]:
+        """Keep others from writing to these rows until the transaction ends; `keys` are by table name.
+
+        Return those that others hold, without waiting for them.
+        """
 
     @abstractmethod
     def sql_literal(self, value: Any) -> ColumnElement[Any]:

@@ -54,13 +54,13 @@ from holystone.store.flavours import (
     postgresql_soundness,
     postgresql_values,
 )
-from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
+from holystone.store.flavours.base import Columns, Flavour, Held, WithLastEvent
 from holystone.store.flavours.compiled import COMPILED_STATEMENTS
 from holystone.store.flavours.postgresql_jsonb import printed
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.flavours.postgresql_times import PostgreSQLTimes
 from holystone.store.flavours.statements import Outcome, Step, failed
-from holystone.store.tables import CORE, executions, history, metadata
+from holystone.store.tables import CORE, executions, history
 
 if TYPE_CHECKING:
     from holystone.store.flavours.postgresql_structure import PostgreSQLStructure
@@ -69,6 +69,8 @@ _CONNECT_SECONDS = 10
 _ENDED = ("57P01", "57P02", "57P05", "25P03", "25P04")
 """States of the errors with which the server ends a connection: shut down, killed, or idle or at work for too long."""
 _SEE_SERVER = "See that the server runs, and run the command again."
+_NOT_LOCKED = ("55P03", "40P01")
+"""States of the errors of a statement that did not get a lock: in time, or for two wanted what the other had."""
 _CONFLICT = "40001"
 """State of the error of a reader on a standby that keeps it from following its primary; no other of ours has it."""
 _NOT_SO_LONG = (
@@ -252,6 +254,17 @@ class PostgreSQL(Flavour):
         # Corrupt or internal, a file that cannot be read, a text that is none, or more than fits into memory.
         return (getattr(error.orig, "sqlstate", None) or "").startswith(("XX", "58", "22", "54"))
 
+    def is_of_lock(self, error: DBAPIError) -> bool:
+        return getattr(error.orig, "sqlstate", None) in _NOT_LOCKED
+
+    def _in_the_way(self) -> str | None:
+        """Return who has a table of the store locked now, as far as that can be told."""
+        try:
+            with self.engine(read_only=True).connect() as connection:
+                return postgresql_locks.who_locks(connection, self.schema)
+        except DBAPIError:
+            return None
+
     @contextmanager
     def by_index(self, connection: Connection) -> Iterator[None]:
         for name in _AS_IT_LIES:
@@ -301,10 +314,12 @@ class PostgreSQL(Flavour):
         if state == "57014":
             next_step = "Allow more time, or read less with --level quick." if self._is_limited else "Run it again."
             return StoreUnavailableError(f"{self.target} gave a statement up: {said}.", next_step)
-        if state in ("55P03", "40P01"):
-            return StoreUnavailableError(
-                f"{self.target} did not get a lock in time: {said}.", "Run the command again when the store is quieter."
-            )
+        if state in _NOT_LOCKED:
+            holder = self._in_the_way()
+            next_step = "Run the command again when the store is quieter."
+            if holder is not None:
+                said, next_step = f"{said}; {holder} has locked a table", "Run the command again when it is done."
+            return StoreUnavailableError(f"{self.target} did not get a lock in time: {said}.", next_step)
         if state == "" or state.startswith(("08", "57P", "3D", "53")):
             return StoreUnavailableError(
                 f"{self.target} cannot be reached: {said}.", "See that the server runs and that the URL is right."
@@ -457,13 +472,12 @@ class PostgreSQL(Flavour):
     def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
         return func.pg_advisory_xact_lock(func.hashtext(instance_id))  # as in try_hold
 
-    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        for name, wanted in sorted(keys.items()):
-            columns = metadata.tables[name].c
-            rows = or_(*(and_(*(columns[column] == value for column, value in key.items())) for key in wanted))
-            # In the order of the key, so that no two runs wait for each other.
-            order = [columns[column] for column in wanted[0]]
-            connection.execute(select(*order).where(rows).order_by(*order).with_for_update())
+    def who_holds(self, connection: Connection, instance_id: str) -> str | None:
+        key = connection.execute(select(func.hashtext(instance_id))).scalar_one()
+        return postgresql_locks.who_holds_advisory(connection, key)
+
+    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> Sequence[Held]:
+        return list(postgresql_locks.lock_rows(connection, self.schema, keys))
 
     def sql_literal(self, value: Any) -> ColumnElement[Any]:
         return postgresql_values.sql_literal(value)

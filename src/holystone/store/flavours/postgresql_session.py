@@ -33,9 +33,9 @@ SETTINGS: Mapping[str, str] = {
     "row_security": "off",
     # To compile the long conditions of a scan takes longer than it gains.
     "jit": "off",
-    # Waits have bounds of their own.
+    # Statements take as long as they take, and wait for others' locks at most as long as the engine does on SQLite.
     "statement_timeout": "0",
-    "lock_timeout": "0",
+    "lock_timeout": "'60s'",
     "idle_in_transaction_session_timeout": "0",
 }
 SINCE: Mapping[int, Mapping[str, str]] = {140000: {"idle_session_timeout": "0"}, 170000: {"transaction_timeout": "0"}}

@@ -22,7 +22,8 @@ from holystone.store.flavours import postgresql_facts, postgresql_functions, pos
 from holystone.store.flavours.lineage import Facts
 from holystone.store.flavours.postgresql_ledger import ENGINES_LOCK, ledger, lock_key
 from holystone.store.flavours.postgresql_lineage import LINEAGE
-from holystone.store.flavours.postgresql_session import keep
+from holystone.store.flavours.postgresql_locks import session_of
+from holystone.store.flavours.postgresql_session import SETTINGS, keep
 from holystone.store.flavours.structure import Functions, LedgerEntry, Objects, Structure
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class PostgreSQLStructure(Structure):
     def _try_lock(self, connection: Connection, key: int) -> bool:
         taken = bool(connection.execute(select(func.pg_try_advisory_xact_lock(key))).scalar_one())
         # Until another statement takes its place, that one keeps its snapshot, also while this one waits its turn.
-        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {SETTINGS['lock_timeout']}")
         return taken
 
     def build_index(self, connection: Connection, index: Index) -> None:
@@ -235,10 +236,8 @@ class PostgreSQLStructure(Structure):
     def _kept_waiting(self, why: str, who: Row[Any] | None) -> StoreUnavailableError:
         if who is None:  # gone this moment
             return StoreUnavailableError(f"{self.flavour.target} {why} another process.", "Run the command again.")
-        since = f"{who.since:%Y-%m-%d %H:%M:%S %Z}"
-        program = f" ({who.application_name})" if who.application_name else ""
         return StoreUnavailableError(
-            f"{self.flavour.target} {why} process {who.pid}, {who.usename}{program}, since {since}.",
+            f"{self.flavour.target} {why} {session_of(who)}.",
             f"Run the command again when it is done; SELECT pg_terminate_backend({who.pid}) ends it where it hangs.",
         )
 

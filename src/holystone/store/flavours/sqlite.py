@@ -46,7 +46,7 @@ from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, 
 from holystone.store.changes import Changes, Position
 from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours import sqlite_changes, sqlite_soundness, sqlite_values
-from holystone.store.flavours.base import Columns, Flavour, WithLastEvent
+from holystone.store.flavours.base import Columns, Flavour, Held, WithLastEvent
 from holystone.store.flavours.compiled import COMPILED_STATEMENTS
 from holystone.store.flavours.sqlite_connections import FileId, connect, identify, is_any_open
 from holystone.store.flavours.sqlite_file import has_writes_beside, is_changed, lies_closed, require_only_name
@@ -412,8 +412,8 @@ class SQLite(Flavour):
     def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
         return None
 
-    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        """BEGIN IMMEDIATE has already shut out every other writer of the file."""
+    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> Sequence[Held]:
+        return ()  # BEGIN IMMEDIATE has already shut out every other writer of the file
 
     def sql_literal(self, value: Any) -> ColumnElement[Any]:
         return sqlite_values.sql_literal(value)

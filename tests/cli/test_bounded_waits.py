@@ -1,0 +1,204 @@
+"""What another session holds is left, and named with its holder; the rest is done, and nothing waits without bound."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from holystone.mend import apply as mend_apply
+from holystone.store.flavours import postgresql_locks, postgresql_session, postgresql_structure, sqlite
+
+from .helpers import SCHEMA, STALE, UNDATED, Run, Sample, assert_refused, holystone
+
+LOCKS = {
+    "a row": "SELECT 1 FROM executions WHERE instance_id = 'order-1' FOR UPDATE",
+    "a row, shared": "SELECT 1 FROM executions WHERE instance_id = 'order-1' FOR SHARE",
+    "a row that was changed": "UPDATE executions SET status = status WHERE instance_id = 'order-1'",
+    "the advisory lock": "SELECT pg_advisory_xact_lock(hashtext('order-1'))",
+}
+TABLE_LOCKS = ("ROW EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
+READING = (
+    ["check", "--jobs", "2"],
+    ["repair", "plan"],
+    ["repair", "log"],
+    ["executions", "list"],
+    ["migrate", "status"],
+)
+WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"], ["migrate", "adopt"], ["check", "--since", "last"])
+
+
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for seconds where a user would wait for a minute."""
+    monkeypatch.setattr(mend_apply, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(postgresql_locks, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(postgresql_structure, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(postgresql_structure, "_LOCK_TIMEOUT", "'1s'")
+    monkeypatch.setattr(sqlite, "_LOCK_WAIT_SECONDS", 0.5)
+    settings = {**postgresql_session.SETTINGS, "lock_timeout": "'1s'"}
+    monkeypatch.setattr(postgresql_session, "SETTINGS", settings)
+    monkeypatch.setattr(postgresql_locks, "SETTINGS", settings)
+    monkeypatch.setattr(postgresql_structure, "SETTINGS", settings)
+
+
+@contextmanager
+def holding(store: Sample, statement: str) -> Iterator[int]:
+    """Hold in another session what the statement locks; yield its process."""
+    options = f"-csearch_path={SCHEMA} -capplication_name=other-program"
+    with psycopg.connect(store.target, options=options) as other:
+        other.execute(statement.encode())
+        yield other.info.backend_pid
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_apply_leaves_what_another_session_holds_and_does_the_rest(
+    run: Run, postgresql_store: Sample, lock: str
+) -> None:
+    assert run("migrate", "upgrade", *postgresql_store.words).status == 0
+    postgresql_store.execute(STALE + UNDATED)
+    with holding(postgresql_store, LOCKS[lock]) as pid:
+        done = run("repair", "apply", "--yes", *postgresql_store.words)
+        assert done.status == 1, done
+        assert f"process {pid}, postgres (other-program)" in done.out
+        assert "1 row repaired, 1 left." in done.out
+    assert run("repair", "apply", "--yes", *postgresql_store.words).status == 0
+    assert run("check", *postgresql_store.words).status == 0
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_undo_leaves_what_another_session_holds_and_does_the_rest(
+    run: Run, postgresql_store: Sample, lock: str
+) -> None:
+    postgresql_store.execute(STALE + UNDATED)
+    applied = run("repair", "apply", "--yes", "--format", "json", *postgresql_store.words).json
+    words = [postgresql_store.target, applied["run"], *postgresql_store.words[1:]]
+    with holding(postgresql_store, LOCKS[lock]) as pid:
+        done = run("repair", "undo", "--yes", *words)
+        assert done.status == 1, done
+        assert "1 row put back, 1 left." in done.out
+        if "advisory" not in lock:
+            assert f"process {pid}, postgres (other-program)" in done.out
+    assert run("repair", "undo", "--yes", *words).status == 0
+
+
+@pytest.mark.parametrize("mode", TABLE_LOCKS)
+def test_apply_waits_for_nobody_who_has_locked_a_table(run: Run, postgresql_store: Sample, mode: str) -> None:
+    assert run("migrate", "upgrade", *postgresql_store.words).status == 0
+    postgresql_store.execute(STALE + UNDATED)
+    begun = time.monotonic()
+    with holding(postgresql_store, f"LOCK TABLE executions IN {mode} MODE") as pid:
+        done = run("repair", "apply", "--yes", *postgresql_store.words)
+        if mode == "ROW EXCLUSIVE":
+            assert done.status == 0, done
+            return
+        assert done.status == (2 if mode == "ACCESS EXCLUSIVE" else 1), done
+        assert f"process {pid}, postgres (other-program)" in done.out + done.err
+        if done.status == 1:
+            assert "0 rows repaired, 2 left." in done.out
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_whoever_reads_names_who_keeps_him_waiting(run: Run, postgresql_store: Sample, command: list[str]) -> None:
+    postgresql_store.execute(STALE)
+    tables = "executions, instances, history, _duroxide_migrations"
+    with holding(postgresql_store, f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE") as pid:
+        told = run(*command, *postgresql_store.words)
+    assert told.status == 2, told
+    assert told.err.count("Error: ") == 1, told.err
+    assert f"process {pid}, postgres (other-program)" in told.err
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_whoever_reads_waits_for_no_lock_of_rows_or_of_writers(
+    run: Run, postgresql_store: Sample, command: list[str]
+) -> None:
+    with holding(postgresql_store, "LOCK TABLE executions, instances, history IN EXCLUSIVE MODE"):
+        assert run(*command, *postgresql_store.words).status == 0
+
+
+@pytest.mark.parametrize("command", WRITING, ids=" ".join)
+def test_whoever_writes_names_who_keeps_him_waiting(run: Run, postgresql_store: Sample, command: list[str]) -> None:
+    if command[-1] == "last":
+        assert run("migrate", "upgrade", *postgresql_store.words).status == 0
+    else:
+        postgresql_store.execute(STALE)
+    tables = "executions, instances, history, worker_queue, _duroxide_migrations"
+    begun = time.monotonic()
+    with holding(postgresql_store, f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE") as pid:
+        told = run(*command, *postgresql_store.words)
+    assert told.status == 2, told
+    assert told.err.count("Error: ") == 1, told.err
+    assert f"process {pid}, postgres (other-program)" in told.err
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize("command", [*READING, *WRITING], ids=" ".join)
+def test_a_file_that_another_process_has_for_itself(run: Run, sqlite_store: Sample, command: list[str]) -> None:
+    with closing(sqlite3.connect(sqlite_store.target, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        assert_refused(run(*command, *sqlite_store.words), "is locked by another process")
+
+
+# Files that are none.
+
+
+@pytest.fixture
+def odd_files(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Names of what is no file that one reads to its end, by what each is."""
+    os.mkfifo(tmp_path / "fifo")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        yield {
+            "a FIFO": str(tmp_path / "fifo"),
+            "a device": "/dev/zero",
+            "a folder": str(tmp_path),
+            "a socket": str(tmp_path / "socket"),
+        }
+
+
+PLACES = {
+    "TARGET": ["check", "{}"],
+    "TARGET of a repair": ["repair", "apply", "--yes", "{}"],
+    "TARGET of a migration": ["migrate", "upgrade", "{}"],
+    "a plan": ["repair", "apply", "--yes", "{store}", "{}"],
+    "a policy": ["check", "{store}", "--config", "{}"],
+    "a baseline": ["check", "{store}", "--baseline", "{}"],
+}
+
+
+@pytest.mark.parametrize("what", ["a FIFO", "a device", "a folder", "a socket"])
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_no_file_is_refused_at_once(
+    sqlite_store: Sample, odd_files: dict[str, str], place: str, what: str
+) -> None:
+    words = [word.format(odd_files[what], store=sqlite_store.target) for word in PLACES[place]]
+    begun = time.monotonic()
+    assert_refused(holystone(*words))
+    assert time.monotonic() - begun < 30
+
+
+@pytest.mark.parametrize("what", ["a FIFO", "a folder", "a socket"])
+def test_a_report_is_written_to_no_such_thing(sqlite_store: Sample, odd_files: dict[str, str], what: str) -> None:
+    refused = holystone("check", sqlite_store.target, "--output", odd_files[what])
+    assert_refused(refused)
+
+
+def test_a_report_is_written_to_a_fifo_that_somebody_reads(sqlite_store: Sample, odd_files: dict[str, str]) -> None:
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(Path(odd_files["a FIFO"]).read_text()), daemon=True)
+    reader.start()
+    done = holystone("check", sqlite_store.target, "--output", odd_files["a FIFO"])
+    reader.join(10)
+    assert (done.status, read != []) == (0, True), done
+    assert "Clean." in read[0]
