@@ -22,7 +22,7 @@ JUSTIFIED: Mapping[str, str] = {
     "only people can decide it": "the repair is never safe, by its declaration",
     "not all rows of the instance": "a row beside has no key that can be read, and may be anything",
     "nothing tells whether the column is wrong or the message": "what comes from outside may be for either instance",
-    "nothing tells whether the message is wrong or the event": "only the two say what was asked, and either may be altered",
+    "nothing tells whether the message is wrong or the event": "only these two say what was asked",
 }
 """Reasons of a plan for calling a right value unsafe that are no fault, by how they begin."""
 
