@@ -1,5 +1,6 @@
 """Targets: what a user types to name a store."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def parse_target(text: str, schema: str | None = None) -> Target:
 
 
 def _sqlite_target(path: str, schema: str | None) -> Target:
-    if (path.startswith("postgres") and ":" in path) or "password=" in path:
+    if _may_hold_password(path):
         # A URL or a connection string that was mistyped; it is not repeated, as above.
         raise TargetError("The target is not a URL that can be read.", _HOW)
     if not path or path == ":memory:" or "\0" in path:
@@ -71,3 +72,10 @@ def _sqlite_target(path: str, schema: str | None) -> Target:
     if schema is not None:
         raise TargetError("A SQLite store has no schemas, so --schema cannot be used with it.", "Leave --schema out.")
     return Target(path=Path(path), url=None, schema=None)
+
+
+def _may_hold_password(path: str) -> bool:
+    """Return whether it looks like a mistyped URL or connection string, and is the name of no file."""
+    before, at, _ = path.partition("@")
+    looks = (path.startswith("postgres") and ":" in path) or "password=" in path or (bool(at) and ":" in before)
+    return looks and not os.path.exists(path)
