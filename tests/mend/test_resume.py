@@ -258,7 +258,7 @@ def stopped_by(made: EngineStore, number: signal.Signals, rows_first: int, *comm
     arguments = [sys.executable, "-m", "holystone", "repair", command[0], made.target, *command[1:]]
     arguments += [*made.arguments[1:], "--yes"]
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and len(rows(made, "holystone_changes")) < rows_first:
+    while process.poll() is None and made.execute("SELECT count(*) FROM holystone_changes") < [(rows_first,)]:
         time.sleep(0.001)
     process.send_signal(number)
     process.communicate()

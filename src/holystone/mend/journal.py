@@ -249,10 +249,10 @@ def read_runs(store: Store) -> list[Run]:
     with store.look() as connection:
         order = (runs.c.started_at_ms.desc(), runs.c.run_id.desc())
         rows = connection.execute(_select(store, runs).order_by(*order)).mappings().all()
-        removed = connection.execute(
-            select(changes.c.run_id).where(changes.c.run_id.not_in(select(runs.c.run_id))).distinct()
-        ).scalars()
-        lost = [_lost_run(store, connection, run_id) for run_id in removed.all()]
+        of_no_run = select(changes.c.run_id, func.min(changes.c.made_at_ms)).where(
+            changes.c.run_id.not_in(select(runs.c.run_id))
+        )
+        lost = [_lost_run(*row) for row in connection.execute(of_no_run.group_by(changes.c.run_id)).all()]
         return [*(_run(store, connection, row) for row in rows), *lost]
 
 
@@ -265,13 +265,14 @@ def read_run(store: Store, run_id: str) -> Run:
     if is_installed(store):
         _require_digests(store)
         with store.look() as connection:
+            run: Run | None = None
             row = connection.execute(_select(store, runs).where(runs.c.run_id == run_id)).mappings().one_or_none()
             if row is not None:
                 run = _run(store, connection, row)
-            elif connection.execute(select(changes.c.number).where(changes.c.run_id == run_id)).first() is not None:
-                run = _lost_run(store, connection, run_id)
             else:
-                run = None
+                of_it = select(func.min(changes.c.made_at_ms)).where(changes.c.run_id == run_id)
+                since = connection.execute(of_it).scalar_one()
+                run = None if since is None else _lost_run(run_id, since)
         if run is not None and (wrong := [*run.unreadable, *run.altered]):
             raise JournalError(
                 f"Run {run_id!r} of the journal was altered: {wrong[0]}.",
@@ -328,11 +329,10 @@ def _run(store: Store, connection: Connection, row: Row) -> Run:
 _RUN_FIELDS = {field.name for field in fields(Run)}
 
 
-def _lost_run(store: Store, connection: Connection, run_id: Any) -> Run:
+def _lost_run(run_id: Any, since_ms: Any) -> Run:
     """Return what is left of a run whose own row was removed: the changes are not read."""
-    since = connection.execute(select(func.min(changes.c.made_at_ms)).where(changes.c.run_id == run_id)).scalar_one()
     known = run_id if _is_text(run_id) else repr(run_id)
-    return Run(known, "unknown", None, None, "unknown", "unknown", since, None, (), altered=[ROW_REMOVED])
+    return Run(known, "unknown", None, None, "unknown", "unknown", since_ms, None, (), altered=[ROW_REMOVED])
 
 
 def _wrongly_undone(
@@ -342,8 +342,9 @@ def _wrongly_undone(
 
     `effects` are the changes by what they did, each with its number and what it says.
     """
+    # What is no text is nobody's id, and a database may refuse to look for it; the run's own row tells of it.
     if (
-        run["undoes"] is not None
+        _is_text(run["undoes"])
         and connection.execute(select(runs.c.run_id).where(runs.c.run_id == run["undoes"])).first() is None
     ):
         yield f"it is an undo of {run['undoes']!r}, and that run was removed"
@@ -369,10 +370,10 @@ def _wrongly_undone(
         chain.end()
         if chain.wrong:
             yield f"its undo {undoing['run_id']!r} was altered: {chain.wrong[0]}"
-        for number in sorted(number for left in numbers.values() for number in left):
+        for number in (number for left in numbers.values() for number in left):
             yield f"its change {number} is said to be undone by {undoing['run_id']!r}, which did not undo it"
     for by, mine in said.items():
-        yield f"its change {min(mine)} is said to be undone by {by!r}, which is no undo of it"
+        yield f"its change {next(iter(mine))} is said to be undone by {by!r}, which is no undo of it"
 
 
 def _run_columns(row: Row) -> dict[str, Any]:
