@@ -188,13 +188,13 @@ def named_target(target: str, schema: str | None) -> "Target":
     """
     import logging
 
-    from holystone.store.target import parse_target
+    from holystone.store.target import names_server, parse_target
 
     # Without a handler, what SQLAlchemy logs of a connection that was cut off goes to standard error, with a traceback.
     if not (log := logging.getLogger("sqlalchemy")).handlers:
         log.addHandler(logging.NullHandler())
     source = click.get_current_context().get_parameter_source("schema")
-    if source is ParameterSource.ENVIRONMENT and not target.startswith("postgres"):
+    if source is ParameterSource.ENVIRONMENT and not names_server(target):
         schema = None
     return parse_target(target, schema)
 

@@ -1,8 +1,11 @@
 """Targets: what a user types to name a store."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -44,21 +47,128 @@ class Target:
 
 
 def parse_target(text: str, schema: str | None = None) -> Target:
-    """Return the target that `text` names; TargetError where it names none."""
-    if "://" not in text:
-        return _sqlite_target(text, schema)
+    """Return the target that `text` names; TargetError where it names none.
+
+    It is a path, a URL as SQLAlchemy, libpq or the engine's sqlx takes it, or a connection string of libpq.
+    """
+    if not names_server(text):
+        return _sqlite_target(_path_in(text), schema)
     try:
-        url = make_url(text)
+        url = _parsed_string(text) if "://" not in text else make_url(_with_hosts_in_query(text))
+        of_libpq = _as_libpq_has_it(url)
     except (ArgumentError, ValueError):
         # The text itself is not repeated: what cannot be parsed may hold a password.
         raise TargetError("The target is not a URL that can be read.", _HOW) from None
-    if url.drivername in ("sqlite", "sqlite+pysqlite"):
-        return _sqlite_target(url.database or "", schema)
     if url.drivername not in _POSTGRESQL_NAMES:
         raise TargetError(
             f"The dialect {url.drivername!r} is unknown: duroxide has a SQLite and a PostgreSQL store.", _HOW
         )
-    return Target(path=None, url=url.set(drivername="postgresql+psycopg"), schema=schema or "public")
+    return Target(path=None, url=of_libpq, schema=schema or "public")
+
+
+def names_server(text: str) -> bool:
+    """Return whether the text names a server, and not a file."""
+    if "://" in text:
+        return not text.startswith(_SQLITE_NAMES)
+    return _STRING.match(text) is not None and not Path(text).exists()
+
+
+_SQLITE_NAMES = ("sqlite:", "sqlite+pysqlite:")
+_STRING = re.compile(r"\s*(host|hostaddr|port|dbname|user|password|passfile|service|sslmode|options)\s*=")
+"""How a connection string of libpq begins."""
+_PAIR = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))(?=\s|$)")
+_HOSTS = re.compile(r"(?P<before>[\w+]+://(?:[^/?#]*@)?)(?P<hosts>[^/?#@]*,[^/?#@]*)(?P<rest>[/?#].*|$)")
+_SQLX = {
+    "ssl-mode": "sslmode",
+    "ssl-root-cert": "sslrootcert",
+    "ssl-ca": "sslrootcert",
+    "ssl-cert": "sslcert",
+    "ssl-key": "sslkey",
+}
+"""Parameter of a URL that only sqlx knows -> libpq's name of it: `sqlx-postgres/src/options/parse.rs`."""
+_SQLX_OPTION = re.compile(r"options\[(.+)\]")
+_SQLX_ONLY = ("statement-cache-capacity",)
+"""What concerns nobody but sqlx."""
+
+
+def _parsed_string(text: str) -> URL:
+    """Return what a connection string such as `host=/tmp dbname=x` says; ValueError where it cannot be read."""
+    found: dict[str, str] = {}
+    at = 0
+    while text[at:].strip():
+        pair = _PAIR.match(text, at)
+        if pair is None:
+            raise ValueError
+        quoted, plain = pair[2], pair[3]
+        found[pair[1]] = re.sub(r"\\(.)", r"\1", plain if quoted is None else quoted)
+        at = pair.end()
+    user, password, database = (found.pop(name, None) for name in ("user", "password", "dbname"))
+    hosts, ports = found.pop("host", ""), found.pop("port", "")
+    if "," in hosts:
+        of_each = ports.split(",") if "," in ports else [ports] * len(hosts.split(","))
+        both = tuple(f"{host}:{port}" if port else host for host, port in zip(hosts.split(","), of_each, strict=True))
+        return URL.create("postgresql", user, password, None, None, database, {**found, "host": both})
+    query = {**found, "host": hosts} if hosts else found
+    return URL.create("postgresql", user, password, None, int(ports) if ports else None, database, query)
+
+
+def _with_hosts_in_query(text: str) -> str:
+    """Return a URL that names several hosts as SQLAlchemy has it: each as a parameter of the query."""
+    several = _HOSTS.fullmatch(text)
+    if several is None:
+        return text
+    rest, mark, query = several["rest"].partition("?")
+    named = [f"host={host}" for host in several["hosts"].split(",")]
+    return f"{several['before']}{rest or '/'}?{'&'.join([*named, *filter(None, [query if mark else ''])])}"
+
+
+def _as_libpq_has_it(url: URL) -> URL:
+    """Return the URL without what only sqlx knows, and with the path of a socket that stands for the host.
+
+    ValueError where one of several hosts has a port that is no number.
+    """
+    query: dict[str, Any] = {}
+    options: list[str] = []
+    for name, value in url.query.items():
+        if option := _SQLX_OPTION.fullmatch(name):
+            options += [f"-c {option[1]}={one}" for one in ([value] if isinstance(value, str) else value)]
+        elif name == "options":
+            options += [value] if isinstance(value, str) else value
+        elif name not in _SQLX_ONLY:
+            query[_SQLX.get(name, name)] = value
+    if options:
+        query["options"] = " ".join(options)
+    for one in [hosts] if isinstance(hosts := query.get("host", ()), str) else hosts:
+        if one.count(":") == 1 and not one.rpartition(":")[2].isdecimal():
+            raise ValueError
+    host = unquote(url.host or "")
+    if host.startswith(("/", "@")):
+        query.setdefault("host", host)
+        url = url.set(host="")
+    return url.set(drivername="postgresql+psycopg", query=query)
+
+
+def _path_in(text: str) -> str:
+    """Return the path in a text that names a file: as it stands, or in a URL of SQLAlchemy or of sqlx.
+
+    What follows the path says how the engine opens it. SQLAlchemy's `sqlite:///a.db` is a.db in the folder where one
+    is, and sqlx's is /a.db; whichever is there is meant. TargetError where both are, or where none is in a file.
+    """
+    name = next((name for name in _SQLITE_NAMES if text.startswith(name)), None)
+    if name is None or (name == "sqlite:" and Path(text).exists()):
+        return text
+    written, _, parameters = text.removeprefix(name).partition("?")
+    if "mode=memory" in parameters.split("&"):
+        return ""
+    path = unquote(written.removeprefix("//"))
+    if not written.startswith("///") or written.startswith("////"):
+        return path.replace("//", "/", 1) if path.startswith("//") else path
+    relative = path[1:]
+    if Path(path).exists() and Path(relative).exists() and not Path(path).samefile(relative):
+        raise TargetError(
+            f"{path} and {relative} are both there, and the target may mean either.", "Name the path alone."
+        )
+    return path if Path(path).exists() else relative
 
 
 def _sqlite_target(path: str, schema: str | None) -> Target:
