@@ -118,3 +118,5 @@ def helpers(number: int, sieve: Sieve, store: Store) -> Iterator[list[Helper]]:
     finally:
         for helper in found:
             helper.end()
+        if found:
+            store.flavour.end_forked()

@@ -469,6 +469,9 @@ class Flavour(ABC):
         """Return whether a process that is forked now may open connections of its own."""
         return True
 
+    def end_forked(self) -> None:  # noqa: B027
+        """Do what is left to do once processes have ended that were forked to read the store."""
+
     def begin_reading(self) -> None:  # noqa: B027 (not every flavour has something to remember)
         """Prepare for connections that read."""
 

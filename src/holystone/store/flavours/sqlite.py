@@ -48,7 +48,7 @@ from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours import sqlite_changes, sqlite_soundness, sqlite_values
 from holystone.store.flavours.base import Columns, Flavour, Held, WithLastEvent
 from holystone.store.flavours.compiled import COMPILED_STATEMENTS
-from holystone.store.flavours.sqlite_connections import FileId, connect, identify, is_any_open
+from holystone.store.flavours.sqlite_connections import FileId, connect, identify, is_any_open, tidy
 from holystone.store.flavours.sqlite_file import has_writes_beside, is_changed, lies_closed, require_only_name
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
 from holystone.store.flavours.sqlite_times import SQLiteTimes
@@ -177,6 +177,9 @@ class SQLite(Flavour):
         # The forked process would take the locks of connections that are open here for its own.
         return not is_any_open()
 
+    def end_forked(self) -> None:
+        tidy(self.path)
+
     def begin_reading(self) -> None:
         self._untouched = None
         self._read_file = identify(self.path)
@@ -243,7 +246,11 @@ class SQLite(Flavour):
 
     def columns(self, connection: Connection) -> Columns:
         rows = connection.execute(
-            text("SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'")
+            # A virtual table has no page of its own. Its module alone knows its columns, and may be missing.
+            text(
+                "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c"
+                " WHERE t.type = 'table' AND t.rootpage <> 0"
+            )
         )
         found: dict[str, set[str]] = {}
         for table, column in rows:
