@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +16,7 @@ from catalogue.conftest import Prepare
 from conftest import FLAVOURS
 from ground import Ground
 from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
+from holystone.store.tables import executions, instances, kv_store
 
 LARGE = 50_000_000
 
@@ -54,3 +56,33 @@ def test_two_large_events(prepare: Prepare, flavour: str, source: int, times: in
 
         most.append(most_bytes(prepare(flavour, write), code=0 if source == 2 else 1))
     assert most[1] - most[0] < times * LARGE
+
+
+def lost_output(scribe: Scribe, value: str) -> None:
+    scribe.execution("large", started(), completed(value))
+    scribe.change(executions, {"instance_id": "large"}, output="lost")
+
+
+def changed_status(scribe: Scribe, value: str) -> None:
+    scribe.execution("large", started(), ("CustomStatusUpdated", {"status": value}), completed())
+    scribe.change(instances, {"instance_id": "large"}, custom_status=value + "?", custom_status_version=1)
+
+
+def changed_key(scribe: Scribe, value: str) -> None:
+    set_ = ("KeyValueSet", {"key": "k", "value": value, "last_updated_at_ms": 1})
+    scribe.execution("large", started(), set_, completed())
+    scribe.add(kv_store, instance_id="large", key="k", value=value + "?", last_updated_at_ms=1)
+
+
+# On SQLite each place of a statement that names a text holds a copy of it.
+@pytest.mark.long
+@pytest.mark.parametrize(("write", "times"), [(lost_output, 18), (changed_status, 12), (changed_key, 7)])
+def test_a_large_value_that_is_found(prepare: Prepare, write: Callable[[Scribe, str], None], times: int) -> None:
+    def write_long(scribe: Scribe) -> None:
+        write(scribe, text(LARGE))
+
+    def write_short(scribe: Scribe) -> None:
+        write(scribe, text(1))
+
+    short = most_bytes(prepare("sqlite", write_short), code=1)
+    assert most_bytes(prepare("sqlite", write_long), code=1) - short < times * LARGE

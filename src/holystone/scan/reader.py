@@ -105,10 +105,11 @@ class Reader:
     def _event_row(
         self, instance_id: str, execution_id: int, event_id: int, event_type: str, text: Any, has_long: bool | None
     ) -> EventRow:
-        read = partial(self._long_text, instance_id, execution_id, event_id) if has_long else None
+        read = partial(self.event_text, instance_id, execution_id, event_id) if has_long else None
         return EventRow(execution_id, event_id, event_type, text, read)
 
-    def _long_text(self, instance_id: str, execution_id: int, event_id: int) -> Any:
+    def event_text(self, instance_id: str, execution_id: int, event_id: int) -> Any:
+        """Return the text of one event."""
         of = history.c
         key = (of.instance_id == instance_id, of.execution_id == execution_id, of.event_id == event_id)
         return self.connection.execute(select(of.event_data).where(*key)).scalar_one()

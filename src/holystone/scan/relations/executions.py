@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, not_, select
 
 from holystone.scan.digest import digest_of
+from holystone.scan.long_texts import is_very_long, unless_very_long
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
@@ -67,7 +68,8 @@ class ExecutionSource:
         )
         kind = self.flavour.event_type(history.c.event_data)
         derived = case(events.TERMINAL, value=self.terminal_event(kind), else_=events.RUNNING)
-        return or_(func.coalesce(at_first_sight, False), self.status == derived)
+        # Not joined by OR, of which SQLite evaluates both sides where it is not a condition.
+        return case((at_first_sight, True), else_=self.status == derived)
 
     @cached_property
     def ended(self) -> ColumnElement[bool]:
@@ -81,7 +83,10 @@ class ExecutionSource:
 
     @cached_property
     def output_surely_agrees(self) -> ColumnElement[bool]:
-        """The output is the last event's; it may be right in other ways, which are left to the facts."""
+        """The output is the last event's; it may be right in other ways, which are left to the facts.
+
+        So is a very long event: SQLite keeps a copy of the text for each place of a statement that reads JSON in it.
+        """
         said_at = {
             events.COMPLETED: "$.output",
             events.CONTINUED_AS_NEW: "$.input",
@@ -91,7 +96,8 @@ class ExecutionSource:
             status: self.flavour.event_says(self.last_data, path, self.stored_output)
             for status, path in said_at.items()
         }
-        return func.coalesce(case(says, value=self.status, else_=self.stored_output.is_(None)), False)
+        agrees = case(says, value=self.status, else_=self.stored_output.is_(None))
+        return func.coalesce(case((not_(is_very_long(self.flavour, self.last_data)), agrees)), False)
 
     @cached_property
     def instance_exists(self) -> ColumnElement[bool]:
@@ -133,8 +139,8 @@ class ExecutionSource:
             self.stored_output,
             self.completed_at,
             self._last.event_id.label("last_event_id"),
-            self.last_data.label("last_data"),
-            self.terminal_event(history.c.event_data).label("terminal_data"),
+            unless_very_long(self.flavour, self.last_data).label("last_data"),
+            self.terminal_event(history.c.event_id).label("terminal_event_id"),
             self.instance_exists.label("instance_exists"),
             messages.label("awaited"),
             self.is_current.label("is_current"),
@@ -231,7 +237,8 @@ class Executions(Relation[ExecutionFacts]):
         return ExecutionSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> ExecutionFacts:
-        outcome = _outcome(reader, row)
+        last = _text(reader, row, row.last_event_id, row.last_data)
+        outcome = _outcome(reader, row, last)
         end = None
         if outcome is not None and outcome.status == CONTINUED_AS_NEW and row.is_current and not row.followed:
             assert outcome.ended_at_ms is not None
@@ -246,7 +253,7 @@ class Executions(Relation[ExecutionFacts]):
             completed_at_well_formed=bool(row.well_formed) or not _counts_ms(reader),
             outcome=outcome,
             last_event_id=row.last_event_id,
-            last_event_digest=None if row.last_data is None else digest_of(row.last_data),
+            last_event_digest=None if last is None else digest_of(last),
             instance_exists=bool(row.instance_exists),
             settled=not row.awaited and reader.is_settled(row.started_at),
             followed=bool(row.followed),
@@ -266,24 +273,32 @@ def _counts_ms(reader: Reader) -> bool:
     return "parent_instance_id" in reader.store.columns[instances.name]
 
 
-def _outcome(reader: Reader, row: Any) -> Outcome | None:
+def _text(reader: Reader, row: Any, event_id: Any, read: Any) -> Any:
+    """Return the text of an event of the execution, which may have been read already; None where there is none."""
+    if event_id is None or read is not None:
+        return read
+    return reader.event_text(row.instance_id, row.execution_id, event_id)
+
+
+def _outcome(reader: Reader, row: Any, last: Any) -> Outcome | None:
     """Return what the history says, None where it says nothing that can be relied on.
 
     A history with an event that cannot be read decides only where its last event is terminal: older
     engines failed such an execution without any event, and the unreadable one may have been the end. A status that is
     unknown here, in a history that a newer engine wrote to, may be right.
     """
-    if row.last_data is None:
+    if last is None:
         return None
-    if row.terminal_data != row.last_data or row.status not in events.STATUSES:
+    last_is_terminal = row.terminal_event_id == row.last_event_id
+    if not last_is_terminal or row.status not in events.STATUSES:
         rows = reader.history(row.instance_id, row.execution_id)
         if row.status not in events.STATUSES and not all(map(_is_of_known_engine, rows)):
             return None
-        if row.terminal_data != row.last_data and not all(one.type in events.EVENT_TYPES for one in rows):
+        if not last_is_terminal and not all(one.type in events.EVENT_TYPES for one in rows):
             return None
-    if row.terminal_data is None:
+    if row.terminal_event_id is None:
         return STILL_RUNNING
-    event = events.parse(row.terminal_data)
+    event = events.parse(_text(reader, row, row.terminal_event_id, last if last_is_terminal else None))
     return None if event is None else events.terminal_outcome(event)
 
 

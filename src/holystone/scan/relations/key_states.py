@@ -26,6 +26,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from holystone.scan.long_texts import unless_very_long
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation, Suspect
@@ -59,12 +60,28 @@ class KeyStateSource:
             executions.c.execution_id == instances.c.current_execution_id,
         )
         of_instance = _part(
-            _INSTANCE, instances.c, instances.c.current_execution_id, executions.c.status, _last_event()
+            _INSTANCE,
+            instances.c,
+            instances.c.current_execution_id,
+            executions.c.status,
+            unless_very_long(flavour, _last_event()),
         )
+
+        def value_of(what: int, rows: Any) -> ColumnElement[Any]:
+            # Without a value, a row of changes says that the key is gone.
+            return unless_very_long(flavour, rows.c.value) if what == _STORED else rows.c.value
+
         parts = [
             of_instance.join_from(instances, executions, current).where(instances.c.instance_id.in_(having)),
-            *(_part(what, rows.c, rows.c.last_updated_at_ms, rows.c.key, rows.c.value) for what, rows in keys),
-            _part(_EVENT, events.c, events.c.execution_id, null(), events.c.event_data, events.c.event_id),
+            *(_part(what, rows.c, rows.c.last_updated_at_ms, rows.c.key, value_of(what, rows)) for what, rows in keys),
+            _part(
+                _EVENT,
+                events.c,
+                events.c.execution_id,
+                null(),
+                unless_very_long(flavour, events.c.event_data),
+                events.c.event_id,
+            ),
         ]
         self.rows: FromClause = union_all(*parts).subquery("known")
         self.key = (self.rows.c.instance_id, self.rows.c.what, self.rows.c.number, self.rows.c.event_id)
@@ -183,6 +200,8 @@ def _is_borne_out(known: Sequence[Any]) -> bool:
     instance = known[0]
     if instance.what != _INSTANCE:
         return True
+    if any(row.text is None for row in known if row.what in (_INSTANCE, _STORED, _EVENT)):
+        return False  # a very long one, which the facts read
     ended = any(f'"type":"{kind}"' in str(instance.text) for kind in TERMINAL)
     if ended != (instance.name != RUNNING):
         return False

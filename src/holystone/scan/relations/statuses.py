@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, literal, not_, select
 
 from holystone.scan.event_text import event_text
+from holystone.scan.long_texts import is_very_long
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -55,6 +56,8 @@ class StatusSource:
         set_to = literal('"status":').concat(func.coalesce(quoted, "null")).concat("}")
         carried = literal('"initial_custom_status":')
         return case(
+            # Each place that reads a very long one would hold a copy: the facts read it once.
+            (is_very_long(self.flavour, shown), False),
             (self._last_update.is_not(None), says(self._event(self._last_update), set_to)),
             (self._instance.current_execution_id == 1, shown.is_(None)),
             (shown.is_(None), not_(says(self._event(1), carried))),

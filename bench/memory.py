@@ -1,0 +1,192 @@
+"""Peak memory by command and by the size of one value: `python -m bench.memory > docs/memory.md`.
+
+Each command runs in a process of its own. What the same command takes where the value is short is taken off: what is
+left is what the value costs. The database that --postgresql names must be one in which schemas may be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+
+from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
+from holystone.store import Store
+from holystone.store.tables import executions, instances, kv_store, worker_queue
+
+SIZES = (50,)
+"""Of the value, in millions of bytes."""
+ROOT = Path(__file__).parent.parent
+
+# A process never takes less memory than the one that started it, whose copy it begins as: a small one starts it.
+LAUNCHER = """\
+import os, sys
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+status, usage = os.wait4(pid, 0)[1:]
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+def most_bytes(*words: str) -> int:
+    """Return the most memory that a command takes, in bytes."""
+    command = [sys.executable, "-S", "-c", LAUNCHER, sys.executable, "-m", "holystone", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    status, most = map(int, done.stdout.split())
+    if status not in (0, 1):
+        raise RuntimeError(f"{words} ended in {status}: {done.stderr}")
+    return most
+
+
+def of_event(scribe: Scribe, value: str) -> None:
+    scribe.execution("large", started(), scheduled(), activity_completed(value), completed())
+
+
+def of_output(scribe: Scribe, value: str) -> None:
+    scribe.execution("large", started(), completed(value))
+    scribe.change(executions, {"instance_id": "large"}, output="lost")
+
+
+def of_status(scribe: Scribe, value: str) -> None:
+    scribe.execution("large", started(), ("CustomStatusUpdated", {"status": value}), completed())
+    scribe.change(instances, {"instance_id": "large"}, custom_status=value + "?", custom_status_version=1)
+
+
+def of_key(scribe: Scribe, value: str) -> None:
+    set_ = ("KeyValueSet", {"key": "k", "value": value, "last_updated_at_ms": 1})
+    scribe.execution("large", started(), set_, completed())
+    scribe.add(kv_store, instance_id="large", key="k", value=value + "?", last_updated_at_ms=1)
+
+
+def of_message(scribe: Scribe, value: str) -> None:
+    scribe.execution("large", started(), scheduled(input=value))
+    scribe.change(worker_queue, {"instance_id": "large"}, activity_id=7)
+
+
+VALUES: dict[str, Callable[[Scribe, str], None]] = {
+    "an event, sound": of_event,
+    "the output, lost": of_output,
+    "a custom status, changed": of_status,
+    "a key's value, changed": of_key,
+    "a message, misnamed": of_message,
+}
+"""Where the value is, and what is wrong with the row that has it."""
+COMMANDS = ("check", "repair plan", "repair apply", "repair log", "repair undo", "executions list", "executions show")
+
+
+@contextmanager
+def store_on_sqlite() -> Iterator[list[str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        words = [str(Path(folder) / "store.db")]
+        _create(words)
+        yield words
+
+
+@contextmanager
+def store_on_postgresql(url: str) -> Iterator[list[str]]:
+    words = [url, "--schema", "holystone_bench_memory"]
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    drop, make = text(f"DROP SCHEMA IF EXISTS {words[-1]} CASCADE"), text(f"CREATE SCHEMA {words[-1]}")
+    with engine.begin() as connection:
+        connection.execute(drop)
+        connection.execute(make)
+    _create(words)
+    try:
+        yield words
+    finally:
+        with engine.begin() as connection:
+            connection.execute(drop)
+
+
+def _create(words: list[str]) -> None:
+    driver = [sys.executable, str(ROOT / "tests" / "engine" / "driver.py"), "create", *words]
+    subprocess.run(driver, check=True, capture_output=True)
+
+
+def measured(words: list[str], value: Callable[[Scribe, str], None], length: int) -> dict[str, int]:
+    """Return the most bytes that each command takes on a store with such a value."""
+    store = Store.open(words[0], words[-1] if len(words) > 1 else None)
+    with store.transaction() as connection:
+        value(Scribe(connection, store.flavour), f'"{"x" * length}"')
+    target, schema = words[0], words[1:]
+    found = {"check": most_bytes("check", *words, "--level", "deep")}
+    with tempfile.TemporaryDirectory() as folder:
+        plan = str(Path(folder) / "plan.json")
+        found["repair plan"] = most_bytes("repair", "plan", *words, "-o", plan)
+        found["repair apply"] = most_bytes("repair", "apply", target, plan, *schema)
+    if runs := _runs(words):
+        found["repair log"] = most_bytes("repair", "log", *words, "--format", "json")
+        found["repair undo"] = most_bytes("repair", "undo", target, runs[0], *schema, "--yes")
+    found["executions list"] = most_bytes("executions", "list", *words)
+    found["executions show"] = most_bytes("executions", "show", target, "large", *schema, "--format", "json")
+    return found
+
+
+def _runs(words: list[str]) -> list[str]:
+    from holystone.mend.journal import read_runs
+
+    store = Store.open(words[0], words[-1] if len(words) > 1 else None)
+    return [run.run_id for run in read_runs(store)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--postgresql", metavar="URL", help="a database in which schemas may be made")
+    given = parser.parse_args()
+    if given.postgresql:
+        print("## PostgreSQL")
+        _measure(lambda: store_on_postgresql(given.postgresql))
+    else:
+        print(INTRODUCTION + "\n\n## SQLite")
+        _measure(store_on_sqlite)
+
+
+def _measure(made: Callable[[], AbstractContextManager[list[str]]]) -> None:
+    for name, value in VALUES.items():
+        rows: dict[int, dict[str, int]] = {}
+        for length in (1, *(size * 1_000_000 for size in SIZES)):
+            with made() as words:
+                rows[length] = measured(words, value, length)
+        print("\n" + _table(name, rows), flush=True)
+
+
+def _table(name: str, rows: dict[int, dict[str, int]]) -> str:
+    lines = [
+        f"{name[0].upper()}{name[1:]}:",
+        "",
+        "| command | base | " + " | ".join(f"{s} MB" for s in SIZES) + " | times |",
+    ]
+    lines.append("|---|---|" + "---|" * (len(SIZES) + 1))
+    for command in COMMANDS:
+        if command not in rows[1]:
+            continue
+        base = rows[1][command]
+        more = [rows[size * 1_000_000][command] - base for size in SIZES]
+        times = more[-1] / (SIZES[-1] * 1_000_000)
+        lines.append(
+            f"| `{command}` | {base / 1e6:.0f} | " + " | ".join(f"{m / 1e6:.0f}" for m in more) + f" | {times:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+INTRODUCTION = """\
+# Memory
+
+Peak memory by command on a store that holds one value of 50 MB, as `bench/memory.py` measures it. `base` is what a
+command takes, in MB, where the value is short; the next column is what it takes more, and `times` is how often it
+holds the value. `check` is at level deep; `repair log` and `executions show` are with `--format json`. A command that
+has nothing to repair is left out.
+
+What many rows cost does not grow with the store: they are read in batches, and a text over 64 kB is left out of these
+and read alone, when it is looked at. `executions list` holds the rows that it lists, 50 unless --limit says more, and
+`repair log` and `repair undo` hold the journal."""
+
+
+if __name__ == "__main__":
+    main()
