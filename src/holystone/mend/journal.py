@@ -233,10 +233,11 @@ def seal(connection: Connection) -> None:
         connection.execute(update(runs).where(runs.c.run_id == run["run_id"]).values(**sealed))
 
 
-def mark_undone(connection: Connection, run_id: str, number: int, by: str) -> None:
-    """Write that run `by` took a change back."""
-    which = (changes.c.run_id == run_id) & (changes.c.number == number)
-    connection.execute(update(changes).where(which).values(undone_by=by))
+def mark_undone(connection: Connection, run_id: str, numbers: Iterable[int], by: str) -> None:
+    """Write that run `by` took these changes back."""
+    which = (changes.c.run_id == run_id) & (changes.c.number == bindparam("of_number"))
+    if rows := [{"of_number": number} for number in numbers]:
+        connection.execute(update(changes).where(which).values(undone_by=by), rows)
 
 
 def read_runs(store: Store) -> list[Run]:

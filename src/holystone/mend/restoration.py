@@ -82,7 +82,8 @@ class Restoration:
         tried = [done for part in parts if (done := [group for group in part if self._put_back(group)])]
         after = self._look_around(tried)
         again = self._planned(tried, after)
-        judgements = [self._wrong(part, before, after, planned, again) for part in tried]
+        names = {found(self._store, finding) for some in after.findings.values() for finding in some} | again.keys()
+        judgements = [self._wrong(part, before, after, planned, again, names) for part in tried]
         wrong = {number: why for number, why in enumerate(judgements) if why is not None}
         if not wrong:
             point.commit()
@@ -155,9 +156,9 @@ class Restoration:
         after: Surroundings,
         planned: Mapping[str, Group],
         again: Mapping[str, Group],
+        names: Collection[str],
     ) -> str | None:
         """Return why the rows of this part do not fit where they were put; None where they do."""
-        names = {found(self._store, finding) for some in after.findings.values() for finding in some} | again.keys()
         for group in part:
             if why := self._why_unfit(group, planned, again, names):
                 return why

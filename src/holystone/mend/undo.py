@@ -49,9 +49,9 @@ def _undo_chunk(store: Store, pace: Pace, run: Run, undoing: Run, chunk: Sequenc
                 free.append(group)
         restoration.restore(free)
         for group in restoration.restored:
-            for entry in group:
-                journal.mark_undone(connection, run.run_id, entry.number, undoing.run_id)
             made += map(reverse, changes_of(group))
+        numbers = [entry.number for group in restoration.restored for entry in group]
+        journal.mark_undone(connection, run.run_id, numbers, undoing.run_id)
         if made and report.run is None:
             journal.begin(connection, undoing)
         first, now = len(undoing.changes) + report.applied, store.flavour.now_ms(connection)
