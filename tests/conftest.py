@@ -24,6 +24,13 @@ Serve = Callable[[int], Server | RunningServer]
 FLAVOURS: tuple[Flavour, ...] = ("sqlite", "postgresql")
 SQLITE_AND_LONG_POSTGRESQL = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
 """For parametrize: both flavours, for what takes some seconds on PostgreSQL."""
+
+
+def marks_of(number: int, every: int) -> list[pytest.MarkDecorator]:
+    """The marks of one of many variants: the first is a default test, one in `every` long, the rest exhaustive."""
+    return [] if number == 0 else [pytest.mark.exhaustive if number % every else pytest.mark.long]
+
+
 NEWEST_AND_LONG_OLDER = [*(pytest.param(version, marks=pytest.mark.long) for version in ENGINES[:-1]), ENGINES[-1]]
 """For parametrize: the versions of the engine, for what takes some seconds on each."""
 SCHEMA = "engine"

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from conftest import marks_of
+
 from .helpers import STALE, Run, Sample, assert_refused
 from .hostile import edited, why_wrong
 
@@ -77,9 +79,7 @@ def configurations() -> Iterator[str]:
 
 PARTS = 11
 """How many tests share the files out; the default tests make one of them."""
-in_parts = pytest.mark.parametrize(
-    "part", [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, PARTS))]
-)
+in_parts = pytest.mark.parametrize("part", [pytest.param(part, marks=marks_of(part, 5)) for part in range(PARTS)])
 
 
 @in_parts

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from conftest import marks_of
 from holystone.store.tables import OF_INSTANCES
 
 from .helpers import GHOST, STALE, Result, Run, Sample
@@ -63,13 +64,12 @@ def why_not_as_planned(before: set[Any], after: set[Any], planned: set[Any], sta
 
 PARTS = 23
 """How many tests share the edits out; the default tests make one of them."""
-# On PostgreSQL each takes minutes: a sample of them.
-SAMPLES = [("sqlite", part) for part in range(PARTS)] + [("postgresql", part) for part in range(0, PARTS, 8)]
+SAMPLES = [(flavour, part) for flavour in ("sqlite", "postgresql") for part in range(PARTS)]
 
 
 @pytest.mark.parametrize(
     ("spoiled", "part"),
-    [pytest.param(*one, marks=[] if one == SAMPLES[0] else [pytest.mark.long]) for one in SAMPLES],
+    [pytest.param(*one, marks=marks_of(number, 12)) for number, one in enumerate(SAMPLES)],
     indirect=["spoiled"],
 )
 def test_an_edited_plan_writes_nothing_else(run: Run, spoiled: Sample, plan: Path, part: int) -> None:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import Text, make_url
 
+from conftest import marks_of
 from holystone.mend import journal
 from holystone.store.tables import metadata
 
@@ -120,7 +121,10 @@ QUICK = [("executions", "status"), ("history", "event_data"), ("holystone_change
 
 @pytest.mark.parametrize(
     ("table", "column"),
-    [pytest.param(*one, marks=[] if one in QUICK else [pytest.mark.long]) for one in TEXTS + JOURNAL],
+    [
+        pytest.param(*one, marks=[] if one in QUICK else marks_of(number, 4))
+        for number, one in enumerate(TEXTS + JOURNAL, 1)
+    ],
 )
 def test_no_column_reaches_a_terminal(run: Run, repaired: tuple[Sample, str, Path], table: str, column: str) -> None:
     store = repaired[0]
