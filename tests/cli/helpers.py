@@ -174,7 +174,7 @@ def assert_refused(result: Result, *says: str, status: int = 2) -> None:
     lines = result.err.splitlines()
     assert lines[-2].startswith("Error: ") or lines[-1].startswith("Error: "), result.err
     if lines[-2].startswith("Error: "):
-        assert lines[-2].endswith((".", "?"))
+        assert lines[-2].endswith((".", "?", "…"))
         assert lines[-1].startswith("Next: ")
     else:  # click's own form: it tells the usage first
         assert any(line.startswith("Try 'holystone ") for line in lines)

@@ -34,8 +34,9 @@ JOURNAL = [
     (table.name, c.name) for table in journal.metadata.sorted_tables for c in table.columns if isinstance(c.type, Text)
 ]
 ROWS = """
-INSERT INTO orchestrator_queue (instance_id, work_item, lock_token)
-    VALUES ('order-3', '{"ExternalRaised":{"instance":"order-3","name":"x","data":""}}', 'x');
+INSERT INTO orchestrator_queue (instance_id, work_item, lock_token, visible_at, created_at)
+    VALUES ('order-3', '{"ExternalRaised":{"instance":"order-3","name":"x","data":""}}', 'x', CURRENT_TIMESTAMP,
+        CURRENT_TIMESTAMP);
 INSERT INTO instance_locks VALUES ('order-3', 'token', 1, 1);
 INSERT INTO kv_delta VALUES ('order-3', 'k', 'v', 1);
 INSERT INTO sessions VALUES ('s', 'w', 1, 1);

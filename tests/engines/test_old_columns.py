@@ -26,7 +26,7 @@ LACKS = {
     "0.1.26": {"K001": "the table kv_delta"},
 }
 """Version -> the checks of what it was the first to keep, and what all stores before it lack."""
-OF_ONE_FLAVOUR = {"sqlite": {"S004", "S005", "S008"}, "postgresql": {"E005", "H007", "K004"}}
+OF_ONE_FLAVOUR = {"sqlite": {"Q019", "S004", "S005", "S008"}, "postgresql": {"E005", "H007", "K004"}}
 
 
 def lacks(version: str) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from catalogue.conftest import Prepare
 from catalogue.prefixed import PrefixedScribe
 from catalogue.sources import EVERY_CHECK, LONG_ON_POSTGRESQL, case_of
 from cli.helpers import Run
-from conftest import ENGINES, FLAVOURS, EngineStore, Flavour, MakeStore
+from conftest import ENGINES, FLAVOURS, SQLITE_AND_LONG_POSTGRESQL, EngineStore, Flavour, MakeStore
 from contents import Contents, contents
 from engine.test_queues import dead_letter, orphaned_activity, stray_answer
 from ground import Ground
@@ -232,7 +232,8 @@ def test_the_rest_is_put_back(prepare: Prepare, flavour: str) -> None:
     assert states == {"one": None, "three": None}
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_all_cases_at_once_come_back(prepare: Prepare, flavour: str) -> None:
     """With nothing moved on, an undo restores every row, byte for byte, of several passes as well."""
 

@@ -16,8 +16,8 @@ from holystone.scan.check import Check, Level
 from holystone.scan.scan import Scan, Verdict
 from holystone.store import Store
 
-STUCK = "I007"
-"""The one check that tests of turns need not hold to: what the kit plays has no code, and so waits for nothing."""
+STUCK = ("I007", "I011")
+"""The checks that tests of turns need not hold to: what the kit plays has no code, and so waits for nothing."""
 
 Found = list[tuple[str, str, int | None]]
 """Findings, as check, instance and execution."""
@@ -39,7 +39,7 @@ class CleanCheck:
         groups: dict[object, list[Check]] = defaultdict(list)
         for check in select_checks(Level.deep):
             # Nor does a turn change the schema.
-            if check.id != STUCK and not any(relation.of_store for relation in check.relations):
+            if check.id not in STUCK and not any(relation.of_store for relation in check.relations):
                 groups[check.relations].append(check)
         self.patrols = [Patrol(empty, checks) for checks in groups.values()]
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import CompileError
 
 from holystone.errors import MigrationError
 from holystone.store.flavours import Flavour
@@ -102,6 +103,9 @@ def _explained() -> Iterator[None]:
             f"The revision cannot be found or reached from where the store stands: {said}.",
             "Use the version of holystone that upgraded the store, or a newer one.",
         ) from None
+    except CompileError as error:
+        # SQLAlchemy takes no square brackets in the name of a schema that it puts into statements of others.
+        raise MigrationError(f"The statements cannot be made: {error}.", "Rename the schema first.") from None
 
 
 def _configuration(

@@ -18,8 +18,13 @@ def script(place: Target, to: str | None = None) -> str:
     """Return the statements that `upgrade` would run on the store, or `create` where there is none; runs none.
 
     It is empty where there is nothing to do. It goes into sqlite3 or psql as it is, one transaction after the
-    other, and names the schema wherever it names a table.
+    other, and names the schema wherever it names a table. MigrationError where that name would drive a terminal.
     """
+    if place.schema is not None and not place.schema.isprintable():
+        raise MigrationError(
+            "The name of the schema holds control characters, which a script would send to the terminal.",
+            "Let holystone migrate upgrade run the statements itself.",
+        )
     if flavour_of(place).structure.is_vacant():
         return _of_creation(place, to)
     return _of_upgrade(Store.open(place, read_only=True), to or NEWEST)

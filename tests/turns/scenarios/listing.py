@@ -19,8 +19,8 @@ HEAD = """\
 The engine publishes a validation suite for the stores that it runs on: {there} scenarios, in
 `src/provider_validation/` of microsoft/duroxide. {restated} of them are restated here as tests of
 `holystone.store`, under their own names and in our own words. Each runs on SQLite and on PostgreSQL, and ends
-with the catalogue of checks finding the store clean. (All but I007, instance-stuck: what these tests play has no
-code that would go on, and so often waits for nothing.)
+with the catalogue of checks finding the store clean. (All but I007, instance-stuck, and I011, nothing-asked: what
+these tests play has no code that would go on, and so often waits for nothing.)
 
 `{command}` writes this page from the tests.
 """
