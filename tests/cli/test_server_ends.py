@@ -116,10 +116,21 @@ def assert_told(done: Result, usual: Result, command: str, words: str) -> None:
         assert re.search(r"^Go on: holystone repair resume ", done.err, re.MULTILINE)
 
 
+def marks_of_end(command: str, end: str) -> list[pytest.MarkDecorator]:
+    """Each command once by default, each end of a few commands in the long tests, the rest exhaustive."""
+    if end == "terminated":
+        return []
+    return [pytest.mark.long if command in ("check", "repair apply", "migrate upgrade") else pytest.mark.exhaustive]
+
+
 @pytest.mark.parametrize(
-    "end", ["terminated", *(pytest.param(end, marks=pytest.mark.long) for end in [*ENDS, *FAILURES][1:])]
+    ("command", "end"),
+    [
+        pytest.param(command, end, marks=marks_of_end(command, end))
+        for command in COMMANDS
+        for end in (*ENDS, *FAILURES)
+    ],
 )
-@pytest.mark.parametrize("command", COMMANDS)
 def test_each_end_in_each_phase(
     run: Run, postgresql_store: Sample, between: tuple[Interposer, Sample], command: str, end: str
 ) -> None:

@@ -123,7 +123,7 @@ QUICK = [("executions", "status"), ("history", "event_data"), ("holystone_change
 @pytest.mark.parametrize(
     ("table", "column"),
     [
-        pytest.param(*one, marks=[] if one in QUICK else marks_of(number, 4))
+        pytest.param(*one, marks=[] if one in QUICK else marks_of(number, 8))
         for number, one in enumerate(TEXTS + JOURNAL, 1)
     ],
 )

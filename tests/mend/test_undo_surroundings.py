@@ -13,9 +13,9 @@ from cases import e001_status_mismatch, k003_kv_store_mismatch, q001_dispatch_bl
 from cases.case import Write
 from catalogue.conftest import Prepare
 from catalogue.prefixed import PrefixedScribe
-from catalogue.sources import EVERY_CHECK, LONG_ON_POSTGRESQL, case_of
+from catalogue.sources import EVERY_CHECK, case_of
 from cli.helpers import Run
-from conftest import ENGINES, FLAVOURS, SQLITE_AND_LONG_POSTGRESQL, EngineStore, Flavour, MakeStore
+from conftest import ENGINES, FLAVOURS, SQLITE_AND_LONG_POSTGRESQL, EngineStore, Flavour, MakeStore, marks_of
 from contents import Contents, contents
 from engine.test_queues import dead_letter, orphaned_activity, stray_answer
 from ground import Ground
@@ -45,7 +45,14 @@ from holystone.store.tables import (
 EVERY_UNSAFE = [repair.id for repair in repairs()]
 OF_INSTANCES = (history, kv_delta, kv_store, orchestrator_queue, worker_queue, instance_locks, executions, instances)
 REPAIRABLE = [check for check in EVERY_CHECK if not isinstance(check.repair, NoRepair)]
-REPAIRING = [one for one in LONG_ON_POSTGRESQL if one.values[0] in REPAIRABLE]
+REPAIRING = [
+    pytest.param(
+        check, flavour, marks=[] if flavour == "sqlite" else marks_of(number + 1, 4), id=f"{check.id}-{flavour}"
+    )
+    for flavour in FLAVOURS
+    for number, check in enumerate(REPAIRABLE)
+    if flavour in check.flavours
+]
 
 
 def applied(store: Store) -> Journaled:
