@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, not_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, select
 
 from holystone.scan.digest import digest_of
-from holystone.scan.long_texts import is_very_long, unless_very_long
+from holystone.scan.long_texts import unless_very_long
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
@@ -83,10 +83,7 @@ class ExecutionSource:
 
     @cached_property
     def output_surely_agrees(self) -> ColumnElement[bool]:
-        """The output is the last event's; it may be right in other ways, which are left to the facts.
-
-        So is a very long event: SQLite keeps a copy of the text for each place of a statement that reads JSON in it.
-        """
+        """The output is the last event's; it may be right in other ways, which are left to the facts."""
         said_at = {
             events.COMPLETED: "$.output",
             events.CONTINUED_AS_NEW: "$.input",
@@ -96,8 +93,7 @@ class ExecutionSource:
             status: self.flavour.event_says(self.last_data, path, self.stored_output)
             for status, path in said_at.items()
         }
-        agrees = case(says, value=self.status, else_=self.stored_output.is_(None))
-        return func.coalesce(case((not_(is_very_long(self.flavour, self.last_data)), agrees)), False)
+        return func.coalesce(case(says, value=self.status, else_=self.stored_output.is_(None)), False)
 
     @cached_property
     def instance_exists(self) -> ColumnElement[bool]:
