@@ -69,7 +69,7 @@ SAMPLES = [(flavour, part) for flavour in ("sqlite", "postgresql") for part in r
 
 @pytest.mark.parametrize(
     ("spoiled", "part"),
-    [pytest.param(*one, marks=marks_of(number, 12)) for number, one in enumerate(SAMPLES)],
+    [pytest.param(*one, marks=marks_of(number, 20)) for number, one in enumerate(SAMPLES)],
     indirect=["spoiled"],
 )
 def test_an_edited_plan_writes_nothing_else(run: Run, spoiled: Sample, plan: Path, part: int) -> None:

@@ -15,7 +15,7 @@ from catalogue.conftest import Prepare
 from catalogue.prefixed import PrefixedScribe
 from catalogue.sources import EVERY_CHECK, case_of
 from cli.helpers import Run
-from conftest import ENGINES, FLAVOURS, SQLITE_AND_LONG_POSTGRESQL, EngineStore, Flavour, MakeStore, marks_of
+from conftest import ENGINES, FLAVOURS, EngineStore, Flavour, MakeStore, marks_of
 from contents import Contents, contents
 from engine.test_queues import dead_letter, orphaned_activity, stray_answer
 from ground import Ground
@@ -240,7 +240,7 @@ def test_the_rest_is_put_back(prepare: Prepare, flavour: str) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
+@pytest.mark.parametrize("flavour", ["sqlite", pytest.param("postgresql", marks=pytest.mark.exhaustive)])
 def test_all_cases_at_once_come_back(prepare: Prepare, flavour: str) -> None:
     """With nothing moved on, an undo restores every row, byte for byte, of several passes as well."""
 
