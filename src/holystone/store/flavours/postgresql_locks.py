@@ -47,8 +47,7 @@ def hold(
     """Lock these tables for reading, and their indexes where asked, until the transaction ends; it begins with this.
 
     Waits for whoever is changing one, without a table in hand and for so many seconds, `PATIENCE_SECONDS` for None:
-    DBAPIError then. Tables that
-    this role may not read, or not in full, are left out, and what wants them will be told.
+    DBAPIError then. Tables that this role may not read, or not in full, are left out, and what wants them will be told.
     """
     quote = connection.dialect.identifier_preparer.quote
     names = [f"{quote(schema)}.{quote(table)}" for table in sorted(tables)]
