@@ -6,7 +6,7 @@ either: NaN, a number beyond its range, a field twice, half of a surrogate pair,
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring
 from math import isinf
 from typing import Any, NoReturn, Self
@@ -48,16 +48,22 @@ def depth(value: Any) -> int:
 
 def write(value: Any) -> str:
     """Return `value` as the engine would write it; ValueError, in a few words, where JSON cannot hold it."""
+    require_writable(value)
+    parts: list[str] = []
+    _write(value, parts.append)
+    return "".join(parts)
+
+
+def require_writable(value: Any) -> None:
+    """Raise ValueError, in a few words, where JSON cannot hold `value`; makes no copy of what it holds."""
     try:
-        text = _written(value)
-        text.encode()
+        _require_writable(value)
     except UnicodeEncodeError:
         raise ValueError("it holds half of a surrogate pair") from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     except TypeError as error:
         raise ValueError(str(error)) from None
-    return text
 
 
 DEEPEST = 127
@@ -65,16 +71,46 @@ DEEPEST = 127
 _TOO_DEEP = "it is nested too deep"
 
 
-def _written(value: Any) -> str:
+def _require_writable(value: Any) -> None:
     if type(value) is str:
-        return encode_basestring(value)
-    if isinstance(value, Mapping):
-        return "{" + ",".join([f"{_written(name)}:{_written(one)}" for name, one in value.items()]) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join([_written(one) for one in value]) + "]"
-    if isinstance(value, _Decimal):
-        return value.text
-    return repr(value) if type(value) is int else _SCALARS.encode(value)
+        if not value.isascii():
+            for start in range(0, len(value), _PIECE):
+                value[start : start + _PIECE].encode()
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            _require_writable(name)
+            _require_writable(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _require_writable(one)
+    elif type(value) is not int and not isinstance(value, _Decimal):
+        _SCALARS.encode(value).encode()
+
+
+def _write(value: Any, add: Callable[[str], None]) -> None:
+    """Add the parts of what the engine would write, of which a long text is one."""
+    if type(value) is str:
+        add(encode_basestring(value))
+    elif isinstance(value, Mapping):
+        before = "{"
+        for name, one in value.items():
+            add(before)
+            _write(name, add)
+            add(":")
+            _write(one, add)
+            before = ","
+        add("}" if value else "{}")
+    elif isinstance(value, list | tuple):
+        before = "["
+        for one in value:
+            add(before)
+            _write(one, add)
+            before = ","
+        add("]" if value else "[]")
+    elif isinstance(value, _Decimal):
+        add(value.text)
+    else:
+        add(repr(value) if type(value) is int else _SCALARS.encode(value))
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -104,6 +140,8 @@ def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is no number of JSON")
 
 
+_PIECE = 1024 * 1024
+"""Characters of a text that are looked at a time."""
 _LONGEST = 40
 """Digits of a number that surely is beyond 64 bits."""
 _DECODER = json.JSONDecoder(

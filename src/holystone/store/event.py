@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from holystone.errors import RecordError
-from holystone.store.compact_json import write
+from holystone.store.compact_json import require_writable, write
 from holystone.store.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
 from holystone.store.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, read_object
 
@@ -163,7 +163,7 @@ class Event:
             wrong = f"{min(taken)!r} is no part of the payload"
         if wrong is None:
             try:
-                write(fields)
+                require_writable(fields)
             except ValueError as error:
                 wrong = str(error)
         if wrong is not None:

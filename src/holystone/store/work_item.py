@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from holystone.errors import RecordError
-from holystone.store.compact_json import write
+from holystone.store.compact_json import require_writable, write
 from holystone.store.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
 from holystone.store.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, in_words, read_object
 
@@ -133,7 +133,7 @@ class WorkItem:
         wrong = fault(WORK_ITEM_SHAPES.get(self.kind, {}), self.fields)
         if wrong is None:
             try:
-                self.to_json()
+                require_writable({self.kind: self.fields})
             except ValueError as error:
                 wrong = str(error)
         if wrong is not None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, or_, select
 
 from holystone.scan.digest import digest_of
-from holystone.scan.long_texts import unless_very_long
+from holystone.scan.long_texts import is_very_long, unless_very_long
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
@@ -27,49 +27,55 @@ class ExecutionSource:
 
     In a store that is as it should be, the text of the last event settles every question; the history is
     gone through only where it does not, so expressions ask for the cheap thing first.
+
+    SQLite keeps a copy of a text for each place of a statement that names it, so what is asked of a text is asked in
+    one place, however many predicates need the answer; and one that is very long is left to the facts.
     """
 
     def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
         self.flavour = flavour
-        joined = flavour.with_last_event(within)
-        self._execution = joined.execution.c
+        self._within = within
+        self._joined = flavour.with_last_event(within)
+        self._answers: dict[str, ColumnElement[Any]] = {}
+        of = self._joined.execution.c
+        self.instance_id = self._answer("instance_id", of.instance_id)
+        self.execution_id = self._answer("execution_id", of.execution_id)
+        self.status = self._answer("status", of.status)
+        self.started_at = self._answer("started_at", of.started_at)
+        self.completed_at = self._answer("completed_at", of.completed_at)
+        self.last_event_id = self._answer("last_event_id", self._joined.last.c.event_id)
+        self.key = (self.instance_id, self.execution_id)
         self._instance = instances.alias("instance").c
-        of_instance = self._instance.instance_id == self._execution.instance_id
-        narrowed = on(self._instance.instance_id, executions.c.instance_id, within)
-        self.rows: FromClause = joined.rows.outerjoin(self._instance.instance_id.table, and_(of_instance, *narrowed))
-        self._last = joined.last.c
-        self.key = (self._execution.instance_id, self._execution.execution_id)
-        self.status = self._execution.status
-        self.stored_output = self._execution.output
-        self.completed_at = self._execution.completed_at
-        self.last_data: ColumnElement[str] = self._last.event_data
 
-    def terminal_event(self, wanted: ColumnElement[str]) -> ColumnElement[str]:
-        """Return `wanted`, an expression over history, of the terminal event; NULL without one.
+    def _answer(self, name: str, expression: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return the column of `rows` that has the value of an expression over an execution and its last event."""
+        self._answers[name] = expression
+        return literal_column(f"execution.{name}", expression.type)
 
-        Looked for from the end backwards, as the engine's status API does: where two events are terminal,
-        the last one counts.
-        """
-        is_terminal = self.flavour.is_terminal(history.c.event_data)
-        latest = _events(self._execution).where(is_terminal).order_by(history.c.event_id.desc()).limit(1)
-        return latest.with_only_columns(wanted).scalar_subquery()
-
-    @cached_property
-    def status_known(self) -> ColumnElement[bool]:
-        return self.status.in_(events.STATUSES)
+    @property
+    def rows(self) -> FromClause:
+        asked = [expression.label(name) for name, expression in self._answers.items()]
+        # The offset changes no row, and keeps the answers from being asked for anew in each place.
+        execution = select(*asked).select_from(self._joined.rows).offset(0).subquery("execution")
+        of_instance = self._instance.instance_id == execution.c.instance_id
+        narrowed = on(self._instance.instance_id, executions.c.instance_id, self._within)
+        return execution.outerjoin(self._instance.instance_id.table, and_(of_instance, *narrowed))
 
     @cached_property
     def status_agrees(self) -> ColumnElement[bool]:
         """The status is the one that the terminal event gives: Running without one."""
-        at_first_sight = case(
-            {status: self.flavour.event_says_type(self.last_data, kind) for kind, status in events.TERMINAL.items()},
-            value=self.status,
-            else_=False,
-        )
-        kind = self.flavour.event_type(history.c.event_data)
-        derived = case(events.TERMINAL, value=self.terminal_event(kind), else_=events.RUNNING)
-        # Not joined by OR, of which SQLite evaluates both sides where it is not a condition.
-        return case((at_first_sight, True), else_=self.status == derived)
+        agrees = _status_agrees(self.flavour, self._joined.execution.c, self._joined.last.c.event_data)
+        return self._answer("status_agrees", agrees)
+
+    @cached_property
+    def ends_by_continuing(self) -> ColumnElement[bool]:
+        """The last event says that the execution continued as new; it may have done so in an earlier one, too."""
+        says = self.flavour.event_says_type(self._joined.last.c.event_data, "OrchestrationContinuedAsNew")
+        return self._answer("ends_by_continuing", says)
+
+    @cached_property
+    def status_known(self) -> ColumnElement[bool]:
+        return self.status.in_(events.STATUSES)
 
     @cached_property
     def ended(self) -> ColumnElement[bool]:
@@ -89,11 +95,11 @@ class ExecutionSource:
             events.CONTINUED_AS_NEW: "$.input",
             events.FAILED: "$.details.Application.message",
         }
-        says = {
-            status: self.flavour.event_says(self.last_data, path, self.stored_output)
-            for status, path in said_at.items()
-        }
-        return func.coalesce(case(says, value=self.status, else_=self.stored_output.is_(None)), False)
+        row, last_data = self._joined.execution.c, self._joined.last.c.event_data
+        says = {status: self.flavour.event_says(last_data, path, row.output) for status, path in said_at.items()}
+        agrees = func.coalesce(case(says, value=row.status, else_=row.output.is_(None)), False)
+        is_long = or_(is_very_long(self.flavour, row.output), is_very_long(self.flavour, last_data))
+        return self._answer("output_surely_agrees", case((is_long, False), else_=agrees))
 
     @cached_property
     def instance_exists(self) -> ColumnElement[bool]:
@@ -101,47 +107,48 @@ class ExecutionSource:
 
     @cached_property
     def has_history(self) -> ColumnElement[bool]:
-        return self.last_data.is_not(None)
+        return self.last_event_id.is_not(None)
 
     @cached_property
     def is_superseded(self) -> ColumnElement[bool]:
         """The instance's current execution is a later one."""
-        return self._execution.execution_id < self._instance.current_execution_id
+        return self.execution_id < self._instance.current_execution_id
 
     @cached_property
     def is_current(self) -> ColumnElement[bool]:
-        return self._execution.execution_id == self._instance.current_execution_id
-
-    @cached_property
-    def ends_by_continuing(self) -> ColumnElement[bool]:
-        """The last event says that the execution continued as new; it may have done so in an earlier one, too."""
-        return self.flavour.event_says_type(self.last_data, "OrchestrationContinuedAsNew")
+        return self.execution_id == self._instance.current_execution_id
 
     @cached_property
     def next_is_queued(self) -> ColumnElement[bool]:
         """A message waits that begins the instance's next execution."""
         begins_next = self.flavour.messages.is_kind(orchestrator_queue.c.work_item, "ContinueAsNew")
-        return there_is(orchestrator_queue.c.instance_id == self._execution.instance_id, begins_next)
+        return there_is(orchestrator_queue.c.instance_id == self.instance_id, begins_next)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        messages = there_is(orchestrator_queue.c.instance_id == self._execution.instance_id)
-        later = executions.alias("later").c
-        followed = there_is(
-            later.instance_id == self._execution.instance_id, later.execution_id > self._execution.execution_id
+        messages = there_is(orchestrator_queue.c.instance_id == self.instance_id)
+        later, row, last = executions.alias("later").c, executions.alias("row").c, history.alias("last").c
+        followed = there_is(later.instance_id == self.instance_id, later.execution_id > self.execution_id)
+        of_row = (row.instance_id == self.instance_id, row.execution_id == self.execution_id)
+        of_last = (last.instance_id == self.instance_id, last.execution_id == self.execution_id)
+        output = select(unless_very_long(self.flavour, row.output)).where(*of_row)
+        has_long_output = select(is_very_long(self.flavour, row.output)).where(*of_row)
+        last_data = select(unless_very_long(self.flavour, last.event_data)).where(
+            *of_last, last.event_id == self.last_event_id
         )
         return [
-            *self.key,
-            self.status,
-            self.stored_output,
-            self.completed_at,
-            self._last.event_id.label("last_event_id"),
-            unless_very_long(self.flavour, self.last_data).label("last_data"),
-            self.terminal_event(history.c.event_id).label("terminal_event_id"),
+            self.instance_id.label("instance_id"),
+            self.execution_id.label("execution_id"),
+            self.status.label("status"),
+            output.scalar_subquery().label("output"),
+            has_long_output.scalar_subquery().label("has_long_output"),
+            self.completed_at.label("completed_at"),
+            self.last_event_id.label("last_event_id"),
+            last_data.scalar_subquery().label("last_data"),
             self.instance_exists.label("instance_exists"),
             messages.label("awaited"),
             self.is_current.label("is_current"),
             followed.label("followed"),
-            self._execution.started_at,
+            self.started_at.label("started_at"),
             self.flavour.completed_at_well_formed(self.completed_at).label("well_formed"),
         ]
 
@@ -233,8 +240,7 @@ class Executions(Relation[ExecutionFacts]):
         return ExecutionSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> ExecutionFacts:
-        last = _text(reader, row, row.last_event_id, row.last_data)
-        outcome = _outcome(reader, row, last)
+        outcome, digest = _told(reader, row)
         end = None
         if outcome is not None and outcome.status == CONTINUED_AS_NEW and row.is_current and not row.followed:
             assert outcome.ended_at_ms is not None
@@ -244,12 +250,12 @@ class Executions(Relation[ExecutionFacts]):
             instance_id=row.instance_id,
             execution_id=row.execution_id,
             status=row.status,
-            output=row.output,
+            output=_output(reader, row) if row.has_long_output else row.output,
             completed_at=row.completed_at,
             completed_at_well_formed=bool(row.well_formed) or not _counts_ms(reader),
             outcome=outcome,
             last_event_id=row.last_event_id,
-            last_event_digest=None if last is None else digest_of(last),
+            last_event_digest=digest,
             instance_exists=bool(row.instance_exists),
             settled=not row.awaited and reader.is_settled(row.started_at),
             followed=bool(row.followed),
@@ -269,47 +275,71 @@ def _counts_ms(reader: Reader) -> bool:
     return "parent_instance_id" in reader.store.columns[instances.name]
 
 
-def _text(reader: Reader, row: Any, event_id: Any, read: Any) -> Any:
-    """Return the text of an event of the execution, which may have been read already; None where there is none."""
-    if event_id is None or read is not None:
-        return read
-    return reader.event_text(row.instance_id, row.execution_id, event_id)
-
-
-def _outcome(reader: Reader, row: Any, last: Any) -> Outcome | None:
-    """Return what the history says, None where it says nothing that can be relied on.
+def _told(reader: Reader, row: Any) -> tuple[Outcome | None, str | None]:
+    """Return what the history says, None where it says nothing that can be relied on; and its last event's digest.
 
     A history with an event that cannot be read decides only where its last event is terminal: older
     engines failed such an execution without any event, and the unreadable one may have been the end. A status that is
     unknown here, in a history that a newer engine wrote to, may be right.
     """
-    if last is None:
-        return None
-    last_is_terminal = row.terminal_event_id == row.last_event_id
-    if not last_is_terminal or row.status not in events.STATUSES:
+    if row.last_event_id is None:
+        return None, None
+    text = row.last_data
+    if text is None:
+        text = reader.event_text(row.instance_id, row.execution_id, row.last_event_id)
+    if text is None:
+        return None, None
+    digest = digest_of(text)
+    end = events.parse(text)
+    del text  # either can be as long as a database takes one
+    is_last = end is not None and end["type"] in events.TERMINAL
+    if not is_last or row.status not in events.STATUSES:
         rows = reader.history(row.instance_id, row.execution_id)
         if row.status not in events.STATUSES and not all(map(_is_of_known_engine, rows)):
-            return None
-        if not last_is_terminal and not all(one.type in events.EVENT_TYPES for one in rows):
-            return None
-    if row.terminal_event_id is None:
-        return STILL_RUNNING
-    event = events.parse(_text(reader, row, row.terminal_event_id, last if last_is_terminal else None))
-    return None if event is None else events.terminal_outcome(event)
+            return None, digest
+        if not is_last:
+            if not all(one.type in events.EVENT_TYPES for one in rows):
+                return None, digest
+            end = next((one.event for one in reversed(rows) if one.type in events.TERMINAL), None)
+            if end is None:
+                return STILL_RUNNING, digest
+    assert end is not None
+    return events.terminal_outcome(end), digest
+
+
+def _output(reader: Reader, row: Any) -> Any:
+    """Return the output of an execution, read alone."""
+    of = executions.c
+    key = (of.instance_id == row.instance_id, of.execution_id == row.execution_id)
+    return reader.connection.execute(select(of.output).where(*key)).scalar_one()
 
 
 def _is_of_known_engine(row: EventRow) -> bool:
     return row.type in events.EVENT_TYPES and row.event is not None and not is_newer(row.event["duroxide_version"])
 
 
-def _events(execution: Any) -> Select[Any]:
-    """Return the select of an execution's events; `execution` is a collection of columns that names it."""
-    return select(history).where(*_of(execution))
+def _status_agrees(flavour: Flavour, execution: Any, last_data: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return whether the status of an execution is the one that the terminal event gives: Running without one.
 
-
-def _of(execution: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return the conditions that an event is of an execution."""
-    return history.c.instance_id == execution.instance_id, history.c.execution_id == execution.execution_id
+    The event is looked for from the end backwards, as the engine's status API does: where two are terminal, the last
+    one counts.
+    """
+    at_first_sight = case(
+        {status: flavour.event_says_type(last_data, kind) for kind, status in events.TERMINAL.items()},
+        value=execution.status,
+        else_=False,
+    )
+    event, is_long = history.c, is_very_long(flavour, history.c.event_data)
+    kind = case((is_long, flavour.type_at_a_glance(history)), else_=flavour.event_type(event.event_data))
+    ends = case(
+        (is_long, flavour.type_at_a_glance(history).in_(sorted(events.TERMINAL))),
+        else_=flavour.is_terminal(event.event_data),
+    )
+    of_execution = (event.instance_id == execution.instance_id, event.execution_id == execution.execution_id)
+    latest = select(kind).where(*of_execution, ends).order_by(event.event_id.desc()).limit(1).scalar_subquery()
+    derived = case(events.TERMINAL, value=latest, else_=events.RUNNING)
+    # Not joined by OR, of which SQLite evaluates both sides where it is not a condition.
+    return case((at_first_sight, True), else_=execution.status == derived)
 
 
 EXECUTIONS = Executions()
