@@ -3,7 +3,6 @@
 import hashlib
 from typing import Any
 
-
 _PIECE = 1024 * 1024
 """Characters of a text that are taken in at a time, so that a long one is not held once more."""
 

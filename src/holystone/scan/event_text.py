@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, FromClause, case, or_, select
 
+from holystone.scan.long_texts import is_very_long
 from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.tables import history
@@ -19,14 +20,21 @@ def event_text(instance_id: Any, execution_id: Any, event_id: Any) -> ColumnElem
     )
 
 
+def may_be_of_type(flavour: Flavour, events: FromClause, *kinds: str) -> ColumnElement[bool]:
+    """Return whether an event is of one of these types, as far as can be told at first sight."""
+    text = events.c.event_data
+    at_a_glance = flavour.type_at_a_glance(events).in_(kinds)
+    says = or_(*(flavour.event_says_type(text, kind) for kind in kinds))
+    return case((is_very_long(flavour, text), at_a_glance), else_=says)
+
+
 def last_event_ends(flavour: Flavour, instance_id: Any, execution_id: Any) -> ColumnElement[bool]:
     """Return whether the last event of an execution ends it, as far as can be told at first sight; NULL without one."""
-    event = history.alias().c
-    ends = or_(*(flavour.event_says_type(event.event_data, kind) for kind in TERMINAL))
+    event = history.alias()
     return (
-        select(ends)
-        .where(event.instance_id == instance_id, event.execution_id == execution_id)
-        .order_by(event.event_id.desc())
+        select(may_be_of_type(flavour, event, *TERMINAL))
+        .where(event.c.instance_id == instance_id, event.c.execution_id == execution_id)
+        .order_by(event.c.event_id.desc())
         .limit(1)
         .scalar_subquery()
     )

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, false,
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
 from holystone.store.events import TERMINAL
@@ -44,8 +45,8 @@ class ArrivalSource:
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
         # Not all columns: the first versions of the engine had fewer.
-        columns = [orchestrator_queue.c[name] for name in ("id", "instance_id", "work_item")]
-        self.rows: FromClause = select(*columns).where(*within).subquery("arrival")
+        names = ("id", "instance_id", "work_item")
+        self.rows: FromClause = messages_of(flavour, orchestrator_queue, within, names)
         self._message = self.rows.c
         self.key = (self._message.id,)
 
@@ -80,7 +81,7 @@ class ArrivalSource:
         return and_(there_is(current), there_is(answer))
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        return [*self.key, self._message.instance_id, self._message.work_item]
+        return list(self._message)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Arrivals(Relation[ArrivalFacts]):
         return ArrivalSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> ArrivalFacts:
-        item = read_message(row.work_item)
+        item = read_message(work_item_of(reader, self.table, row))
         if item is None or item.instance_id != row.instance_id:
             return ArrivalFacts(row.id, row.instance_id, None, END, NOTHING)
         current = reader.once(("runs", row.instance_id), lambda: _running(reader, row.instance_id))

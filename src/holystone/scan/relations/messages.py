@@ -15,7 +15,7 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.relations.addresses import ANSWERS, STARTING, is_known, is_misplaced, is_to_be
-from holystone.scan.relations.queues import READABLE, QueueFacts, QueueRelation, QueueSource, due_at
+from holystone.scan.relations.queues import READABLE, QueueFacts, QueueRelation, QueueSource, due_at, work_item_of
 from holystone.scan.relations.readable import can_be_looked_up
 from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
@@ -96,7 +96,8 @@ class MessageSource(QueueSource):
         return [
             *self.key,
             self._message.instance_id,
-            self._item,
+            self._message.work_item,
+            self._message.is_very_long,
             self.attempt_count,
             self._message.created_at,
             self._message.visible_at,
@@ -152,7 +153,8 @@ class Messages(QueueRelation[MessageFacts]):
         return MessageSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> MessageFacts:
-        item, fault = self._read(reader, row.work_item)
+        text = work_item_of(reader, self.table, row)
+        item, fault = self._read(reader, text)
         dead = row.instance_absent and item is not None and _is_dead(reader, row, item)
         stray = not row.answers and item is not None and _is_stray(reader, row, item)
         columns = {"instance_id": row.instance_id}
@@ -168,7 +170,7 @@ class Messages(QueueRelation[MessageFacts]):
             stray,
             item is not None and item.instance_id != row.instance_id and is_misplaced(reader, row, item),
             item is not None and item.kind == "StartOrchestration" and _is_unasked(reader, item),
-            None if item is None else _fault_of_text(row.work_item),
+            None if item is None else _fault_of_text(text),
         )
 
 

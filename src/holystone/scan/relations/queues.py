@@ -1,13 +1,14 @@
 """Queue facts: what the messages of both queues have in common."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, false, func, select, true
+from sqlalchemy import Column, ColumnElement, FromClause, Subquery, Table, and_, false, func, not_, select, true
 
 from holystone.errors import RecordError
+from holystone.scan.long_texts import is_very_long, unless_very_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.upgrades import has_met_newer, is_upgraded
@@ -33,11 +34,15 @@ class QueueSource:
         self._kinds = [kind for kind in WORK_ITEM_SHAPES if (kind in FOR_WORKERS) == (queue is worker_queue)]
         self._has_due_time = flavour.has(queue.c.visible_at)
         self._has_attempts = flavour.has(queue.c.attempt_count)
-        self.rows: FromClause = select(*flavour.columns_of(queue)).where(*within).subquery("message")
-        self._message = self.rows.c
+        self._have(messages_of(flavour, queue, within))
+
+    def _have(self, rows: Subquery) -> None:
+        self.rows: FromClause = rows
+        self._message = rows.c
         self.key: Sequence[ColumnElement[Any]] = (self._message.id,)
         self.attempt_count: ColumnElement[int] = self._message.attempt_count
-        self._item: ColumnElement[str] = self._message.work_item
+        # A very long one says nothing here, and so nothing surely.
+        self._item: ColumnElement[str] = func.coalesce(self._message.work_item, "")
 
     @property
     def comes_due(self) -> ColumnElement[bool]:
@@ -69,7 +74,28 @@ class QueueSource:
         return self.flavour.messages.is_readable(self._item, self._kinds)
 
     def _says(self, column: str) -> ColumnElement[bool]:
-        return self.flavour.messages.says(self._item, _FIELDS.get(column, "instance"), self._message[column])
+        says = self.flavour.messages.says(self._item, _FIELDS.get(column, "instance"), self._message[column])
+        return and_(not_(self._message.is_very_long), says)
+
+
+def messages_of(flavour: Flavour, queue: Table, within: Conditions, names: Collection[str] | None = None) -> Subquery:
+    """Return the rows of a queue with these of its columns, or all: work_item is NULL where `is_very_long`.
+
+    `work_item_of` reads such a one. SQLite keeps a copy of a text for each place of a statement that names it.
+    """
+    columns = [one for one in flavour.columns_of(queue) if names is None or one.name in names]
+    text = queue.c.work_item
+    others = [one for one in columns if one.name != text.name]
+    short, is_long = unless_very_long(flavour, text).label(text.name), is_very_long(flavour, text).label("is_very_long")
+    # The offset changes no row, and keeps the text from being named anew in each place.
+    return select(*others, short, is_long).where(*within).offset(0).subquery("message")
+
+
+def work_item_of(reader: Reader, queue: Table, row: Any) -> Any:
+    """Return the text of a message that was fetched from `messages_of`."""
+    if not row.is_very_long:
+        return row.work_item
+    return reader.connection.execute(select(queue.c.work_item).where(queue.c.id == row.id)).scalar_one()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ src/runtime/replay_engine.rs says what becomes of a second answer: one of the sa
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
+from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, OUTSTANDING, ROUTING
 from holystone.store import WorkItem
@@ -38,8 +39,7 @@ class RepeatSource:
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
-        columns = [column for column in flavour.columns_of(worker_queue) if column.name in _COLUMNS]
-        self.rows: FromClause = select(*columns).where(*within).subquery("activity")
+        self.rows: FromClause = messages_of(flavour, worker_queue, within, _COLUMNS | {"work_item"})
         self._row = self.rows.c
         self.key = (self._row.id,)
 
@@ -90,7 +90,7 @@ class RepeatSource:
         return list(self._row)
 
 
-_COLUMNS = {"id", "work_item", "lock_token", *IDENTITY, *ROUTING}
+_COLUMNS = {"id", "lock_token", *IDENTITY, *ROUTING}
 
 
 @dataclass(frozen=True)
@@ -142,14 +142,15 @@ class Repeats(Relation[RepeatFacts]):
         return RepeatSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> RepeatFacts:
-        whole = row._mapping
-        item = read_message(row.work_item)
+        whole = {name: value for name, value in row._mapping.items() if name in _COLUMNS}
+        item = read_message(work_item_of(reader, self.table, row))
         if item is None or not item.is_for_worker or not _is_of_message(whole, item):
             return RepeatFacts(whole, OUTSTANDING)
         others = _others(reader, whole, item)
         stays = min((one for one in others if one["lock_token"] is not None), key=_id, default=min(others, key=_id))
         if stays["id"] != row.id:
-            alike = all(stays[name] == whole[name] for name in whole if name in ("work_item", *ROUTING))
+            alike = all(stays[name] == whole[name] for name in whole if name in ROUTING)
+            alike = alike and _text(reader, stays) == _text(reader, whole)
             return RepeatFacts(whole, QUEUED_TWICE, like_the_other=alike)
         if _is_answered_by_message(reader, item):
             return RepeatFacts(whole, ANSWER_QUEUED)
@@ -175,30 +176,34 @@ def _others(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> Sequence[
     if row.get("instance_id") is None:
         nameless = reader.once("nameless activities", lambda: _nameless(reader))
         return nameless.get(_activity(item), [row])
-    columns = [column for column in reader.flavour.columns_of(worker_queue) if column.name in _COLUMNS]
     same = [worker_queue.c[name] == row[name] for name in IDENTITY]
-    rows = [dict(one) for one in reader.connection.execute(select(*columns).where(*same)).mappings()]
-    of_message = ((one, read_message(one["work_item"])) for one in rows)
-    return [one for one, other in of_message if other is not None and _activity_of(other) == _activity(item)]
+    return [one for one, other in _read(reader, same) if _activity(other) == _activity(item)]
 
 
 def _nameless(reader: Reader) -> Mapping[Activity, Sequence[Mapping[str, Any]]]:
     """Return the rows that do not say whose activity they are, by what their messages say."""
-    columns = [column for column in reader.flavour.columns_of(worker_queue) if column.name in _COLUMNS]
-    rows = select(*columns)
+    nameless: Conditions = []
     if reader.flavour.has(worker_queue.c.instance_id):
-        rows = rows.where(*(worker_queue.c[name].is_(None) for name in IDENTITY))
+        nameless = [worker_queue.c[name].is_(None) for name in IDENTITY]
     found: dict[Activity, list[Mapping[str, Any]]] = defaultdict(list)
-    with reader.connection.execute(rows.execution_options(yield_per=500)) as result:
-        for row in result.mappings():
-            item = read_message(row["work_item"])
-            if item is not None and item.is_for_worker:
-                found[_activity(item)].append(dict(row))
+    for row, item in _read(reader, nameless):
+        found[_activity(item)].append(row)
     return found
 
 
-def _activity_of(item: WorkItem) -> Activity | None:
-    return _activity(item) if item.is_for_worker else None
+def _read(reader: Reader, within: Conditions) -> Iterator[tuple[Mapping[str, Any], WorkItem]]:
+    """Yield the rows that hold activities which can be read, each with what it holds; not with its text."""
+    rows = select(messages_of(reader.flavour, worker_queue, within, _COLUMNS | {"work_item"}))
+    with reader.connection.execute(rows.execution_options(yield_per=500)) as result:
+        for row in result:
+            item = read_message(work_item_of(reader, worker_queue, row))
+            if item is not None and item.is_for_worker:
+                yield {name: value for name, value in row._mapping.items() if name in _COLUMNS}, item
+
+
+def _text(reader: Reader, row: Mapping[str, Any]) -> Any:
+    """Return the text of a row of worker_queue."""
+    return reader.connection.execute(select(worker_queue.c.work_item).where(worker_queue.c.id == row["id"])).scalar()
 
 
 def _is_answered_by_message(reader: Reader, item: WorkItem) -> bool:

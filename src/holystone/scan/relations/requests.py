@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, case, cast, false, func, literal, not_, select, true
+from sqlalchemy import ColumnElement, FromClause, Table, Text, case, cast, false, func, literal, not_, select, true
 
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
@@ -17,6 +17,7 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
+from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import can_be_looked_up, read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, ROUTING
 from holystone.store import WorkItem, events
@@ -81,9 +82,7 @@ class ActivitySource:
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
-        wanted = {"id", "work_item", *IDENTITY, *ROUTING}
-        columns = [column for column in flavour.columns_of(worker_queue) if column.name in wanted]
-        self.rows: FromClause = select(*columns).where(*within).subquery("activity")
+        self.rows: FromClause = messages_of(flavour, worker_queue, within, {"id", "work_item", *IDENTITY, *ROUTING})
         self.key = (self.rows.c.id,)
 
     @property
@@ -92,7 +91,7 @@ class ActivitySource:
         return true()
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        return [*self.rows.c, event_text(*(self.rows.c[name] for name in IDENTITY)).label("event_data")]
+        return list(self.rows.c)
 
 
 class MessageSource:
@@ -100,8 +99,8 @@ class MessageSource:
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         self.flavour = flavour
-        columns = [orchestrator_queue.c[name] for name in ("id", "instance_id", "work_item", "visible_at")]
-        self.rows: FromClause = select(*columns).where(*within).subquery("request")
+        names = ("id", "instance_id", "work_item", "visible_at")
+        self.rows: FromClause = messages_of(flavour, orchestrator_queue, within, names)
         self._row = self.rows.c
         self.key = (self._row.id,)
 
@@ -143,25 +142,22 @@ class RequestedActivities(_Requests):
         return ActivitySource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> RequestFacts:
-        whole = dict(row._mapping)
-        text = whole.pop("event_data")
-        item = read_message(row.work_item)
+        whole = _whole(reader, self.table, row)
+        item = read_message(whole["work_item"])
         if item is None or not item.is_for_worker:
             return _untold(whole)
         of = (item.instance_id, item.fields["execution_id"], item.fields["id"])
         named = tuple(whole[name] for name in IDENTITY)
-        if named == (None, None, None):
-            text = _event_text(reader, *of)
-        elif named != of:
+        if named not in (of, (None, None, None)):
             return _untold(whole)
-        event = _read(text, "ActivityScheduled")
+        event, digest = _read(reader, "ActivityScheduled", *of)
         if event is None:
             return _untold(whole)
         # An engine that has no such column passes over such a field.
         routing = [name for name in ROUTING if reader.flavour.has(worker_queue.c[name])]
-        told = {name: event.get(name) for name in ("name", "input", *routing)}
+        told = _told(event, item, {name: name for name in ("name", "input", *routing)})
         proven = {name for name in routing if named == of and whole[name] == told[name]}
-        return RequestFacts(whole, item, told, frozenset(proven), digest_of(text))
+        return RequestFacts(whole, item, told, frozenset(proven), digest)
 
 
 class RequestedMessages(_Requests):
@@ -172,8 +168,8 @@ class RequestedMessages(_Requests):
         return MessageSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> RequestFacts:
-        whole = dict(row._mapping)
-        item = read_message(row.work_item)
+        whole = _whole(reader, self.table, row)
+        item = read_message(whole["work_item"])
         if item is None or item.unknown is not None or item.instance_id != row.instance_id:
             return _untold(whole)
         if item.kind == "TimerFired":
@@ -188,13 +184,12 @@ def _untold(row: Mapping[str, Any]) -> RequestFacts:
 
 
 def _timer(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFacts:
-    text = _event_text(reader, item.instance_id, item.fields["execution_id"], item.fields["id"])
-    event = _read(text, "TimerCreated")
+    event, digest = _read(reader, "TimerCreated", item.instance_id, item.fields["execution_id"], item.fields["id"])
     if event is None:
         return _untold(row)
     fires_at = event["fire_at_ms"]
     proven = {"fire_at_ms"} if reader.flavour.to_ms(row["visible_at"]) == fires_at else set()
-    return RequestFacts(row, item, {"fire_at_ms": fires_at}, frozenset(proven), digest_of(text))
+    return RequestFacts(row, item, {"fire_at_ms": fires_at}, frozenset(proven), digest)
 
 
 def _child(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFacts:
@@ -209,12 +204,10 @@ def _child(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFac
     execution_id = item.fields.get("parent_execution_id")
     if execution_id is None:
         execution_id = _only_execution(reader, parent)
-    text = _event_text(reader, parent, execution_id, number)
-    event = _read(text, "SubOrchestrationScheduled")
+    event, digest = _read(reader, "SubOrchestrationScheduled", parent, execution_id, number)
     if event is None or item.instance_id not in (event["instance"], f"{parent}::{event['instance']}"):
         return _untold(row)
-    told = {name: event[field] for name, field in _OF_CHILD.items()}
-    return RequestFacts(row, item, told, frozenset(), digest_of(text))
+    return RequestFacts(row, item, _told(event, item, _OF_CHILD), frozenset(), digest)
 
 
 def _has_begun(reader: Reader, instance_id: Any) -> bool:
@@ -258,16 +251,27 @@ def _continuation(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> Req
     return RequestFacts(row, item, told, frozenset(proven), digest_of(str(sorted(told.items()))))
 
 
-def _event_text(reader: Reader, *key: Any) -> Any:
-    """Return the text of the event with this key, None where there is none, as of a key that no row can have."""
+def _whole(reader: Reader, queue: Table, row: Any) -> dict[str, Any]:
+    whole = {name: value for name, value in row._mapping.items() if name in queue.c}
+    return whole | {"work_item": work_item_of(reader, queue, row)}
+
+
+def _told(event: Mapping[str, Any], item: WorkItem, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return fields of a message as the event has them; `names` are the event's own. What is the same is kept once."""
+
+    def kept_once(said: Any, value: Any) -> Any:
+        return said if isinstance(said, str) and said == value else value
+
+    return {name: kept_once(item.fields.get(name), event.get(field)) for name, field in names.items()}
+
+
+def _read(reader: Reader, kind: str, *key: Any) -> tuple[Mapping[str, Any] | None, str | None]:
+    """Return the event with this key and its digest; None where there is none of the kind that can be read."""
     if not all(map(can_be_looked_up, key)):
-        return None
-    return reader.connection.execute(select(event_text(*key))).scalar_one_or_none()
-
-
-def _read(text: Any, kind: str) -> Mapping[str, Any] | None:
-    event = events.parse(text)
-    return event if event is not None and event["type"] == kind else None
+        return None, None
+    text = reader.connection.execute(select(event_text(*key))).scalar_one_or_none()
+    event, digest = events.parse(text), None if text is None else digest_of(text)
+    return (event, digest) if event is not None and event["type"] == kind else (None, None)
 
 
 REQUESTED_ACTIVITIES = RequestedActivities()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, literal, not_, select
 
 from holystone.scan.event_text import event_text
-from holystone.scan.long_texts import is_very_long
+from holystone.scan.long_texts import is_very_long, unless_very_long
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -38,8 +38,15 @@ class StatusSource:
         updates = select(*key, func.max(event.event_id).label("event_id")).where(is_update).group_by(*key)
         updates = updates.where(*of_chosen(event.instance_id, instances.c.instance_id, within))
         last = updates.subquery("last_update")
-        columns = ("instance_id", "current_execution_id", "custom_status")
-        instance = select(*(instances.c[name] for name in columns)).where(*within).offset(0).subquery("instance")
+        row = instances.c
+        shown = unless_very_long(flavour, row.custom_status).label("custom_status")
+        is_long = is_very_long(flavour, row.custom_status).label("is_very_long")
+        instance = (
+            select(row.instance_id, row.current_execution_id, shown, is_long)
+            .where(*within)
+            .offset(0)
+            .subquery("instance")
+        )
         of_current = and_(
             last.c.instance_id == instance.c.instance_id, last.c.execution_id == instance.c.current_execution_id
         )
@@ -57,7 +64,7 @@ class StatusSource:
         carried = literal('"initial_custom_status":')
         return case(
             # Each place that reads a very long one would hold a copy: the facts read it once.
-            (is_very_long(self.flavour, shown), False),
+            (self._instance.is_very_long, False),
             (self._last_update.is_not(None), says(self._event(self._last_update), set_to)),
             (self._instance.current_execution_id == 1, shown.is_(None)),
             (shown.is_(None), not_(says(self._event(1), carried))),
@@ -116,7 +123,11 @@ class Statuses(Relation[StatusFacts]):
         rows = reader.history(row.instance_id, row.current_execution_id)
         known, told = _told(reader, row.instance_id, row.current_execution_id)
         last_event_id = rows[-1].event_id if rows else None
-        return StatusFacts(row.instance_id, row.custom_status, known, told, last_event_id)
+        shown = row.custom_status
+        if row.is_very_long:
+            alone = select(instances.c.custom_status).where(instances.c.instance_id == row.instance_id)
+            shown = reader.connection.execute(alone).scalar_one()
+        return StatusFacts(row.instance_id, shown, known, told, last_event_id)
 
 
 def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, str | None]:
@@ -130,17 +141,18 @@ def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, st
         return False, None
     for execution in range(execution_id, 0, -1):
         rows = reader.history(instance_id, execution)
-        events = [row.event for row in rows if row.event is not None and row.type in EVENT_TYPES]
-        if not events or len(events) < len(rows):
+        if not rows or not all(row.type in EVENT_TYPES for row in rows):
             return False, None
-        for event in reversed(events):
+        for row in reversed(rows):
+            event = row.event
+            assert event is not None
             if event["type"] == _UPDATED:
                 return True, event.get("status")
             if event.get("initial_custom_status") is not None:
                 return True, event["initial_custom_status"]
             if engine_version(event["duroxide_version"]) == STATUS_WITHOUT_EVENT:
                 return False, None
-        if execution == 1 and events[0]["type"] == "OrchestrationStarted":
+        if execution == 1 and rows[0].type == "OrchestrationStarted":
             return True, None
     return False, None
 

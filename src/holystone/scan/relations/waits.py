@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, literal, not_, or_, select
 
+from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -72,19 +73,18 @@ class WaitSource:
 
         Asked of the few for which nothing is queued: it takes reading a row of instances, and one of history.
         """
-        last, says = self._last_event(), self.flavour.event_says_type
+        last, flavour = self._last_event(), self.flavour
         silent = there_is(
-            *(not_(says(last.c.event_data, kind)) for kind in (*TERMINAL, *_SUBSCRIBING)),
-            not_(and_(says(last.c.event_data, "SubOrchestrationScheduled"), self._child_lives(last))),
+            not_(may_be_of_type(flavour, last, *TERMINAL, *_SUBSCRIBING)),
+            not_(and_(may_be_of_type(flavour, last, "SubOrchestrationScheduled"), self._child_lives(last))),
         )
         return and_(self._is_current, silent)
 
     @property
     def may_ask_nothing(self) -> ColumnElement[bool]:
         """It is current, and its last event neither ends it nor asks for anything."""
-        last, says = self._last_event(), self.flavour.event_says_type
-        asks_or_ends = (*TERMINAL, *_SUBSCRIBING, *ASKING)
-        return and_(self._is_current, there_is(*(not_(says(last.c.event_data, kind)) for kind in asks_or_ends)))
+        asks_or_ends = may_be_of_type(self.flavour, self._last_event(), *TERMINAL, *_SUBSCRIBING, *ASKING)
+        return and_(self._is_current, there_is(not_(asks_or_ends)))
 
     @property
     def may_lack_answers(self) -> ColumnElement[bool]:
@@ -95,7 +95,7 @@ class WaitSource:
     def _last_event(self) -> FromClause:
         events = history.alias("event")
         return (
-            select(events.c.event_id, events.c.event_data)
+            select(events.c.event_id, events.c.event_type, events.c.event_data)
             .where(events.c.instance_id == self.rows.c.instance_id, events.c.execution_id == self.rows.c.execution_id)
             .order_by(events.c.event_id.desc())
             .limit(1)
@@ -118,9 +118,7 @@ class WaitSource:
     @property
     def _open(self) -> ColumnElement[int]:
         """How many of its requests have no answer in its history."""
-        says = self.flavour.event_says_type
-        data = history.c.event_data
-        asks, answers = (or_(*(says(data, kind) for kind in kinds)) for kinds in (ASKING, ANSWERING))
+        asks, answers = (may_be_of_type(self.flavour, history, *kinds) for kinds in (ASKING, ANSWERING))
         opened = select(func.coalesce(func.sum(case((asks, 1), (answers, -1), else_=0)), 0)).where(
             history.c.instance_id == self.rows.c.instance_id, history.c.execution_id == self.rows.c.execution_id
         )

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, not_, or_, select
 
-from holystone.scan.event_text import last_event_ends
+from holystone.scan.event_text import last_event_ends, may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions
-from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at
+from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at, work_item_of
 from holystone.scan.relations.readable import read_events
 from holystone.store.events import RUNNING
 from holystone.store.flavours import Flavour
@@ -36,31 +36,27 @@ class WorkerItemSource(QueueSource):
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         super().__init__(flavour, worker_queue, within)
-        message = self._message
-        self._execution = executions.alias("execution").c
-        self._scheduled = history.alias("scheduled").c
+        message, execution, scheduled = self._message, executions.alias("execution"), history.alias("scheduled")
         of_execution = and_(
-            self._execution.instance_id == message.instance_id, self._execution.execution_id == message.execution_id
+            execution.c.instance_id == message.instance_id, execution.c.execution_id == message.execution_id
         )
         of_event = and_(
-            self._scheduled.instance_id == message.instance_id,
-            self._scheduled.execution_id == message.execution_id,
-            self._scheduled.event_id == message.activity_id,
+            scheduled.c.instance_id == message.instance_id,
+            scheduled.c.execution_id == message.execution_id,
+            scheduled.c.event_id == message.activity_id,
         )
-        self.rows = self.rows.outerjoin(self._execution.instance_id.table, of_execution).outerjoin(
-            self._scheduled.instance_id.table, of_event
+        in_doubt = or_(
+            execution.c.status.is_(None),
+            execution.c.status != RUNNING,
+            scheduled.c.event_id.is_(None),
+            not_(may_be_of_type(flavour, scheduled, "ActivityScheduled")),
+            last_event_ends(flavour, message.instance_id, message.execution_id),
         )
-
-    @property
-    def in_doubt(self) -> ColumnElement[bool]:
+        joined = self.rows.outerjoin(execution, of_execution).outerjoin(scheduled, of_event)
+        # The offset changes no row, and keeps what is asked of the events from being asked anew in each place.
+        self._have(select(*message, in_doubt.label("in_doubt")).select_from(joined).offset(0).subquery("activity"))
+        self.in_doubt: ColumnElement[bool] = self._message.in_doubt
         """The execution is gone or ended, or its history has no such activity; the facts tell what is the matter."""
-        return or_(
-            self._execution.status.is_(None),
-            self._execution.status != RUNNING,
-            self._scheduled.event_data.is_(None),
-            not_(self.flavour.event_says_type(self._scheduled.event_data, "ActivityScheduled")),
-            last_event_ends(self.flavour, self._message.instance_id, self._message.execution_id),
-        )
 
     @property
     def identified(self) -> ColumnElement[bool]:
@@ -71,13 +67,14 @@ class WorkerItemSource(QueueSource):
         return [
             *self.key,
             *(self._message[column] for column in (*IDENTITY, *ROUTING)),
-            self._item,
+            self._message.work_item,
+            self._message.is_very_long,
             self.attempt_count,
             self._message.created_at,
             self._message.visible_at,
             self.comes_due.label("comes_due"),
             self._due_ms.label("due_ms"),
-            self.in_doubt.label("in_doubt"),
+            self.in_doubt,
         ]
 
 
@@ -114,7 +111,7 @@ class WorkerItems(QueueRelation[WorkerItemFacts]):
         return WorkerItemSource(flavour, within)
 
     def facts(self, reader: Reader, row: Any) -> WorkerItemFacts:
-        item, fault = self._read(reader, row.work_item)
+        item, fault = self._read(reader, work_item_of(reader, self.table, row))
         columns = {column: getattr(row, column) for column in (*IDENTITY, *ROUTING)}
         fate = OUTSTANDING
         if row.in_doubt and item is not None and item.kind in WORK_ITEM_SHAPES:

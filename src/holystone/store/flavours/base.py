@@ -478,7 +478,7 @@ class Flavour(ABC):
     def end_reading(self) -> None:  # noqa: B027 (nor to verify)
         """End what `begin_reading` began; StoreChangedError where what was read cannot be relied on."""
 
-    def type_at_a_glance(self, events: Table) -> ColumnElement[str]:
+    def type_at_a_glance(self, events: FromClause) -> ColumnElement[str]:
         """Return the type of an event that is very long, read in the way that takes the least memory.
 
         That may be a copy of the type, of which another check tells where it is wrong.

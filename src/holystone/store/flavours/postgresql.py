@@ -358,9 +358,6 @@ class PostgreSQL(Flavour):
         field = path.rpartition(".")[2]
         return self.messages.contains(event_data, literal(f'"{field}":').concat(self.messages.quoted(value)))
 
-    def type_at_a_glance(self, events: Table) -> ColumnElement[str]:
-        return case((self.is_terminal(events.c.event_data), self.event_type(events.c.event_data)))
-
     def is_terminal(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
         # The regular expression is for few events.
         return case((event_data.like('%"Orchestration%'), super().is_terminal(event_data)), else_=False)

@@ -342,8 +342,9 @@ class SQLite(Flavour):
             f"{self.path} cannot be written to.", "Run the command as a user who may write the file and its folder."
         )
 
-    def type_at_a_glance(self, events: Table) -> ColumnElement[str]:
-        return events.c.event_type
+    def type_at_a_glance(self, events: FromClause) -> ColumnElement[str]:
+        kind: ColumnElement[str] = events.c.event_type
+        return kind
 
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
         return _json_at(event_data, "$.type")
