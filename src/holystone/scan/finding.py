@@ -43,7 +43,7 @@ class Finding:
     @property
     def message(self) -> str:
         """What is wrong with the row, in a few words."""
-        return self.check.message.format(observed=self.observed, expected=self.expected)
+        return self.check.message.format(observed=_shortened(self.observed), expected=_shortened(self.expected))
 
     @property
     def fingerprint(self) -> str:
@@ -52,6 +52,19 @@ class Finding:
         if self.relation is not self.check.relations[0]:
             key.append(self.relation.name)
         return hashlib.sha256("\0".join([self.check.id, *key]).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+LONGEST_IN_WORDS = 2_000
+"""Characters of a value that a message has."""
+
+
+def _shortened(value: Any) -> Any:
+    """Return a value as a message has it: a text in it may be as long as a database takes one."""
+    if isinstance(value, Mapping):
+        return {name: _shortened(one) for name, one in value.items()}
+    if isinstance(value, str) and len(value) > LONGEST_IN_WORDS:
+        return value[:LONGEST_IN_WORDS] + "…"
+    return value
 
 
 def judge(check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:

@@ -1,6 +1,6 @@
 """The sieve of the ends of histories: the first and the last event of each execution are read, the others counted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
 from typing import Any
@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import Select, and_, func, select
 
 from holystone.scan.event_text import event_text
+from holystone.scan.long_texts import unless_long
 from holystone.scan.narrow import on
 from holystone.scan.reader import Reader
 from holystone.scan.relation import AT_ONCE, Conditions
 from holystone.scan.sieves.rows import NEEDS, Rows
 from holystone.scan.sieves.sieve import Judged, Sieve, streamed
 from holystone.store.events import TERMINAL
+from holystone.store.flavours import Flavour
 from holystone.store.tables import history
 
 
@@ -27,15 +29,14 @@ class Ends(Sieve):
     pays_for = frozenset({"executions", "histories", "starts"})
 
     def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
-        from holystone.store.event_structs import read_lines
-
         running = []
-        result, found = streamed(reader, _ends(within))
+        result, found = streamed(reader, _ends(reader.flavour, within))
         with closing(result), closing(Rows(reader, within)) as rows:
             for instance_id, execution_id, count, lowest, highest, first, last in found:
                 events = None
                 if lowest == 1 and highest == count:
-                    events = read_lines(first if count == 1 else f"{first}\n{last}")
+                    outer = {1: first, highest: last}
+                    events = _read(reader, instance_id, execution_id, outer)
                 if events is not None and type(events[0]).__name__ != "OrchestrationStarted":
                     events = None
                 is_sound = rows.bear_out(instance_id, execution_id, events)
@@ -44,6 +45,25 @@ class Ends(Sieve):
                 yield instance_id, count, is_sound, False
             for instance_id in chain(_with_end(reader, running), rows.out_of_step()):
                 yield instance_id, 0, False, False
+
+
+def _read(reader: Reader, instance_id: Any, execution_id: Any, texts: Mapping[Any, Any]) -> Sequence[Any] | None:
+    """Return the events of an execution with these ids and texts as structs; None unless the engine writes such.
+
+    A long text is None, and read alone.
+    """
+    from holystone.store.event_structs import read_lines
+
+    if all(text is not None for text in texts.values()):
+        return read_lines("\n".join(map(str, texts.values())))
+    found: list[Any] = []
+    for event_id, text in texts.items():
+        alone = select(event_text(instance_id, execution_id, event_id))
+        events = read_lines(reader.connection.execute(alone).scalar() if text is None else text)
+        if events is None or len(events) != 1:
+            return None
+        found += events
+    return found
 
 
 def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[str]:
@@ -59,14 +79,16 @@ def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[st
         yield from (key[0] for key in {tuple(row) for row in reader.connection.execute(ended)}.intersection(some))
 
 
-def _ends(within: Conditions) -> Select[Any]:
+def _ends(flavour: Flavour, within: Conditions) -> Select[Any]:
     """Return the select of the executions that have history: how their events are numbered, and the outer ones."""
     key = (history.c.instance_id, history.c.execution_id)
     lowest, highest = func.min(history.c.event_id), func.max(history.c.event_id)
     counts = [func.count().label("count"), lowest.label("lowest"), highest.label("highest")]
     numbered = select(*key, *counts).where(*within).group_by(*key).subquery("numbered")
     of, first = numbered.c, history.alias("first")
-    last = event_text(of.instance_id, of.execution_id, of.highest)
+    last = history.alias("last").c
+    is_last = (last.instance_id == of.instance_id, last.execution_id == of.execution_id, last.event_id == of.highest)
+    last_text = select(unless_long(flavour, last.event_data)).where(*is_last).scalar_subquery()
     # Joined, the first events are read in one go through the index; to look each of them up takes twice as long.
     is_first = and_(
         first.c.instance_id == of.instance_id,
@@ -75,7 +97,7 @@ def _ends(within: Conditions) -> Select[Any]:
         *on(first.c.instance_id, history.c.instance_id, within),
     )
     return (
-        select(*of, first.c.event_data.label("first"), last.label("last"))
+        select(*of, unless_long(flavour, first.c.event_data).label("first"), last_text.label("last"))
         .select_from(numbered.outerjoin(first, is_first))
         .order_by(of.instance_id, of.execution_id)
     )

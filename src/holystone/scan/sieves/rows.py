@@ -42,8 +42,7 @@ class Rows:
         self._in_step = True
         self.is_current = True
         """Whether the row that was looked at last is of its instance's current execution."""
-        self.custom_status: str | None = None
-        """The custom status in the instance's row."""
+        self._custom_status: tuple[str | None, bool | None] = (None, None)
 
     def bear_out(self, instance_id: Any, execution_id: int, events: Sequence[Any] | None) -> bool:
         """Return whether the row of the next execution, and its instance's, surely are what its events make of them.
@@ -66,12 +65,14 @@ class Rows:
             untimed,
             timed,
             current,
-            self.custom_status,
+            custom_status,
+            has_long_status,
             name,
             version,
             parent,
             has_parent,
         ) = row
+        self._custom_status = custom_status, has_long_status
         if of != self._instance_id:
             self._in_step = self.is_current
             self._instance_id = of
@@ -102,6 +103,16 @@ class Rows:
             # Engines before 0.1.30 name the parent in the first execution alone.
             and (self._began_alone if parent is None else bool(has_parent))
         )
+
+    @property
+    def custom_status(self) -> str | None:
+        """The custom status in the row of the instance whose execution was looked at last."""
+        short, is_long = self._custom_status
+        if not is_long:
+            return short
+        row = select(instances.c.custom_status).where(instances.c.instance_id == self._instance_id)
+        whole: str | None = self._reader.connection.execute(row).scalar_one()
+        return whole
 
     def _output(self, instance_id: Any, execution_id: int) -> Any:
         of = executions.c
@@ -156,7 +167,8 @@ def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
             of.completed_at.is_(None),
             and_(of.completed_at.is_not(None), flavour.completed_at_well_formed(of.completed_at)),
             instance.current_execution_id,
-            instance.custom_status,
+            unless_long(flavour, instance.custom_status).label("custom_status"),
+            is_long(flavour, instance.custom_status).label("is_long_status"),
             instance.orchestration_name,
             instance.orchestration_version,
             named,
