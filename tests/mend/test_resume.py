@@ -27,6 +27,7 @@ from holystone.mend import journal, pace
 from holystone.mend.apply import Application
 from holystone.mend.plan import make_plan
 from holystone.migrate import upgrade
+from holystone.render import repairs
 from holystone.scan.catalogue import checks
 from holystone.store import Store
 from holystone.store.tables import executions
@@ -237,6 +238,26 @@ def test_who_writes_second_gives_way(prepare: Prepare, run: Run, stop: Stop, fla
     assert contents(ground.made) == before
 
 
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_what_is_stopped_while_it_reports_says_that_all_is_done(
+    prepare: Prepare, run: Run, monkeypatch: pytest.MonkeyPatch, flavour: str
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(repairs, "report_text", stopped)
+    ground = prepare(flavour, drifted)
+    applied = run(*words(ground, "apply", "--yes"))
+    (of_apply,) = journal.read_runs(ground.store)
+    run_id, number = of_apply.run_id, len(of_apply.changes)
+    assert applied.status == 2
+    assert f"Run {run_id} has come to its end: {number} rows repaired.\nWay back: " in applied.err
+    undone = run(*words(ground, "undo", run_id, "--yes"))
+    assert undone.status == 2
+    assert f"has come to its end: {number} rows put back.\n" in undone.err
+    assert "Go on: " not in applied.err + undone.err
+
+
 MANY = 500
 
 
@@ -266,17 +287,16 @@ def stopped_by(made: EngineStore, number: signal.Signals, rows_first: int, *comm
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda one: one.name)
-@pytest.mark.parametrize("rows_first", [1, pytest.param(110, marks=pytest.mark.long)])
-def test_what_a_signal_stopped_goes_on(many: EngineStore, number: signal.Signals, rows_first: int) -> None:
+def test_what_a_signal_stopped_goes_on(many: EngineStore, number: signal.Signals) -> None:
     before = contents(many)
 
     def resumed(run_id: str) -> None:
         assert run_command(["repair", "resume", many.target, run_id, *many.arguments[1:], "--yes"]) == 0
 
-    stopped_by(many, number, rows_first, "apply")
+    stopped_by(many, number, 1, "apply")
     store = Store.open(many.target, many.schema, read_only=True)
     (stopped,) = journal.read_runs(store)
-    assert rows_first <= len(stopped.changes) < MANY
+    assert 0 < len(stopped.changes) < MANY
     assert stopped.finished_at_ms is None
     resumed(stopped.run_id)
     assert run_command(["check", *many.arguments]) == 0
@@ -284,9 +304,9 @@ def test_what_a_signal_stopped_goes_on(many: EngineStore, number: signal.Signals
     assert (whole.run_id, whole.altered) == (stopped.run_id, [])
     assert [entry.number for entry in whole.changes] == list(range(MANY))
 
-    stopped_by(many, number, MANY + rows_first, "undo", whole.run_id)
+    stopped_by(many, number, MANY + 1, "undo", whole.run_id)
     undo, _ = journal.read_runs(store)
-    assert rows_first <= len(undo.changes) < MANY
+    assert 0 < len(undo.changes) < MANY
     resumed(undo.run_id)
     undo, whole = journal.read_runs(store)
     assert (len(undo.changes), undo.altered, whole.altered) == (MANY, [], [])

@@ -100,7 +100,6 @@ def apply(
     from holystone.cli.files import holds_object, read_file
     from holystone.mend.apply import Application, Report
     from holystone.mend.plan import read_plan
-    from holystone.render.repairs import report_text
 
     if plan_file is None and (named := target_in_environment()) and holds_object(target):
         target, plan_file = named, target
@@ -112,18 +111,14 @@ def apply(
         made = read_plan(read_file(plan_file), store)
     else:
         made = _shown_plan(store, selection, jobs, yes=yes, format_=format_)
-    report = Report()
-    if made.changes:
-        _install_journal(store)
-        asked_for = _request(selection, unsafe, from_file=plan_file is not None)
-        application = Application(store, made.hash, unsafe=unsafe, asked_for=asked_for)
-        report = _carry_out(store, application, made, selection, jobs, plan_file, yes=yes, format_=format_)
-    with output_to(None) as out:
+    if not made.changes:
         if format_ == "json":
-            _write_json(report.to_json())
-        elif made.changes:
-            report_text(store, report, out, verb="repaired")
-    return Exit.FOUND if report.left else Exit.OK
+            _write_json(Report().to_json())
+        return Exit.OK
+    _install_journal(store)
+    asked_for = _request(selection, unsafe, from_file=plan_file is not None)
+    application = Application(store, made.hash, unsafe=unsafe, asked_for=asked_for)
+    return _carry_out(store, application, made, selection, jobs, plan_file, yes=yes, format_=format_)
 
 
 @repair.command
@@ -204,20 +199,13 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
 def _undo(store: "Store", undone: "Run", undoing: "Run", *, yes: bool, format_: str) -> int:
     """Take a run back, by an undo that is new or was stopped."""
     from holystone.mend.undo import undo_run
-    from holystone.render.repairs import report_text
     from holystone.render.words import counted
 
     if not yes:
         left = sum(entry.undone_by is None for entry in undone.changes)
         ask(f"Put {counted(left, 'row')} back as before run {undone.run_id}?")
     with _told_when_stopped(store, undoing.run_id, verb="put back"):
-        report = undo_run(store, undone, undoing)
-    with output_to(None) as out:
-        if format_ == "json":
-            _write_json(report.to_json())
-        else:
-            report_text(store, report, out, verb="put back")
-    return Exit.FOUND if report.left else Exit.OK
+        return _report(store, undo_run(store, undone, undoing), format_, verb="put back")
 
 
 def _resume(store: "Store", stopped: "Run", plan_file: str | None, jobs: int, *, yes: bool, format_: str) -> int:
@@ -227,7 +215,6 @@ def _resume(store: "Store", stopped: "Run", plan_file: str | None, jobs: int, *,
     from holystone.mend.apply import Application
     from holystone.mend.plan import read_plan
     from holystone.mend.request import request_of
-    from holystone.render.repairs import report_text
     from holystone.render.words import command
 
     asked = request_of(stopped)
@@ -249,13 +236,7 @@ def _resume(store: "Store", stopped: "Run", plan_file: str | None, jobs: int, *,
                 f"{again} --plan FILE",
             )
     application = Application(store, made.hash, unsafe=asked.unsafe, resumes=stopped)
-    report = _carry_out(store, application, made, selection, jobs, plan_file, yes=yes, format_=format_)
-    with output_to(None) as out:
-        if format_ == "json":
-            _write_json(report.to_json())
-        else:
-            report_text(store, report, out, verb="repaired")
-    return Exit.FOUND if report.left else Exit.OK
+    return _carry_out(store, application, made, selection, jobs, plan_file, yes=yes, format_=format_)
 
 
 def _shown_plan(store: "Store", selection: "Selection", jobs: int, *, yes: bool, format_: str) -> "Plan":
@@ -285,8 +266,8 @@ def _carry_out(
     *,
     yes: bool,
     format_: str,
-) -> "Report":
-    """Apply a plan, and those after it, to the end of the run."""
+) -> int:
+    """Apply a plan, and those after it, to the end of the run, and report it; return the exit status."""
     from holystone.cli.progress import progress_bar
     from holystone.render.repairs import plan_text
 
@@ -300,7 +281,19 @@ def _carry_out(
                     plan_text(store, later, out)
             if not yes:
                 ask("Apply it?")
-        return application.finish()
+        return _report(store, application.finish(), format_, verb="repaired")
+
+
+def _report(store: "Store", report: "Report", format_: str, *, verb: str) -> int:
+    """Print what became of a run, and return the exit status."""
+    from holystone.render.repairs import report_text
+
+    with output_to(None) as out:
+        if format_ == "json":
+            _write_json(report.to_json())
+        else:
+            report_text(store, report, out, verb=verb)
+    return Exit.FOUND if report.left else Exit.OK
 
 
 @contextmanager

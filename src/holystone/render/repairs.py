@@ -95,16 +95,19 @@ def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None
 
 
 def stopped_text(store: Store, run_id: str, run: Run | None, words: Sequence[str], *, verb: str) -> None:
-    """Write to standard error what a run has done that was stopped, None where the store cannot be read now.
+    """Write to standard error what a run has done whose command was stopped, None where the store cannot be read now.
 
-    It is resumed with these `words` as well; `verb` is what was done to a row.
+    It is resumed with these `words` as well, unless all was done by then but the report; `verb` is what was done to a
+    row.
     """
     if run is None:
         click.echo(f"Run {one_line(run_id)} was stopped, and the store cannot be read now.", err=True)
         click.echo(f"What it has done: {command(store, 'repair log', '--rows')}", err=True)
     else:
-        click.echo(f"Run {one_line(run_id)} was stopped: {counted(len(run.changes), 'row')} {verb}.", err=True)
-    click.echo(f"Go on: {command(store, 'repair resume', run_id, *words)}", err=True)
+        what = "was stopped" if run.finished_at_ms is None else "has come to its end"
+        click.echo(f"Run {one_line(run_id)} {what}: {counted(len(run.changes), 'row')} {verb}.", err=True)
+    if run is None or run.finished_at_ms is None:
+        click.echo(f"Go on: {command(store, 'repair resume', run_id, *words)}", err=True)
     if verb == "repaired":
         click.echo(f"Way back: {command(store, 'repair undo', run_id)}", err=True)
 
