@@ -71,16 +71,17 @@ class Place:
         with self.connected() as connection:
             connection.execute("BEGIN")
             for statement, values in statements:
-                touched += abs(connection.execute(*self._words(statement, values)).rowcount)
+                touched += abs(connection.execute(*self.words(statement, values)).rowcount)
             connection.execute("COMMIT")
         return touched
 
     def rows(self, tables: Iterable[str] = KEYS) -> dict[str, list[Row]]:
         """Return all rows of some of the engine's tables, in the order of their keys."""
         with self.connected() as connection:
-            return {table: _rows(connection, table) for table in tables}
+            return {table: rows_of(connection, table) for table in tables}
 
-    def _words(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...]:
+    def words(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Return what the driver's `execute` takes for a statement with question marks and its values."""
         if self.flavour == "sqlite":
             return statement, values
         if not values:
@@ -88,7 +89,8 @@ class Place:
         return statement.replace("%", "%%").replace("?", "%s").encode(), values
 
 
-def _rows(connection: Any, table: str) -> list[Row]:
+def rows_of(connection: Any, table: str) -> list[Row]:
+    """Return all rows of a table, in the order of their keys."""
     cursor = connection.execute(f"SELECT * FROM {table} ORDER BY {', '.join(KEYS[table])}")
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -106,9 +108,7 @@ class Stores:
     @cached_property
     def original(self) -> Place:
         """The store as the engine left it, with the toolkit's own tables beside."""
-        place = self._new()
-        if self.server is not None:
-            self.server.create_database(place.name)
+        place = self.new()
         schema = [] if place.schema is None else ["--schema", place.schema]
         run_driver(ENGINES[-1], "workload", place.target, *schema, "--only", SCENARIOS)
         if self.server is None:
@@ -121,7 +121,7 @@ class Stores:
 
     def copy(self, source: Place) -> Place:
         """Return a copy of a store that nobody has open."""
-        place = self._new()
+        place = self._named()
         if self.server is not None:
             self.server.create_database(place.name, template=source.name)
             return place
@@ -138,7 +138,14 @@ class Stores:
         for suffix in ("", "-wal", "-shm"):
             Path(place.target + suffix).unlink(missing_ok=True)
 
-    def _new(self) -> Place:
+    def new(self) -> Place:
+        """Return a place where nothing is yet: the name of a file, or an empty database."""
+        place = self._named()
+        if self.server is not None:
+            self.server.create_database(place.name)
+        return place
+
+    def _named(self) -> Place:
         name = f"judge_{os.getpid()}_{next(self._numbers)}"
         if self.server is None:
             return Place(self.flavour, str(self.directory / f"{name}.db"), None, name)
