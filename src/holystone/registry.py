@@ -83,22 +83,23 @@ class Catalogue(Generic[D]):
 
     def _discover(self) -> Iterator[tuple[str, D]]:
         """Yield what is declared and by whom, our own first."""
-        points = entry_points(group=self._group)
-        for point in sorted(points, key=lambda point: (_plug_in(point) != OURS, _plug_in(point), point.name)):
+        # Once a point: the name of a distribution is parsed out of its metadata each time that one asks for it.
+        points = [(_plug_in(point), point) for point in entry_points(group=self._group)]
+        for plug_in, point in sorted(points, key=lambda one: (one[0] != OURS, one[0], one[1].name)):
             try:
-                names = _names(_load(point, point.module))
+                names = _names(_load(plug_in, point.module))
             except CatalogueError as error:
                 self.broken.append(error)
                 continue
             for name in names:
                 try:
-                    yield _plug_in(point), self._declared(point, name)
+                    yield plug_in, self._declared(plug_in, name)
                 except CatalogueError as error:
                     self.broken.append(error)
 
-    def _declared(self, point: EntryPoint, name: str) -> D:
-        declared = declaration(_load(point, name), self._kind)
-        if (plug_in := _plug_in(point)) == OURS:
+    def _declared(self, plug_in: str, name: str) -> D:
+        declared = declaration(_load(plug_in, name), self._kind)
+        if plug_in == OURS:
             return declared
         from holystone.guard import guarded
 
@@ -107,7 +108,7 @@ class Catalogue(Generic[D]):
                 raise ValueError("its id is no word of letters and digits")
             sound: D = guarded(declared, plug_in)
         except ValueError as error:
-            raise _unusable(point, name, str(error)) from error
+            raise _unusable(plug_in, name, str(error)) from error
         return sound
 
 
@@ -134,26 +135,25 @@ def _names(module: ModuleType) -> list[str]:
     return [f"{module.__name__}.{info.name}" for info in pkgutil.iter_modules(module.__path__)]
 
 
-def _load(point: EntryPoint, name: str) -> ModuleType:
-    if (plug_in := _plug_in(point)) == OURS:
-        return _imported(point, name)
+def _load(plug_in: str, name: str) -> ModuleType:
+    if plug_in == OURS:
+        return _imported(plug_in, name)
     from holystone.guard import at_work
 
     with at_work(f"the module {name} of {plug_in}"):
-        return _imported(point, name)
+        return _imported(plug_in, name)
 
 
-def _imported(point: EntryPoint, name: str) -> ModuleType:
+def _imported(plug_in: str, name: str) -> ModuleType:
     try:
         return import_module(name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plug-in may fail in any way, and leave; its name is what the user needs
-        raise _unusable(point, name, f"{type(error).__name__}: {error}") from error
+        raise _unusable(plug_in, name, f"{type(error).__name__}: {error}") from error
 
 
-def _unusable(point: EntryPoint, name: str, why: str) -> CatalogueError:
-    plug_in = _plug_in(point)
+def _unusable(plug_in: str, name: str, why: str) -> CatalogueError:
     return CatalogueError(
         f"The catalogue {name} of {plug_in} cannot be loaded: {why}.", f"Mend or uninstall {plug_in}."
     )
