@@ -6,11 +6,12 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Protocol, TypedDict
+from zlib import crc32
 
 import psycopg
 import pytest
@@ -22,8 +23,12 @@ from postgresql import NoServer, RunningServer, Server, find_servers
 Flavour = Literal["sqlite", "postgresql"]
 Serve = Callable[[int], Server | RunningServer]
 FLAVOURS: tuple[Flavour, ...] = ("sqlite", "postgresql")
-SQLITE_AND_LONG_POSTGRESQL = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
-"""For parametrize: both flavours, for what takes some seconds on PostgreSQL."""
+
+
+def one_and_long(values: Iterable[Any]) -> list[Any]:
+    """For parametrize, of what takes some seconds: the first value is a default test, the others are long ones."""
+    first, *others = values
+    return [first, *(pytest.param(one, marks=pytest.mark.long) for one in others)]
 
 
 def marks_of(number: int, every: int) -> list[pytest.MarkDecorator]:
@@ -31,8 +36,8 @@ def marks_of(number: int, every: int) -> list[pytest.MarkDecorator]:
     return [] if number == 0 else [pytest.mark.exhaustive if number % every else pytest.mark.long]
 
 
-NEWEST_AND_LONG_OLDER = [*(pytest.param(version, marks=pytest.mark.long) for version in ENGINES[:-1]), ENGINES[-1]]
-"""For parametrize: the versions of the engine, for what takes some seconds on each."""
+SQLITE_AND_LONG_POSTGRESQL = one_and_long(FLAVOURS)
+NEWEST_AND_LONG_OLDER = one_and_long(reversed(ENGINES))
 SCHEMA = "engine"
 MISSING = "MISSING: "
 
@@ -101,6 +106,18 @@ class MakePlace(Protocol):
 
 class MakeStore(Protocol):
     def __call__(self, version: str, flavour: Flavour, scenarios: Sequence[str] | None = ...) -> EngineStore: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shard", metavar="K/N", help="run one part of N of the tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave one test of N, by its id, the same ones each time."""
+    if shard := config.getoption("--shard"):
+        number, _, parts = shard.partition("/")
+        chosen = int(number) % int(parts)
+        items[:] = [item for item in items if crc32(item.nodeid.encode()) % int(parts) == chosen]
 
 
 def missing(what: str) -> NoReturn:

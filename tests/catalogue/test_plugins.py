@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ENGINES, Flavour, MakeStore
+from conftest import ENGINES, Flavour, MakeStore, one_and_long
 
 PLUGIN = """
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
@@ -76,7 +76,7 @@ BROKEN = {
 }
 
 
-QUICK = ("import nothing_by_this_name", "raise SystemExit(0)", "")
+QUICK = ("raise SystemExit(0)",)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ logging.warning("logged")
 ).replace("expects=lambda facts: {", "expects=lambda facts: print('[') or {")
 
 
-@pytest.mark.parametrize("format_", ["json", "jsonl", "text"])
+@pytest.mark.parametrize("format_", one_and_long(["json", "jsonl", "text"]))
 def test_what_a_plugin_prints_is_no_part_of_the_report(plugins: Path, engine_store: MakeStore, format_: str) -> None:
     store = engine_store(ENGINES[-1], "sqlite", ["chains"])
     words = ("check", *store.arguments, "--format", format_, "--select", "X001", "--fail-on", "info")
@@ -239,14 +239,16 @@ REPAIR = Repair(
 
 @pytest.mark.parametrize(
     ("sound", "broken"),
-    [
-        ("applies=always", "applies=lambda facts: exit(0)"),
-        ("applies=always", "applies=lambda facts: 7"),
-        ('steps=setting("current_execution_id")', "steps=lambda facts: 1 / 0"),
-        ('steps=setting("current_execution_id")', "steps=lambda facts: [None]"),
-        ("Safety.unsafe", "None"),
-        ("REPAIR = Repair(", "raise BaseException\nREPAIR = Repair("),
-    ],
+    one_and_long(
+        [
+            ("applies=always", "applies=lambda facts: exit(0)"),
+            ("applies=always", "applies=lambda facts: 7"),
+            ('steps=setting("current_execution_id")', "steps=lambda facts: 1 / 0"),
+            ('steps=setting("current_execution_id")', "steps=lambda facts: [None]"),
+            ("Safety.unsafe", "None"),
+            ("REPAIR = Repair(", "raise BaseException\nREPAIR = Repair("),
+        ]
+    ),
 )
 def test_a_repair_that_fails_is_named(plugins: Path, engine_store: MakeStore, sound: str, broken: str) -> None:
     metadata = plugins / "taste-1.0.dist-info" / "entry_points.txt"

@@ -157,7 +157,16 @@ DOUBTS = [
 
 @pytest.mark.parametrize(
     ("doubt", "flavour"),
-    [pytest.param(d, f, id=f"{d.write.__name__}-{d.check}-{f}") for d in DOUBTS for f in FLAVOURS if f in d.flavours],
+    [
+        pytest.param(
+            d,
+            f,
+            id=f"{d.write.__name__}-{d.check}-{f}",
+            marks=[pytest.mark.long] * bool(number),
+        )
+        for d in DOUBTS
+        for number, f in enumerate(f for f in FLAVOURS if f in d.flavours)
+    ],
 )
 def test_repair_in_doubt_is_not_safe(doubt: Doubt, flavour: str, prepare: Prepare) -> None:
     ground = prepare(flavour, doubt.write)
@@ -384,7 +393,7 @@ ABORTS = {**IGNORES, "sqlite": "CREATE TRIGGER stranger BEFORE {} BEGIN SELECT r
 FUNCTION = "CREATE FUNCTION stranger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; END $$"
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 @pytest.mark.parametrize(
     ("triggers", "does", "event"),
     [

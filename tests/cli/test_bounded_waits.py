@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from conftest import one_and_long
 from holystone.mend import apply as mend_apply
 from holystone.store.flavours import postgresql_locks, postgresql_session, postgresql_structure, sqlite
 
@@ -59,7 +60,7 @@ def holding(store: Sample, statement: str) -> Iterator[int]:
         yield other.info.backend_pid
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", one_and_long(LOCKS))
 def test_apply_leaves_what_another_session_holds_and_does_the_rest(
     run: Run, postgresql_store: Sample, lock: str
 ) -> None:
@@ -74,7 +75,7 @@ def test_apply_leaves_what_another_session_holds_and_does_the_rest(
     assert run("check", *postgresql_store.words).status == 0
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", one_and_long(LOCKS))
 def test_undo_leaves_what_another_session_holds_and_does_the_rest(
     run: Run, postgresql_store: Sample, lock: str
 ) -> None:
@@ -90,7 +91,7 @@ def test_undo_leaves_what_another_session_holds_and_does_the_rest(
     assert run("repair", "undo", "--yes", *words).status == 0
 
 
-@pytest.mark.parametrize("mode", TABLE_LOCKS)
+@pytest.mark.parametrize("mode", one_and_long(TABLE_LOCKS))
 def test_apply_waits_for_nobody_who_has_locked_a_table(run: Run, postgresql_store: Sample, mode: str) -> None:
     assert run("migrate", "upgrade", *postgresql_store.words).status == 0
     postgresql_store.execute(STALE + UNDATED)
@@ -107,7 +108,7 @@ def test_apply_waits_for_nobody_who_has_locked_a_table(run: Run, postgresql_stor
     assert time.monotonic() - begun < 20
 
 
-@pytest.mark.parametrize("command", READING, ids=" ".join)
+@pytest.mark.parametrize("command", one_and_long(READING), ids=" ".join)
 def test_whoever_reads_names_who_keeps_him_waiting(run: Run, postgresql_store: Sample, command: list[str]) -> None:
     postgresql_store.execute(STALE)
     tables = "executions, instances, history, _duroxide_migrations"
@@ -126,7 +127,7 @@ def test_whoever_reads_waits_for_no_lock_of_rows_or_of_writers(
         assert run(*command, *postgresql_store.words).status == 0
 
 
-@pytest.mark.parametrize("command", WRITING, ids=" ".join)
+@pytest.mark.parametrize("command", one_and_long(WRITING), ids=" ".join)
 def test_whoever_writes_names_who_keeps_him_waiting(run: Run, postgresql_store: Sample, command: list[str]) -> None:
     if command[-1] == "last":
         assert run("migrate", "upgrade", *postgresql_store.words).status == 0
@@ -142,7 +143,7 @@ def test_whoever_writes_names_who_keeps_him_waiting(run: Run, postgresql_store: 
     assert time.monotonic() - begun < 20
 
 
-@pytest.mark.parametrize("command", [*READING, *WRITING], ids=" ".join)
+@pytest.mark.parametrize("command", one_and_long([*READING, *WRITING]), ids=" ".join)
 def test_a_file_that_another_process_has_for_itself(run: Run, sqlite_store: Sample, command: list[str]) -> None:
     with closing(sqlite3.connect(sqlite_store.target, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = DELETE")
@@ -177,8 +178,8 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("what", ["a FIFO", "a device", "a folder", "a socket"])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("what", one_and_long(["a FIFO", "a device", "a folder", "a socket"]))
+@pytest.mark.parametrize("place", one_and_long(PLACES))
 def test_what_is_no_file_is_refused_at_once(
     sqlite_store: Sample, odd_files: dict[str, str], place: str, what: str
 ) -> None:
@@ -188,7 +189,7 @@ def test_what_is_no_file_is_refused_at_once(
     assert time.monotonic() - begun < 30
 
 
-@pytest.mark.parametrize("what", ["a FIFO", "a folder", "a socket"])
+@pytest.mark.parametrize("what", one_and_long(["a folder", "a FIFO", "a socket"]))
 def test_a_report_is_written_to_no_such_thing(sqlite_store: Sample, odd_files: dict[str, str], what: str) -> None:
     refused = holystone("check", sqlite_store.target, "--output", odd_files[what])
     assert_refused(refused)

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from conftest import one_and_long
 from engines.published import NEWEST, PublishedStore
 from engines.published import SCHEMA as PUBLISHED
 from holystone.store.tables import CORE
@@ -78,14 +79,14 @@ def found(run: Run, store: Sample) -> Any:
     return [(one["check"], one["instance_id"], one["observed"]) for one in checked.json["findings"]]
 
 
-@pytest.mark.parametrize("encoding", SOME)
+@pytest.mark.parametrize("encoding", one_and_long(SOME))
 def test_database_of_an_encoding(run: Run, postgresql: Any, encoding: str) -> None:
     with store_in(postgresql, encoding) as store:
         [(check, instance, _)] = found(run, store)
         assert (check, instance) == ("E001", "completed")
 
 
-@pytest.mark.parametrize("encoding", SOME)
+@pytest.mark.parametrize("encoding", one_and_long(SOME))
 def test_id_that_is_no_ascii(run: Run, postgresql: Any, encoding: str) -> None:
     with store_in(postgresql, encoding) as store:
         assert store.schema

@@ -62,14 +62,14 @@ def why_not_as_planned(before: set[Any], after: set[Any], planned: set[Any], sta
     return "it is refused, and writes" if status == 2 and before != after else None
 
 
-PARTS = 23
+PARTS = 92
 """How many tests share the edits out; the default tests make one of them."""
 SAMPLES = [(flavour, part) for flavour in ("sqlite", "postgresql") for part in range(PARTS)]
 
 
 @pytest.mark.parametrize(
     ("spoiled", "part"),
-    [pytest.param(*one, marks=marks_of(number, 20)) for number, one in enumerate(SAMPLES)],
+    [pytest.param(*one, marks=marks_of(number, 60)) for number, one in enumerate(SAMPLES)],
     indirect=["spoiled"],
 )
 def test_an_edited_plan_writes_nothing_else(run: Run, spoiled: Sample, plan: Path, part: int) -> None:

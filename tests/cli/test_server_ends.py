@@ -122,8 +122,8 @@ def assert_told(done: Result, usual: Result, command: str, words: str) -> None:
 
 
 def marks_of_end(command: str, end: str) -> list[pytest.MarkDecorator]:
-    """Each command once by default, each end of a few commands in the long tests, the rest exhaustive."""
-    if end == "terminated":
+    """A few commands once by default, each end of them in the long tests, the rest exhaustive."""
+    if end == "terminated" and command in ("check", "repair apply"):
         return []
     return [pytest.mark.long if command in ("check", "repair apply", "migrate upgrade") else pytest.mark.exhaustive]
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from conftest import one_and_long
 from holystone.store.flavours.postgresql_session import settings_of
 
 from .helpers import STALE, UNDATED, Run, Sample
@@ -142,6 +143,7 @@ def works_with(run: Run, store: Sample, role: str, values: Mapping[str, str]) ->
     return found
 
 
+@pytest.mark.long
 def test_all_settings_at_once(run: Run, postgresql_store: Sample, writer: Sample, role: str) -> None:
     """The first values of all, then the second ones, then the third."""
     expected = works_with(run, postgresql_store, role, {})
@@ -182,7 +184,7 @@ ENVIRONMENTS = (
 )
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda one: next(iter(one)))
+@pytest.mark.parametrize("environment", one_and_long(ENVIRONMENTS), ids=lambda one: next(iter(one)))
 def test_environment_of_the_client(
     run: Run, postgresql_store: Sample, monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]
 ) -> None:

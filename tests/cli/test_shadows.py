@@ -10,6 +10,7 @@ import pytest
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, event, func, select
 
+from conftest import one_and_long
 from holystone.store import Store
 
 from .helpers import STALE, UNDATED, Run, Sample
@@ -110,7 +111,7 @@ def test_every_kind_of_object_is_thought_of(postgresql_store: Sample) -> None:
     assert named == KINDS.keys()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", one_and_long(KINDS))
 def test_objects_of_strangers(run: Run, postgresql_database: Sample, kind: str) -> None:
     store = postgresql_database
     store.execute(STALE + UNDATED)

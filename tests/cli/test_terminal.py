@@ -174,7 +174,7 @@ NAMED = [("sqlite_store", kind, script) for kind, script in (OBJECTS | ON_SQLITE
             fixture,
             script,
             id=f"{fixture.partition('_')[0]}-{kind}",
-            marks=[] if kind == "trigger" else [pytest.mark.long],
+            marks=[] if (fixture, kind) == ("sqlite_store", "trigger") else [pytest.mark.long],
         )
         for fixture, kind, script in NAMED
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import EngineStore, Flavour, MakeStore
+from conftest import NEWEST_AND_LONG_OLDER, EngineStore, Flavour, MakeStore
 from contents import contents
 from holystone.scan.catalogue import checks, select_checks
 from holystone.scan.check import Level
@@ -24,6 +24,7 @@ def findings(
     return found
 
 
+@pytest.mark.parametrize("engine_version", NEWEST_AND_LONG_OLDER)
 @pytest.mark.parametrize("level", Level, ids=lambda level: level.name)
 def test_every_state_is_clean(engine_store: MakeStore, engine_version: str, flavour: Flavour, level: Level) -> None:
     store = engine_store(engine_version, flavour)

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from machine.machine import TurnProtocol
 
 QUICK = settings(
-    max_examples=10,
+    max_examples=4,
     stateful_step_count=22,
     derandomize=True,
     database=None,

@@ -9,7 +9,7 @@ import pytest
 
 from catalogue.conftest import Prepare
 from cli.helpers import Run, assert_refused
-from conftest import ENGINES, FLAVOURS, MakeStore
+from conftest import ENGINES, FLAVOURS, SQLITE_AND_LONG_POSTGRESQL, MakeStore
 from contents import contents, rows
 from ground import Ground
 from holystone.demo.scribe import Scribe, completed, started
@@ -190,7 +190,7 @@ def test_each_edit_is_refused_by_name(journal: Journal, edits: Callable[[], list
             execute(f"DROP TABLE kept_{table}")
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_a_run_whose_row_was_removed_is_told(prepare: Prepare, flavour: str) -> None:
     ground = prepare(flavour, drifted)
     run_id = applied(ground.store)
@@ -239,7 +239,7 @@ def stopped_before_its_end(store: Store) -> str:
     return application.run_id
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 @pytest.mark.parametrize("apply", [applied, stopped_before_its_end])
 def test_what_nobody_edited_passes(prepare: Prepare, flavour: str, apply: Callable[[Store], str]) -> None:
     ground = prepare(flavour, drifted)
@@ -259,7 +259,7 @@ def test_what_nobody_edited_passes(prepare: Prepare, flavour: str, apply: Callab
     assert [one.altered for one in read_runs(ground.store) if one.altered] == []
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_a_journal_of_an_older_version_is_sealed_as_it_stands(engine_store: MakeStore, flavour: str, run: Run) -> None:
     made = engine_store(ENGINES[-1], flavour, ())  # type: ignore[arg-type]
     store = Store.open(made.target, made.schema)

@@ -16,7 +16,7 @@ import pytest
 from cases import q001_dispatch_blocked
 from catalogue.conftest import Prepare
 from cli.helpers import Result, Run, assert_refused
-from conftest import ENGINES, FLAVOURS, EngineStore, Flavour, MakeStore
+from conftest import ENGINES, SQLITE_AND_LONG_POSTGRESQL, EngineStore, Flavour, MakeStore, one_and_long
 from contents import Contents, contents, rows
 from ground import Ground
 from holystone.cli.main import run as run_command
@@ -94,8 +94,8 @@ OPTIONS: list[list[str]] = [
 ]
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
-@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
+@pytest.mark.parametrize("options", one_and_long(OPTIONS), ids=" ".join)
 def test_what_goes_on_does_what_it_was_asked_for(
     prepare: Prepare, run: Run, stop: Stop, flavour: str, options: list[str], tmp_path: Path
 ) -> None:
@@ -134,7 +134,7 @@ def test_what_goes_on_does_what_it_was_asked_for(
         assert contents(ground.made) == before
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_unsafe_repairs_go_on_where_they_were_named(prepare: Prepare, run: Run, stop: Stop, flavour: str) -> None:
     ground = prepare(flavour, q001_dispatch_blocked.CASE.broken)
     before = contents(ground.made)
@@ -149,7 +149,7 @@ def test_unsafe_repairs_go_on_where_they_were_named(prepare: Prepare, run: Run, 
     assert contents(ground.made) == before
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_an_undo_goes_on_as_the_same_run(prepare: Prepare, run: Run, stop: Stop, flavour: str) -> None:
     ground = prepare(flavour, drifted)
     before = contents(ground.made)
@@ -174,7 +174,7 @@ def stopped_run(ground: Ground, run: Run, stop: Stop, *options: str) -> str:
     return str(run(*words(ground, "log", "--format", "json")).json["runs"][0]["run"])
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_what_cannot_go_on_is_refused(prepare: Prepare, run: Run, stop: Stop, flavour: str, tmp_path: Path) -> None:
     def refused(run_id: str, *said: str, options: Sequence[str] = ("--yes",)) -> None:
         before, ours = contents(ground.made), rows(ground.made, "holystone_runs")
@@ -208,7 +208,7 @@ def test_what_cannot_go_on_is_refused(prepare: Prepare, run: Run, stop: Stop, fl
     refused(of_python.run_id, f"The journal does not say what run '{of_python.run_id}' was asked for", "repair apply")
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_nothing_is_left_to_do(prepare: Prepare, run: Run, stop: Stop, flavour: str) -> None:
     """Somebody else did the rest meanwhile: the run comes to its end, and has what it did."""
     ground = prepare(flavour, drifted)
@@ -219,7 +219,7 @@ def test_nothing_is_left_to_do(prepare: Prepare, run: Run, stop: Stop, flavour: 
     assert_refused(run(*words(ground, "resume", run_id, "--yes")), "has come to its end")
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_who_writes_second_gives_way(prepare: Prepare, run: Run, stop: Stop, flavour: str) -> None:
     """One process has stood still, and another one goes on with its run."""
     ground = prepare(flavour, drifted)
@@ -287,6 +287,7 @@ def stopped_by(made: EngineStore, number: signal.Signals, rows_first: int, *comm
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda one: one.name)
+@pytest.mark.long
 def test_what_a_signal_stopped_goes_on(many: EngineStore, number: signal.Signals) -> None:
     before = contents(many)
 

@@ -15,7 +15,7 @@ from catalogue.conftest import Prepare
 from catalogue.prefixed import PrefixedScribe
 from catalogue.sources import EVERY_CHECK, case_of
 from cli.helpers import Run
-from conftest import ENGINES, FLAVOURS, EngineStore, Flavour, MakeStore, marks_of
+from conftest import ENGINES, FLAVOURS, SQLITE_AND_LONG_POSTGRESQL, EngineStore, Flavour, MakeStore, marks_of
 from contents import Contents, contents
 from engine.test_queues import dead_letter, orphaned_activity, stray_answer
 from ground import Ground
@@ -46,9 +46,7 @@ EVERY_UNSAFE = [repair.id for repair in repairs()]
 OF_INSTANCES = (history, kv_delta, kv_store, orchestrator_queue, worker_queue, instance_locks, executions, instances)
 REPAIRABLE = [check for check in EVERY_CHECK if not isinstance(check.repair, NoRepair)]
 REPAIRING = [
-    pytest.param(
-        check, flavour, marks=[] if flavour == "sqlite" else marks_of(number + 1, 4), id=f"{check.id}-{flavour}"
-    )
+    pytest.param(check, flavour, marks=marks_of(number + (flavour != "sqlite"), 4), id=f"{check.id}-{flavour}")
     for flavour in FLAVOURS
     for number, check in enumerate(REPAIRABLE)
     if flavour in check.flavours
@@ -197,7 +195,7 @@ MOVES: list[tuple[Write, Callable[[Scribe], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 @pytest.mark.parametrize(("broken", "move", "only"), MOVES, ids=[move.__name__ for _, move, _ in MOVES])
 def test_what_moved_on_is_left_and_named(
     prepare: Prepare, flavour: str, broken: Write, move: Callable[[Scribe], None], only: str
@@ -239,8 +237,9 @@ def test_the_rest_is_put_back(prepare: Prepare, flavour: str) -> None:
     assert states == {"one": None, "three": None}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("flavour", ["sqlite", pytest.param("postgresql", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("flavour", FLAVOURS)
 def test_all_cases_at_once_come_back(prepare: Prepare, flavour: str) -> None:
     """With nothing moved on, an undo restores every row, byte for byte, of several passes as well."""
 
@@ -290,7 +289,8 @@ def left_alone(run: Run, store: EngineStore, run_id: str, words: str) -> None:
     assert statuses(store)["after"] == "Completed"
 
 
-@pytest.mark.parametrize("make", [dead_letter, orphaned_activity])
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
+@pytest.mark.parametrize("make", [dead_letter, pytest.param(orphaned_activity, marks=pytest.mark.long)])
 def test_the_engine_uses_an_id_again(engine_store: MakeStore, flavour: Flavour, run: Run, make: Any) -> None:
     store = engine_store(ENGINES[-1], flavour, ["waiting"])
     make(store)
@@ -302,6 +302,7 @@ def test_the_engine_uses_an_id_again(engine_store: MakeStore, flavour: Flavour, 
     assert statuses(store)["nobody"] == "Running"
 
 
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_the_engine_ends_an_instance(engine_store: MakeStore, flavour: Flavour, run: Run) -> None:
     store = engine_store(ENGINES[-1], flavour, ["waiting"])
     stray_answer(store)
