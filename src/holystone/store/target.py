@@ -32,7 +32,11 @@ class Target:
         """Return the target as it may be printed: without any password."""
         if self.url is None:
             return str(self.path)
-        query = {name: value for name, value in self.url.query.items() if "password" not in name}
+        query = {
+            name: value
+            for name, value in self.url.query.items()
+            if "password" not in name and not _LOGIN.search(str(value))
+        }
         return self.url.set(drivername="postgresql", query=query).render_as_string(hide_password=True)
 
     def without_secrets(self, text: str) -> str:
@@ -53,7 +57,12 @@ def parse_target(text: str, schema: str | None = None) -> Target:
     """
     if not names_server(text):
         return _sqlite_target(_path_in(text), schema)
+    if _SECOND_AT.match(text):
+        # What follows the first @ would be printed as a host or a name, and may be the rest of a password.
+        raise TargetError("The target has more than one @ that is not escaped.", "Write @ as %40 in all but the last.")
     try:
+        if text.count("://") > 1:  # two of them, one after the other: the second one's password would be no password
+            raise ValueError
         url = _parsed_string(text) if "://" not in text else make_url(_with_hosts_in_query(text))
         of_libpq = _as_libpq_has_it(url)
     except (ArgumentError, ValueError):
@@ -76,6 +85,7 @@ def names_server(text: str) -> bool:
 _SQLITE_NAMES = ("sqlite:", "sqlite+pysqlite:")
 _STRING = re.compile(r"\s*(host|hostaddr|port|dbname|user|password|passfile|service|sslmode|options)\s*=")
 """How a connection string of libpq begins."""
+_SECOND_AT = re.compile(r"[^?]*://[^?]*@[^?]*@")
 _PAIR = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))(?=\s|$)")
 _HOSTS = re.compile(r"(?P<before>[\w+]+://(?:[^/?#]*@)?)(?P<hosts>[^/?#@]*,[^/?#@]*)(?P<rest>[/?#].*|$)")
 _SQLX = {
@@ -86,6 +96,9 @@ _SQLX = {
     "ssl-key": "sslkey",
 }
 """Parameter of a URL that only sqlx knows -> libpq's name of it: `sqlx-postgres/src/options/parse.rs`."""
+_PARAMETER = re.compile(r"[\w.-]+(\[[\w.]+\])?")
+_LOGIN = re.compile(r":[^@]*@")
+"""What may be a password in a place where none is looked for."""
 _SQLX_OPTION = re.compile(r"options\[(.+)\]")
 _SQLX_ONLY = ("statement-cache-capacity",)
 """What concerns nobody but sqlx."""
@@ -125,11 +138,14 @@ def _with_hosts_in_query(text: str) -> str:
 def _as_libpq_has_it(url: URL) -> URL:
     """Return the URL without what only sqlx knows, and with the path of a socket that stands for the host.
 
-    ValueError where one of several hosts has a port that is no number.
+    ValueError where a parameter has no name of one; ArgumentError where SQLAlchemy can make no connection of it, such
+    as of a port that is no number.
     """
     query: dict[str, Any] = {}
     options: list[str] = []
     for name, value in url.query.items():
+        if not _PARAMETER.fullmatch(name):
+            raise ValueError
         if option := _SQLX_OPTION.fullmatch(name):
             options += [f"-c {option[1]}={one}" for one in ([value] if isinstance(value, str) else value)]
         elif name == "options":
@@ -138,14 +154,13 @@ def _as_libpq_has_it(url: URL) -> URL:
             query[_SQLX.get(name, name)] = value
     if options:
         query["options"] = " ".join(options)
-    for one in [hosts] if isinstance(hosts := query.get("host", ()), str) else hosts:
-        if one.count(":") == 1 and not one.rpartition(":")[2].isdecimal():
-            raise ValueError
     host = unquote(url.host or "")
     if host.startswith(("/", "@")):
         query.setdefault("host", host)
         url = url.set(host="")
-    return url.set(drivername="postgresql+psycopg", query=query)
+    url = url.set(drivername="postgresql+psycopg", query=query)
+    url.get_dialect()().create_connect_args(url)
+    return url
 
 
 def _path_in(text: str) -> str:
@@ -172,11 +187,11 @@ def _path_in(text: str) -> str:
 
 
 def _sqlite_target(path: str, schema: str | None) -> Target:
-    if _may_hold_password(path):
-        # A URL or a connection string that was mistyped; it is not repeated, as above.
-        raise TargetError("The target is not a URL that can be read.", _HOW)
     if not path or path == ":memory:" or "\0" in path:
         raise TargetError("The target names no SQLite file.", _HOW)
+    if _may_hold_password(path):
+        # A URL or a connection string that was mistyped; it is not repeated, as above.
+        raise TargetError("The target is neither a file that exists nor a URL that can be read.", _HOW)
     if path.endswith("/"):
         raise TargetError("The target names a folder, not a SQLite file.", _HOW)
     if schema is not None:
@@ -185,7 +200,5 @@ def _sqlite_target(path: str, schema: str | None) -> Target:
 
 
 def _may_hold_password(path: str) -> bool:
-    """Return whether it looks like a mistyped URL or connection string, and is the name of no file."""
-    before, at, _ = path.partition("@")
-    looks = (path.startswith("postgres") and ":" in path) or "password=" in path or (bool(at) and ":" in before)
-    return looks and not os.path.exists(path)
+    """Return whether it can be a mistyped URL or connection string, and is the name of no file."""
+    return bool(re.search("[:@=]", os.path.splitdrive(path)[1])) and not os.path.exists(path)

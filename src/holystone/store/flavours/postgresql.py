@@ -160,6 +160,7 @@ class PostgreSQL(Flavour):
                 "client_encoding": "UTF8",
             },
         )
+        event.listen(engine, "do_connect", postgresql_session.connect)
         event.listen(engine, "connect", lambda driver, _: postgresql_values.register_loaders(driver))
         event.listen(engine, "connect", postgresql_session.connected)
         return engine.execution_options(schema_translate_map={None: self.schema})

@@ -5,11 +5,11 @@ beginning of each transaction and for that alone: a pooler hands the next transa
 and this one to somebody else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Dialect
 
 from holystone.errors import StoreUnavailableError
 
@@ -50,6 +50,18 @@ def settings_of(version: int) -> Mapping[str, str]:
         **SETTINGS,
         **{name: value for since, some in SINCE.items() if version >= since for name, value in some.items()},
     }
+
+
+def connect(dialect: Dialect, record: Any, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Return a new connection of psycopg; its OperationalError where there is none.
+
+    psycopg lets Python's own error through where the name of a host cannot be one.
+    """
+    driver: Any = dialect.loaded_dbapi
+    try:
+        return driver.connect(*arguments, **options)
+    except UnicodeError as error:
+        raise driver.OperationalError(f"the name of the host cannot be resolved: {error}") from error
 
 
 def connected(driver: Any, record: Any) -> None:
