@@ -231,7 +231,8 @@ FAULTS = (
                 READY.format(True),
             ),
         },
-        soundness,
+        # What it leaves would be stuck, which keeps the repair from being safe as well.
+        together(soundness, doubts("restore-outcome")),
     ),
     Fault(
         "custom_status set by core 0.1.19, which writes no event for it",
