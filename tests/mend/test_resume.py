@@ -238,7 +238,7 @@ def test_who_writes_second_gives_way(prepare: Prepare, run: Run, stop: Stop, fla
     assert contents(ground.made) == before
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 def test_what_is_stopped_while_it_reports_says_that_all_is_done(
     prepare: Prepare, run: Run, monkeypatch: pytest.MonkeyPatch, flavour: str
 ) -> None:
