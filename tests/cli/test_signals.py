@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,24 @@ def test_an_interrupted_apply_says_so_and_changes_nothing(sqlite_store: Sample, 
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err.strip()) == (2, "", "Stopped; nothing more was done.")
     assert Path(sqlite_store.target).read_bytes() == before
+
+
+SIGNALLED_AT_EXIT = """
+import atexit, os, signal, sys
+from holystone.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+atexit.register(os.kill, os.getpid(), signal.{name})
+sys.argv = ["holystone", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+def test_a_signal_that_comes_when_all_is_done_leaves_no_traceback(number: signal.Signals) -> None:
+    script = SIGNALLED_AT_EXIT.format(name=number.name)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=clean_environment())
+    assert (done.returncode, done.stderr) == (-number, "")
+    assert done.stdout.startswith("holystone ")
 
 
 @pytest.mark.parametrize("words", [["check"], ["repair", "apply", "--yes", "--format", "json"]], ids=" ".join)

@@ -17,6 +17,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +40,12 @@ def trials(stores: Stores, commands: Sequence[str], signals: Sequence[str], coun
     """Kill each command so often by each signal, and yield a line of the report for each."""
     chance = random.Random(f"{stores.flavour} {seed}")
     scenes = Scenes(stores, chance, count)
-    for command in commands:
-        of_it = scenes.of(command)
-        gc.freeze()  # what is never looked at again stays shared between the processes
-        for name in signals:
-            for number in range(count):
-                line = {"flavour": stores.flavour, "command": command, "signal": name, "seed": seed, "number": number}
-                yield line | trial(stores, of_it[number % len(of_it)], SIGNALS[name], chance)
+    of = {command: scenes.of(command) for command in commands}
+    gc.freeze()  # what is never looked at again stays shared between the processes
+    for number in range(count):
+        for command, signal_ in product(commands, signals):
+            line = {"flavour": stores.flavour, "command": command, "signal": signal_, "seed": seed, "number": number}
+            yield line | trial(stores, of[command][number % len(of[command])], SIGNALS[signal_], chance)
 
 
 def trial(stores: Stores, scene: Scene, number: signal.Signals, chance: random.Random) -> Line:
@@ -75,8 +76,9 @@ def main() -> int:
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else int(time.time())
     gc.set_threshold(100_000)  # as the program itself does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left behind then
     moments: Counter[tuple[str, ...]] = Counter()
-    with open(given.report, "a") as report:
+    with open(given.report, "a") as report, suppress(KeyboardInterrupt):
         for flavour in given.flavour or ["sqlite", "postgresql"]:
             with stores_of(flavour) as stores:
                 for line in trials(stores, given.command or COMMANDS, given.signal or list(SIGNALS), given.count, seed):

@@ -81,12 +81,12 @@ class Repairing:
 
     def _is_told(self, place: Place, ended: Ended, mine: dict[str, Any] | None, moment: str) -> None:
         """Assert that a command which was asked to end has said what it did, and how to go on and back."""
-        if ended.status == -signal.SIGTERM:  # it came before anything would heed it
-            assert moment == BEFORE, ended
+        if ended.status == -signal.SIGTERM and moment == BEFORE:  # it came before anything would heed it
             return
-        if ended.status == 0:
+        if ended.status in (0, -signal.SIGTERM):  # or when all was done and said
             assert mine is not None, ended
             assert mine["finished_at_ms"] is not None, ended
+            assert ", 0 left." in ended.out, ended
             return
         assert ended.status == 2, ended
         assert ended.err.endswith(STOPPED), ended
@@ -166,8 +166,8 @@ class Migrating:
         if number == signal.SIGTERM:
             if ended.status == 0:
                 assert moment == AFTER, ended
-            elif ended.status == -signal.SIGTERM:
-                assert moment == BEFORE, ended
+            elif ended.status == -signal.SIGTERM:  # before anything would heed it, or when all was done and said
+                assert moment == BEFORE or (moment == AFTER and ended.out), ended
             else:
                 assert ended.status == 2, ended
                 assert ended.err.endswith(STOPPED), ended

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -91,10 +91,15 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by whoever started us; a database must not get its number
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     _look_for_garbage_rarely()
-    _stop_in_order()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.exit(run())
+    status: int = Exit.COULD_NOT_RUN
+    # A signal may come between these lines too, where `run` does not turn it into a sentence.
+    with suppress(KeyboardInterrupt):
+        _stop_in_order()
+        status = run()
+        _end_at_once()
+    sys.exit(status)
 
 
 def _look_for_garbage_rarely() -> None:
@@ -120,6 +125,13 @@ def _stop_in_order() -> None:
     for number in _TO_END:
         if signal.getsignal(number) == signal.SIG_DFL:  # nohup has SIGHUP ignored
             signal.signal(number, stop)
+
+
+def _end_at_once() -> None:
+    """Have a signal end the process, now that all is done and said: Python would print a traceback as it shuts down."""
+    for number in {signal.SIGINT, *_TO_END}:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def run(arguments: list[str] | None = None) -> int:
