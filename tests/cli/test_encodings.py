@@ -71,6 +71,9 @@ def found(run: Run, store: Sample) -> Any:
     store.execute(DRIFT)
     checked = run("check", *store.words, "--level", "deep", "--format", "json")
     assert checked.status == 1, checked.err
+    for command in (["repair", "plan"], ["executions", "list"]):
+        told = run(*command, *store.words)
+        assert told.status == 0, told.err
     applied = run("repair", "apply", *store.words, "--yes", "--format", "json")
     assert (applied.status, applied.json["applied"]) == (0, 1), applied.err
     assert run("check", *store.words, "--level", "deep").status == 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -73,9 +75,10 @@ def test_a_command_needs_a_target(run: Run, words: list[str]) -> None:
     assert_refused(run(*words), "Missing argument 'TARGET'")
 
 
-def on_terminal(*words: str, typed: str = "", **environment: str) -> tuple[int, str]:
+def on_terminal(*words: str, typed: str = "", columns: int = 80, **environment: str) -> tuple[int, str]:
     """Run a command on a terminal of its own; return its status and what the terminal got."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
     process = subprocess.Popen(
         [*COMMAND, *words],
         stdin=theirs,
@@ -109,6 +112,17 @@ def test_no_color_keeps_a_terminal_plain(sqlite_store: Sample, words: list[str])
     _, said = on_terminal(*words, sqlite_store.target, NO_COLOR="1")
     assert "order-1" in said
     assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("words", [["check"], ["repair", "plan"], ["executions", "list"]], ids=" ".join)
+def test_a_narrow_terminal_gets_every_word(sqlite_store: Sample, words: list[str]) -> None:
+    sqlite_store.execute(STALE)
+    expected = holystone(*words, sqlite_store.target)
+    status, said = on_terminal(*words, sqlite_store.target, columns=60, NO_COLOR="1")
+    assert status == expected.status
+    lines = [re.sub(" in .* s, ", " in … s, ", line).rstrip() for line in said.splitlines()]
+    for line in expected.out.splitlines():
+        assert re.sub(" in .* s, ", " in … s, ", line) in lines
 
 
 def test_a_pipe_gets_no_colours(sqlite_store: Sample) -> None:

@@ -1,6 +1,7 @@
 """SQLite: the engine's `src/providers/sqlite.rs`."""
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -269,6 +270,8 @@ class SQLite(Flavour):
 
     def explain(self, error: DBAPIError) -> HolystoneError:
         code = getattr(error.orig, "sqlite_errorname", "") or ""
+        if code.startswith("SQLITE_IOERR") and not shutil.disk_usage(self.path.parent).free:
+            code = "SQLITE_FULL"  # which SQLite says of the file alone, and not of what it keeps beside it
         known = {
             "SQLITE_BUSY": ("is locked by another process", "Run the command again when that process is done."),
             "SQLITE_LOCKED": ("is locked by another process", "Run the command again when that process is done."),
@@ -293,8 +296,9 @@ class SQLite(Flavour):
                 return StoreUnavailableError(f"{self.path} {cause}.", next_step)
         if code.startswith("SQLITE_READONLY"):
             return self._not_writable()
+        named = f"{error.orig} ({code})" if code else f"{error.orig}"
         return StoreUnavailableError(
-            f"SQLite could not work with {self.path}: {error.orig}.", "Mend the cause and run the command again."
+            f"SQLite could not work with {self.path}: {named}.", "Mend the cause and run the command again."
         )
 
     def is_of_rows(self, error: DBAPIError) -> bool:
