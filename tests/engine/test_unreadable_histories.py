@@ -53,12 +53,31 @@ def continuation_lost(store: EngineStore) -> None:
     store.execute(f"UPDATE history SET event_data = ? WHERE {of}", json.dumps(start))
 
 
+def continuation_lost_and_nul(store: EngineStore) -> None:
+    """I006: every field can be read, but PostgreSQL casts no text with a NUL to JSONB."""
+    store.execute("DELETE FROM orchestrator_queue WHERE instance_id = 'between-stopped'")
+    store.execute(
+        "UPDATE history SET event_data = replace(event_data, 'carried over', 'carried \\u0000') "
+        "WHERE instance_id = 'between-stopped' AND event_id = 2"
+    )
+
+
 DAMAGES: dict[str, tuple[Callable[[EngineStore], None], str]] = {
     "Q007": (message_elsewhere, "waiting-answered"),
     "I001": (execution_behind, "chain-waiting"),
     "I006": (continuation_lost, "between-stopped"),
 }
 """Check -> what leads to its finding, and the instance that has it."""
+
+
+def assert_repairs_write_nothing(store: EngineStore) -> None:
+    before = contents(store)
+    for unsafe in ([], ["--unsafe", "requeue-continue-as-new"]):
+        run(["repair", "apply", *store.arguments, "--yes", "--race-window", "0", *unsafe])
+        assert contents(store) == before
+    store.run("start", "after", "Work", "1")
+    store.run("run", "--seconds", "2")
+    assert store.admin("status", "after")["status"] == "Completed"
 
 
 @pytest.mark.parametrize("check", DAMAGES)
@@ -69,10 +88,13 @@ def test_repair_leaves_it_asleep(engine_store: MakeStore, flavour: Flavour, chec
     found = findings(store, race_window=0)
     assert {name for one, name, _ in found if one != "H005"} == {instance}
     assert {check, "H005"} <= {one for one, _, _ in found}
-    before = contents(store)
-    for unsafe in ([], ["--unsafe", "requeue-continue-as-new"]):
-        run(["repair", "apply", *store.arguments, "--yes", "--race-window", "0", *unsafe])
-        assert contents(store) == before
-    store.run("start", "after", "Work", "1")
-    store.run("run", "--seconds", "2")
-    assert store.admin("status", "after")["status"] == "Completed"
+    assert_repairs_write_nothing(store)
+
+
+def test_no_message_is_made_of_what_no_jsonb_can_hold(engine_store: MakeStore) -> None:
+    store = engine_store(ENGINES[-1], "postgresql", ["between-stopped"])
+    continuation_lost_and_nul(store)
+    found = findings(store, race_window=0)
+    assert {"I006", "H005"} <= {check for check, _, _ in found}
+    assert {instance for _, instance, _ in found} == {"between-stopped"}
+    assert_repairs_write_nothing(store)
