@@ -189,6 +189,8 @@ def test_what_cannot_go_on_is_refused(prepare: Prepare, run: Run, stop: Stop, fl
     refused(of_file, f"Run '{of_file}' was given a plan file", "Next: holystone repair resume", "--plan FILE")
     refused(of_file, "is not the one that run", options=["--plan", other])
     refused("20010101-000000-aaaaaa", "has no run '20010101-000000-aaaaaa'")
+    # Whoever has forgotten --yes is told first what --yes would not mend.
+    refused("20010101-000000-aaaaaa", "has no run '20010101-000000-aaaaaa'", options=[])
     assert run(*words(ground, "resume", of_file, "--plan", plan)).status == 0
     refused(of_file, f"Run '{of_file}' has come to its end", options=["--plan", plan])
 

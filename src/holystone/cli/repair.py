@@ -141,11 +141,11 @@ def resume(
     from holystone.mend.request import require_resumable
 
     target, run = target_and_last(target, run, "RUN")
-    if plan_file is None and not yes:
-        require_terminal()
     store = open_store(target, schema, read_only=False)
     stopped = read_run(store, run)
     require_resumable(stopped)
+    if plan_file is None and not yes:
+        require_terminal()
     if stopped.undoes is not None:
         return _undo(store, read_run(store, stopped.undoes), stopped, yes=yes, format_=format_)
     return _resume(store, stopped, plan_file, jobs, yes=yes, format_=format_)
@@ -166,8 +166,6 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
     from holystone.mend.journal import read_run
 
     target, run = target_and_last(target, run, "RUN")
-    if not yes:
-        require_terminal()
     store = open_store(target, schema, read_only=False)
     undone = read_run(store, run)
     return _undo(store, undone, new_run("undo", undoes=undone.run_id), yes=yes, format_=format_)
