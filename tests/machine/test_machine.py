@@ -20,9 +20,10 @@ QUICK = settings(
 )
 # In CI the same examples each time, so that a failure says something of the change; other ones anywhere else.
 LONG = settings(
-    QUICK, max_examples=40, stateful_step_count=40, derandomize="CI" in os.environ, print_blob="CI" not in os.environ
+    QUICK, max_examples=10, stateful_step_count=40, derandomize="CI" in os.environ, print_blob="CI" not in os.environ
 )
-THOROUGH = settings(LONG, max_examples=10)
+EXHAUSTIVE = settings(LONG, max_examples=100)
+THOROUGH = settings(LONG, max_examples=4)
 
 
 def test_every_step_leaves_the_stores_as_they_must_be(machine: type[TurnProtocol]) -> None:
@@ -33,6 +34,12 @@ def test_every_step_leaves_the_stores_as_they_must_be(machine: type[TurnProtocol
 @pytest.mark.timeout(1800)
 def test_many_more_steps(machine: type[TurnProtocol]) -> None:
     run_state_machine_as_test(machine, settings=LONG)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(3600)
+def test_very_many_steps(machine: type[TurnProtocol]) -> None:
+    run_state_machine_as_test(machine, settings=EXHAUSTIVE)
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import insert
 
-from conftest import ENGINES, FLAVOURS, MakeStore
+from conftest import ENGINES, FLAVOURS, MakeStore, marks_of
 from holystone.demo.scribe import ENGINE_VERSION
 from holystone.scan.check import left_to_facts
 from holystone.scan.reader import Reader
@@ -63,10 +63,15 @@ def damaged(text: str) -> Iterator[str]:
         yield text.replace(ENGINE_VERSION, ENGINE_VERSION + escape)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("flavour", FLAVOURS)
-@pytest.mark.parametrize("kind", sorted(EVENT_TYPES))
-def test_no_damage_escapes(engine_store: MakeStore, flavour: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "flavour"),
+    [
+        pytest.param(kind, flavour, marks=marks_of(number + 1, 6))
+        for number, kind in enumerate(sorted(EVENT_TYPES))
+        for flavour in FLAVOURS
+    ],
+)
+def test_no_damage_escapes(engine_store: MakeStore, kind: str, flavour: str) -> None:
     made = engine_store(ENGINES[-1], flavour, ())  # type: ignore[arg-type]
     store = Store.open(made.target, made.schema)
     source = 1 if kind in REFERS_TO else None
