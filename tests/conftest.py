@@ -28,7 +28,8 @@ FLAVOURS: tuple[Flavour, ...] = ("sqlite", "postgresql")
 def one_and_long(values: Iterable[Any]) -> list[Any]:
     """For parametrize, of what takes some seconds: the first value is a default test, the others are long ones."""
     first, *others = values
-    return [first, *(pytest.param(one, marks=pytest.mark.long) for one in others)]
+    split = [one if isinstance(one, tuple) else (one,) for one in others]
+    return [first, *(pytest.param(*one, marks=pytest.mark.long) for one in split)]
 
 
 def marks_of(number: int, every: int) -> list[pytest.MarkDecorator]:
