@@ -125,7 +125,7 @@ def answering(request: pytest.FixtureRequest) -> Iterator[int]:
         (wrong_password, "password authentication failed"),
         (no_entry, "no pg_hba.conf entry"),
         (too_many_clients, "too many clients"),
-        (starting_up, "is starting up"),
+        (starting_up, "cannot be reached: the database system is starting up"),
         (terminal_escapes, "no entry"),
         (web_server, "cannot be reached: "),
         (hangs_up, "cannot be reached: "),
@@ -135,12 +135,14 @@ def answering(request: pytest.FixtureRequest) -> Iterator[int]:
 def test_a_server_that_lets_nobody_in_is_named_without_the_password(run: Run, answering: int, says: str) -> None:
     result = run("check", f"postgresql://user:{SECRET}@127.0.0.1:{answering}/database?sslmode=disable")
     assert_refused(result, f"postgresql://user:***@127.0.0.1:{answering}/database", says)
+    assert ("Mend user" in result.err) == ("cannot be reached" not in says)
     assert SECRET not in result.err
     assert "\x1b" not in result.err
 
 
-def test_a_password_in_the_query_is_not_printed_either(run: Run) -> None:
-    url = f"postgresql://127.0.0.1:{closed_port()}/database?user=user&password={SECRET}&sslpassword={SECRET}"
+@pytest.mark.parametrize("name", ["password", "PASSWORD"])
+def test_a_password_in_the_query_is_not_printed_either(run: Run, name: str) -> None:
+    url = f"postgresql://127.0.0.1:{closed_port()}/database?user=user&{name}={SECRET}&sslpassword={SECRET}"
     result = run("check", url)
     assert_refused(result, "cannot be reached")
     assert SECRET not in result.err

@@ -35,7 +35,7 @@ class Target:
         query = {
             name: value
             for name, value in self.url.query.items()
-            if "password" not in name and not _LOGIN.search(str(value))
+            if not _is_secret(name) and not _LOGIN.search(str(value))
         }
         return self.url.set(drivername="postgresql", query=query).render_as_string(hide_password=True)
 
@@ -43,11 +43,16 @@ class Target:
         """Return `text`, a message of a driver, with this target's passwords struck out."""
         if self.url is None:
             return text
-        secrets = [self.url.password, *(v for name, v in self.url.query.items() if "password" in name)]
+        secrets = [self.url.password, *(v for name, v in self.url.query.items() if _is_secret(name))]
         for secret in secrets:
             if isinstance(secret, str) and secret:
                 text = text.replace(secret, "***")
         return text
+
+
+def _is_secret(parameter: str) -> bool:
+    """Return whether a password may be what it is given; libpq takes no name in capitals, but people write them."""
+    return "password" in parameter.lower()
 
 
 def parse_target(text: str, schema: str | None = None) -> Target:

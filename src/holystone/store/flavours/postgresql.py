@@ -303,8 +303,11 @@ class PostgreSQL(Flavour):
                 "Grant the role USAGE on the schema, SELECT on its tables, and for repairs UPDATE, INSERT and CREATE.",
             )
         if "FATAL:" in said:  # refused while connecting, of which libpq tells no state
+            words = said.rpartition("FATAL:")[2].strip()
+            if "the database system is" in words:  # starting up, shutting down, in recovery: it lets nobody in
+                return StoreUnavailableError(f"{self.target} cannot be reached: {words}.", _SEE_SERVER)
             return StoreUnavailableError(
-                f"{self.target} refused the connection: {said.rpartition('FATAL:')[2].strip()}.",
+                f"{self.target} refused the connection: {words}.",
                 "Mend user, password, database or the server's pg_hba.conf, and run the command again.",
             )
         if state == "25006":
