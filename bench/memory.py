@@ -10,18 +10,26 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, insert, make_url, select, text
 
 from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
+from holystone.mend import journal
+from holystone.mend.apply import new_run
+from holystone.mend.change import Change
+from holystone.migrate import upgrade
 from holystone.store import Store
-from holystone.store.tables import executions, instances, kv_store, worker_queue
+from holystone.store.tables import executions, history, instances, kv_store, worker_queue
+from holystone.store.toolkit import JOURNAL_DIGESTS
 
 SIZES = (50,)
 """Of the value, in millions of bytes."""
+ROWS = (1_000, 50_000)
+"""Of the store."""
 ROOT = Path(__file__).parent.parent
 
 # A process never takes less memory than the one that started it, whose copy it begins as: a small one starts it.
@@ -77,6 +85,15 @@ VALUES: dict[str, Callable[[Scribe, str], None]] = {
     "a message, misnamed": of_message,
 }
 """Where the value is, and what is wrong with the row that has it."""
+LISTS = {
+    "check": ["check"],
+    "check --format json": ["check", "--format", "json"],
+    "executions list": ["executions", "list", "--limit", "1000000"],
+    "executions list --format json": ["executions", "list", "--limit", "1000000", "--format", "json"],
+    "repair log --rows": ["repair", "log", "--rows"],
+    "repair log --format json": ["repair", "log", "--format", "json"],
+}
+"""Commands that tell of many rows."""
 COMMANDS = ("check", "repair plan", "repair apply", "repair log", "repair undo", "executions list", "executions show")
 
 
@@ -118,7 +135,7 @@ def measured(words: list[str], value: Callable[[Scribe, str], None], length: int
     found = {"check": most_bytes("check", *words, "--level", "deep")}
     with tempfile.TemporaryDirectory() as folder:
         plan = str(Path(folder) / "plan.json")
-        found["repair plan"] = most_bytes("repair", "plan", *words, "-o", plan)
+        found["repair plan"] = most_bytes("repair", "plan", *words, "--level", "deep", "-o", plan)
         found["repair apply"] = most_bytes("repair", "apply", target, plan, *schema)
     if runs := _runs(words):
         found["repair log"] = most_bytes("repair", "log", *words, "--format", "json")
@@ -128,11 +145,60 @@ def measured(words: list[str], value: Callable[[Scribe, str], None], length: int
     return found
 
 
-def _runs(words: list[str]) -> list[str]:
-    from holystone.mend.journal import read_runs
-
+def measured_lists(words: list[str], rows: int) -> dict[str, int]:
+    """Return the most bytes that commands take which tell of a store with so many executions and journaled changes."""
     store = Store.open(words[0], words[-1] if len(words) > 1 else None)
-    return [run.run_id for run in read_runs(store)]
+    _add_executions(store, rows)
+    _add_run(store, rows)
+    return {name: most_bytes(*command, *words) for name, command in LISTS.items()}
+
+
+def _add_executions(store: Store, number: int) -> None:
+    """Make executions that are like each other, each of which has lost its output."""
+    tables = (instances, executions, history)
+    with store.transaction() as connection:
+        of_output(Scribe(connection, store.flavour), '"done"')
+        like = [(table, list(connection.execute(select(table)).mappings())) for table in tables]
+        for start in range(1, number, 1_000):
+            ids = [f"large-{one:06}" for one in range(start, min(start + 1_000, number))]
+            for table, rows in like:
+                copies = [_renamed(row, "large", one) for one in ids for row in rows]
+                connection.execute(insert(table), copies)
+
+
+def _renamed(row: Mapping[Any, Any], old: str, new: str) -> dict[str, Any]:
+    return {str(name): value.replace(old, new) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def _add_run(store: Store, number: int) -> None:
+    """Write a run to the journal that has taken the outputs from the events, as it were."""
+    upgrade(store, JOURNAL_DIGESTS)
+    store = Store.open(store.target)
+    made = (
+        Change(
+            check="E006",
+            repair="restore-output",
+            safety="safe",
+            table="executions",
+            key={"instance_id": f"large-{one:06}", "execution_id": 1},
+            before={"output": "lost"},
+            after={"output": '"done"'},
+            why="output differs from the one in its history",
+            evidence={"last_event_id": 2, "last_event_sha256": "0123456789abcdef"},
+        )
+        for one in range(number)
+    )
+    run = new_run("apply", plan="0123456789abcdef")
+    with store.transaction() as connection:
+        now = store.flavour.now_ms(connection)
+        journal.begin(connection, run)
+        journal.record(connection, run.run_id, 0, made, now, {})
+        journal.finish(connection, run.run_id, now)
+
+
+def _runs(words: list[str]) -> list[str]:
+    store = Store.open(words[0], words[-1] if len(words) > 1 else None)
+    return [run.run_id for run in journal.read_runs(store)]
 
 
 def main() -> None:
@@ -154,6 +220,11 @@ def _measure(made: Callable[[], AbstractContextManager[list[str]]]) -> None:
             with made() as words:
                 rows[length] = measured(words, value, length)
         print("\n" + _table(name, rows), flush=True)
+    by_rows: dict[int, dict[str, int]] = {}
+    for number in ROWS:
+        with made() as words:
+            by_rows[number] = measured_lists(words, number)
+    print("\n" + _table_of_rows(by_rows), flush=True)
 
 
 def _table(name: str, rows: dict[int, dict[str, int]]) -> str:
@@ -175,17 +246,27 @@ def _table(name: str, rows: dict[int, dict[str, int]]) -> str:
     return "\n".join(lines)
 
 
+def _table_of_rows(by_rows: dict[int, dict[str, int]]) -> str:
+    lines = ["By the number of rows:", "", "| command | " + " | ".join(f"{number:,}" for number in ROWS) + " |"]
+    lines.append("|---|" + "---|" * len(ROWS))
+    for command in LISTS:
+        lines.append(f"| `{command}` | " + " | ".join(f"{by_rows[n][command] / 1e6:.0f}" for n in ROWS) + " |")
+    return "\n".join(lines)
+
+
 INTRODUCTION = """\
 # Memory
 
-Peak memory by command on a store that holds one value of 50 MB, as `bench/memory.py` measures it. `base` is what a
-command takes, in MB, where the value is short; the next column is what it takes more, and `times` is how often it
-holds the value. `check` is at level deep; `repair log` and `executions show` are with `--format json`. A command that
-has nothing to repair is left out.
+Peak memory by command on a store that holds one value of 50 MB, as `bench/memory.py` measures it.
+`base` is what a command takes, in MB, where the value is short; the next columns are what it takes more, and `times` is
+how often it holds the value of 50 MB. `check` and `repair plan` are at level deep; `repair log` and `executions show`
+are with `--format json`. A command that has nothing to repair is left out. Of a custom status and of a key's value that
+were changed there are two in the store, what it is and what it should be, and a repair holds both.
 
 What many rows cost does not grow with the store: they are read in batches, and a text over 64 kB is left out of these
-and read alone, when it is looked at. `executions list` holds the rows that it lists, 50 unless --limit says more, and
-`repair log` and `repair undo` hold the journal."""
+and read alone, when it is looked at. The last table of each flavour has the peak memory in MB of commands that tell of
+many rows, on stores with as many executions, each of which has lost its output, and a run that has repaired as many.
+A plan is held whole, and so is the run that `repair undo` takes back."""
 
 
 if __name__ == "__main__":

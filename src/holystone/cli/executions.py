@@ -1,6 +1,6 @@
 """`holystone executions`: executions by status, name and age, and one of them in full."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,7 +40,7 @@ def list_(
 ) -> int:
     """List executions by their rows; where the history says otherwise, both are shown."""
     from holystone.render.executions import list_json, list_text
-    from holystone.scan.lookup import facts_of
+    from holystone.scan.lookup import listed
 
     store = open_store(target, schema, read_only=True)
     status = None if status is None else _known_status(store, status)
@@ -48,16 +48,12 @@ def list_(
         raise HolystoneError(
             f"No instance in {store.target} matches {instance!r}.", "Leave --instance out to see what there is."
         )
-    rows = store.list_executions(
-        status=status, name=name, older_than_seconds=older_than, instances=instance, limit=limit + 1
-    )
-    more = len(rows) > limit
-    facts = facts_of(store, [(row.instance_id, row.execution_id) for row in rows[:limit]])
+    which: dict[str, Any] = {"status": status, "name": name, "older_than_seconds": older_than, "instances": instance}
     with output_to(None) as out:
         if format_ == "json":
-            list_json(store, rows[:limit], facts, out)
+            list_json(store, listed(store, **which, limit=limit), out)
         else:
-            list_text(store, rows[:limit], facts, out, more=more)
+            list_text(store, listed(store, **which, limit=limit + 1, with_outputs=False), limit, out)
     return Exit.OK
 
 
@@ -83,21 +79,18 @@ def _known_status(store: "Store", given: str) -> str:
 def show(target: str, schema: str | None, instance: str, execution: int | None, format_: str) -> int:
     """Show an instance's executions with their histories; only EXECUTION where it is given."""
     from holystone.render.executions import show_json, show_text
-    from holystone.scan.lookup import facts_of
+    from holystone.scan.lookup import listed
 
     store = open_store(target, schema, read_only=True)
-    rows = [
-        row for row in store.list_executions(instance_id=instance) if execution is None or row.execution_id == execution
-    ]
-    if not rows:
+    found = list(listed(store, instance_id=instance, execution_id=execution))
+    if not found:
         what = f"{instance!r}" if execution is None else f"execution {execution} of {instance!r}"
         raise HolystoneError(
             f"{store.target} has no {what}.", "`holystone executions list TARGET` shows what there is."
         )
-    facts = facts_of(store, [(row.instance_id, row.execution_id) for row in rows])
     with output_to(None) as out:
         if format_ == "json":
-            show_json(store, rows, facts, out)
+            show_json(store, found, out)
         else:
-            show_text(store, rows, facts, out)
+            show_text(store, found, out)
     return Exit.OK

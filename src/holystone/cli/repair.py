@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import click
@@ -177,20 +178,20 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
 @click.option("--rows", is_flag=True, help="Show each run's rows too.")
 def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     """List the runs of apply and undo, the latest first."""
-    from holystone.mend.journal import has_digests, read_runs
+    from holystone.mend.journal import has_digests, log_of
     from holystone.render.repairs import log_json, log_text
     from holystone.render.words import command
 
     store = open_store(target, schema, read_only=True)
-    runs = read_runs(store)
-    if runs and not has_digests(store):
-        upgrade = command(store, "migrate upgrade")
-        click.echo(f"The journal has no digests, so nothing tells whether it was edited. Next: {upgrade}", err=True)
-    with output_to(None) as out:
+    with log_of(store) as runs, output_to(None) as out:
+        first = list(islice(runs, 1))
+        if first and not has_digests(store):
+            upgrade = command(store, "migrate upgrade")
+            click.echo(f"The journal has no digests, so nothing tells whether it was edited. Next: {upgrade}", err=True)
         if format_ == "json":
-            log_json(store, runs, out)
+            log_json(store, chain(first, runs), out)
         else:
-            log_text(store, runs, out, rows=rows)
+            log_text(store, chain(first, runs), out, rows=rows)
     return Exit.OK
 
 

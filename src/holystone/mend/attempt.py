@@ -67,6 +67,8 @@ class Attempt:
         around = self._look_around(groups)
         current = self._current(groups, around)
         right = [[group for group in cluster if self._is_right(group, current)] for cluster in clusters]
+        around = around.in_short()
+        del current, groups  # each holds what is in the rows once more
         self._write([cluster for cluster in right if cluster], around)
 
     def _look_around(self, groups: Sequence[Group]) -> Surroundings:

@@ -8,10 +8,10 @@ It reveals rows that somebody edited, removed or added, by mistake or to pass so
 whoever can write to the tables and computes the digests anew leaves no trace.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from holystone.json_pieces import Writer
 
 Row = Mapping[Any, Any]
 """The columns of a row as they are stored."""
@@ -99,7 +99,9 @@ class Chain:
         self.wrong.append(f"its {which} removed")
 
 
+_WRITER = Writer(sort_keys=True, separators=(",", ":"), default=repr)
+
+
 def _digest(values: Mapping[str, Any]) -> str:
     # SQLite keeps in any column what it is given, bytes among it: they have some text, and never the right digest.
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _WRITER.sha256(values)

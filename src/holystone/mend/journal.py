@@ -2,8 +2,10 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -16,8 +18,10 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    false,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -26,6 +30,7 @@ from holystone.errors import JournalError
 from holystone.mend.chain import ROW_REMOVED, Chain, Row, of_change, of_effect, of_end, of_run
 from holystone.mend.change import Change
 from holystone.mend.document import change_from
+from holystone.scan.long_texts import is_long, unless_long
 from holystone.store import Store
 from holystone.store.flavours.base import is_utf8
 
@@ -33,6 +38,8 @@ UNDO = "undo"
 """Why a change of an undo was made."""
 _AT_A_TIME = 1_000
 """Rows of the journal that are read at a time."""
+_LENGTH_AT_A_TIME = 1024 * 1024
+"""Characters in the rows from which on they are written: a value in one can be as long as a database takes one."""
 
 metadata = MetaData()
 
@@ -157,8 +164,15 @@ def record(
     `took_away` are by the name of a change's finding the names of others that went away with it. JournalError where the
     run has another number of changes by now, or has come to its end.
     """
-    rows = [
-        {
+    made = list(made)
+    if not made:
+        return
+    run = _going_on(connection, run_id)
+    if run["change_count"] != first:
+        raise _written_by_others(run_id)
+    digest, rows, length = run["last_digest"], [], 0
+    for number, change in enumerate(made, first):
+        row: dict[str, Any] = {
             "run_id": run_id,
             "number": number,
             "check_id": change.check,
@@ -173,18 +187,15 @@ def record(
             "made_at_ms": now_ms,
             "took_away": _dump(took_away.get(change.finding, [])),
         }
-        for number, change in enumerate(made, first)
-    ]
-    if not rows:
-        return
-    run = _going_on(connection, run_id)
-    if run["change_count"] != first:
-        raise _written_by_others(run_id)
-    digest = run["last_digest"]
-    for row in rows:
         digest = row["digest"] = of_change(digest, row)
-    connection.execute(insert(changes), rows)
-    _advance(connection, run, change_count=first + len(rows), last_digest=digest)
+        rows.append(row)
+        length += sum(len(value) for value in row.values() if isinstance(value, str))
+        if length > _LENGTH_AT_A_TIME:
+            connection.execute(insert(changes), rows)
+            rows, length = [], 0
+    if rows:
+        connection.execute(insert(changes), rows)
+    _advance(connection, run, change_count=first + len(made), last_digest=digest)
 
 
 def _going_on(connection: Connection, run_id: str) -> Row:
@@ -245,16 +256,62 @@ def read_runs(store: Store) -> list[Run]:
 
     Where the journal has no digests, nothing is known of what was altered.
     """
+    with log_of(store) as runs:
+        return [replace(run.run, changes=list(run.changes())) for run in runs]
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A run as the log has it, without its changes: `changes` reads those of them that can be, not all at once.
+
+    `count` is their number, and `undone` how many of them each other run took back.
+    """
+
+    run: Run
+    count: int
+    undone: Mapping[str, int]
+    changes: Callable[[], Iterator[Entry]]
+
+
+@contextmanager
+def log_of(store: Store) -> Iterator[Iterator[Logged]]:
+    """Yield all runs, the latest first, as they are at one moment; none where the store has no journal.
+
+    Each is read twice, first for what is wrong with it.
+    """
     if not is_installed(store):
-        return []
+        yield iter(())
+        return
     with store.look() as connection:
-        order = (runs.c.started_at_ms.desc(), runs.c.run_id.desc())
-        rows = connection.execute(_select(store, runs).order_by(*order)).mappings().all()
-        of_no_run = select(changes.c.run_id, func.min(changes.c.made_at_ms)).where(
-            changes.c.run_id.not_in(select(runs.c.run_id))
-        )
-        lost = [_lost_run(*row) for row in connection.execute(of_no_run.group_by(changes.c.run_id)).all()]
-        return [*(_run(store, connection, row) for row in rows), *lost]
+        yield _logged(store, connection)
+
+
+def _logged(store: Store, connection: Connection) -> Iterator[Logged]:
+    order = (runs.c.started_at_ms.desc(), runs.c.run_id.desc())
+    for row in connection.execute(_select(store, runs).order_by(*order)).mappings().all():
+        undone: dict[str, int] = defaultdict(int)
+        count = 0
+
+        def take(entry: Entry, undone: dict[str, int] = undone) -> None:
+            nonlocal count
+            count += 1
+            if entry.undone_by is not None:
+                undone[entry.undone_by] += 1
+
+        run = _run(store, connection, row, take)
+        yield Logged(run, count, undone, partial(_entries, store, connection, row["run_id"]))
+    of_no_run = select(changes.c.run_id, func.min(changes.c.made_at_ms)).where(
+        changes.c.run_id.not_in(select(runs.c.run_id))
+    )
+    for lost in connection.execute(of_no_run.group_by(changes.c.run_id)).all():
+        yield Logged(_lost_run(*lost), 0, {}, lambda: iter(()))
+
+
+def _entries(store: Store, connection: Connection, run_id: Any) -> Iterator[Entry]:
+    """Yield the changes of a run that can be read."""
+    for row in _rows(store, connection, run_id):
+        with suppress(ValueError):
+            yield _entry(store, row)
 
 
 def read_run(store: Store, run_id: str) -> Run:
@@ -269,7 +326,8 @@ def read_run(store: Store, run_id: str) -> Run:
             run: Run | None = None
             row = connection.execute(_select(store, runs).where(runs.c.run_id == run_id)).mappings().one_or_none()
             if row is not None:
-                run = _run(store, connection, row)
+                entries: list[Entry] = []
+                run = replace(_run(store, connection, row, entries.append), changes=entries)
             else:
                 of_it = select(func.min(changes.c.made_at_ms)).where(changes.c.run_id == run_id)
                 since = connection.execute(of_it).scalar_one()
@@ -302,29 +360,42 @@ def _select(store: Store, table: Table) -> Any:
 
 def _rows(store: Store, connection: Connection, run_id: Any) -> Iterator[Row]:
     """Yield the rows of a run's changes in their order, not all at once."""
-    of_it = _select(store, changes).where(changes.c.run_id == run_id).order_by(changes.c.number)
-    yield from connection.execute(of_it.execution_options(yield_per=_AT_A_TIME)).mappings()
+    stored = [column for column in changes.c if column.name in store.columns[changes.name]]
+    texts = [column for column in stored if isinstance(column.type, Text)]
+    short = [unless_long(store.flavour, one).label(one.name) if one in texts else one for one in stored]
+    has_long = or_(*(func.coalesce(is_long(store.flavour, one), false()) for one in texts)).label("has_long")
+    of_it = select(*short, has_long).where(changes.c.run_id == run_id).order_by(changes.c.number)
+    with connection.execute(of_it.execution_options(yield_per=_AT_A_TIME)) as result:
+        for row in result.mappings():
+            if not row["has_long"]:
+                yield row
+                continue
+            # A value may be as long as a database takes one: such a row is read alone.
+            alone = select(*stored).where(changes.c.run_id == run_id, changes.c.number == row["number"])
+            yield connection.execute(alone).mappings().one()
 
 
-def _run(store: Store, connection: Connection, row: Row) -> Run:
-    entries: list[Entry] = []
+def _run(store: Store, connection: Connection, row: Row, take: Callable[[Entry], None]) -> Run:
+    """Return a run without its changes, each of which that can be read is given to `take`."""
     unreadable: list[str] = []
     altered: list[str] = []
     chain = Chain(row) if has_digests(store) else None
+    undoings = connection.execute(_select(store, runs).where(runs.c.undoes == row["run_id"])).mappings().all()
     effects: dict[str, list[tuple[Any, Any]]] = defaultdict(list)
     for change in _rows(store, connection, row["run_id"]):
         if chain is not None:
             chain.follow(change)
-            effects[of_effect(change)].append((change["number"], change["undone_by"]))
+            if undoings or change["undone_by"] is not None:
+                effects[of_effect(change)].append((change["number"], change["undone_by"]))
         try:
-            entries.append(_entry(store, change))
+            take(_entry(store, change))
         except ValueError as error:
             unreadable.append(f"of its change {change['number']}, {error}")
     if chain is not None:
         chain.end()
-        altered = [*chain.wrong, *_wrongly_undone(store, connection, row, effects)]
+        altered = [*chain.wrong, *_wrongly_undone(store, connection, row, effects, undoings)]
     columns = {name: value for name, value in _run_columns(row).items() if name in _RUN_FIELDS}
-    return Run(**columns, changes=entries, unreadable=unreadable, altered=altered)
+    return Run(**columns, changes=(), unreadable=unreadable, altered=altered)
 
 
 _RUN_FIELDS = {field.name for field in fields(Run)}
@@ -337,11 +408,15 @@ def _lost_run(run_id: Any, since_ms: Any) -> Run:
 
 
 def _wrongly_undone(
-    store: Store, connection: Connection, run: Row, effects: Mapping[str, list[tuple[Any, Any]]]
+    store: Store,
+    connection: Connection,
+    run: Row,
+    effects: Mapping[str, list[tuple[Any, Any]]],
+    undoings: Sequence[Row],
 ) -> Iterator[str]:
     """Yield what is wrong with what the run's changes say of who took them back: the runs that did tell it.
 
-    `effects` are the changes by what they did, each with its number and what it says.
+    `effects` are the changes by what they did, each with its number and what it says; `undoings` the runs that undo it.
     """
     # What is no text is nobody's id, and a database may refuse to look for it; the run's own row tells of it.
     if (
@@ -354,7 +429,6 @@ def _wrongly_undone(
         for number, by in told:
             if by is not None:
                 said[by][number] = effect
-    undoings = connection.execute(_select(store, runs).where(runs.c.undoes == run["run_id"])).mappings().all()
     for undoing in undoings:
         mine = said.pop(undoing["run_id"], {})
         chain = Chain(undoing)

@@ -1,15 +1,16 @@
 """The plan: findings turned into exact changes, bound to one store, and safe to keep in a file."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection
 
 from holystone.errors import PlanError
+from holystone.json_pieces import Writer
 from holystone.mend.change import Change, instances_of, repair_of
 from holystone.mend.document import change_from
 from holystone.mend.passes import clusters, first_pass, waiting_for
@@ -42,11 +43,10 @@ class Plan:
     waiting: Counter[str] = field(default_factory=Counter)
     waiting_instances: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Return 16 hex digits over the store's identity and every change, in order."""
-        content = json.dumps([self.store, [change.as_json() for change in self.changes]], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return Writer(sort_keys=True).sha256([self.store, [change.as_json() for change in self.changes]])[:16]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -122,6 +122,7 @@ def read_plan(text: str, store: Store) -> Plan:
     require_catalogues()
     try:
         document = json.loads(text, parse_constant=_refuse)
+        del text  # which can be as long as what is read out of it
         version, identity = document["schema"], document["store"]
         if type(version) is not int or version != 1:
             raise PlanError(f"The plan has the form {repr(version)[:40]}, and this holystone reads form 1.", _MAKE_ANEW)

@@ -5,7 +5,6 @@ same finding must be there again, and the very same repair be planned for it, as
 repair is still what it was. Beside that, nothing may be found that the repair had not taken away itself.
 """
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import holystone
+from holystone.json_pieces import Writer
 from holystone.mend.attempt import REFUSED, Skipped, found_again, held_groups, row_of
 from holystone.mend.change import Change, Group, found, instances_of, is_row, row_table, values
 from holystone.mend.journal import UNDO, Entry
@@ -22,6 +22,7 @@ from holystone.mend.repair import Safety, repairs
 from holystone.mend.safety import groups_for, judged
 from holystone.mend.surroundings import Surroundings, look_around
 from holystone.scan.catalogue import checks
+from holystone.scan.event_text import event_text
 from holystone.scan.finding import Finding
 from holystone.scan.reader import Reader
 from holystone.store import Store, events
@@ -78,6 +79,7 @@ class Restoration:
             return
         before = self._look_around(parts)
         planned = self._planned(parts, before) if _is_taken_back(parts) else {}
+        before = before.in_short()
         point = self._connection.begin_nested()
         tried = [done for part in parts if (done := [group for group in part if self._put_back(group)])]
         after = self._look_around(tried)
@@ -227,7 +229,7 @@ def _is_same(planned: Sequence[Change], made: Sequence[Change], *, with_words: b
         left_out = {"safety", "unsafe_because"} | (set() if with_words else {"why"})
         documents = [change.as_json() for change in changes]
         kept = [{name: value for name, value in one.items() if name not in left_out} for one in documents]
-        return Counter(json.dumps(one, sort_keys=True) for one in kept)
+        return Counter(map(Writer(sort_keys=True).sha256, kept))
 
     return effects(planned) == effects(made)
 
@@ -256,12 +258,13 @@ def _lives(store: Store, connection: Connection, instance_ids: Collection[str]) 
     last = select(func.max(newest.c.execution_id)).where(newest.c.instance_id == row.instance_id).scalar_subquery()
     is_first = (row.execution_id == 1) & (row.event_id == 1)
     is_end = (row.execution_id == last) & store.flavour.is_terminal(row.event_data)
-    told = select(row.instance_id, row.event_data).where(
+    told = select(row.instance_id, row.execution_id, row.event_id).where(
         store.flavour.among(row.instance_id, sorted(instance_ids)), or_(is_first, is_end)
     )
     lives: dict[str, tuple[int, int]] = {}
-    for instance, text in connection.execute(told):
-        event = events.parse(text)
+    for instance, *number in connection.execute(told).all():
+        # One at a time, for it can be as long as a database takes one.
+        event = events.parse(connection.execute(select(event_text(instance, *number))).scalar())
         if event is None:
             continue
         begun, ended = lives.get(instance, (0, 0))

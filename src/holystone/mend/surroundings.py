@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
@@ -11,6 +12,7 @@ from holystone.scan.catalogue import checks
 from holystone.scan.check import Level
 from holystone.scan.evidence import Evidence
 from holystone.scan.finding import Finding
+from holystone.scan.relation import Key
 from holystone.scan.relations.addresses import STARTING
 from holystone.scan.relations.messages import MessageFacts
 from holystone.scan.scan import Outcome, Scan
@@ -32,6 +34,31 @@ class Surroundings:
     there: Collection[str]
     unseen: Sequence[str]
     unread: Collection[str] = ()
+
+    def in_short(self) -> "Surroundings":
+        """Return it with nothing of the findings but what names them: a value of a row may be very long."""
+        short = {
+            instance: [replace(one, facts=_Named(one.facts.key), observed={}, expected={}) for one in findings]
+            for instance, findings in self.findings.items()
+        }
+        return replace(self, findings=short)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """The facts of a finding of which only the key is kept."""
+
+    key: Key
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def observed(self, column: str) -> Any:
+        return None
+
+    def decided(self, column: str) -> bool:
+        return False
+
+    def expected(self, column: str) -> Any:
+        return None
 
 
 def look_around(

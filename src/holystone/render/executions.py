@@ -1,40 +1,45 @@
 """Executions as a list, and one instance in full: the rows beside what the histories say."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 import click
 
 from holystone.errors import RecordError
+from holystone.json_pieces import Writer
 from holystone.render.words import command, counted, shown, value
-from holystone.scan.relations.executions import ExecutionFacts
+from holystone.scan.lookup import Listed
 from holystone.store import Store
 from holystone.store.status import ExecutionRow
 
-Facts = Mapping[tuple[str, int], ExecutionFacts]
 
-
-def list_text(store: Store, rows: Sequence[ExecutionRow], facts: Facts, out: TextIO, *, more: bool) -> None:
-    """Write a line an execution; `more` says that the list was cut."""
-    for row in rows:
-        click.echo(f"{_name(row)}  {_status(row, facts)}  {_times(store, row)}", file=out)
-    click.echo(f"{counted(len(rows), 'execution')}{', and more: --limit N' if more else ''}.", file=out)
-    if any(_differs(row, facts) for row in rows):
+def list_text(store: Store, executions: Iterable[Listed], limit: int, out: TextIO) -> None:
+    """Write a line an execution, and whether there are more than `limit`."""
+    number, differs, more = 0, False, False
+    for row, told in executions:
+        if number == limit:
+            more = True
+            break
+        number += 1
+        differs = differs or _differs(row, told)
+        click.echo(f"{_name(row)}  {_status(row, told)}  {_times(store, row)}", file=out)
+    click.echo(f"{counted(number, 'execution')}{', and more: --limit N' if more else ''}.", file=out)
+    if differs:
         click.echo(f"Some statuses are not what their histories say. Next: {command(store, 'check')}", file=out)
 
 
-def list_json(store: Store, rows: Sequence[ExecutionRow], facts: Facts, out: TextIO) -> None:
+def list_json(store: Store, executions: Iterable[Listed], out: TextIO) -> None:
     """Write the executions as one object."""
-    json.dump({"schema": 1, "executions": [_object(store, row, facts) for row in rows]}, out, indent=1)
+    Writer(indent=1).write({"schema": 1, "executions": (_object(store, *one) for one in executions)}, out)
     out.write("\n")
 
 
-def show_text(store: Store, rows: Sequence[ExecutionRow], facts: Facts, out: TextIO) -> None:
+def show_text(store: Store, executions: Iterable[Listed], out: TextIO) -> None:
     """Write each execution of an instance with its history, an event a line."""
-    for row in rows:
+    for row, told in executions:
         click.echo(click.style(_name(row), bold=True), file=out)
-        click.echo(f"  status        {_status(row, facts)}", file=out)
+        click.echo(f"  status        {_status(row, told)}", file=out)
         click.echo(f"  orchestration {value(row.name)}", file=out)
         click.echo(f"  times         {_times(store, row)}", file=out)
         click.echo(f"  output        {value(row.output)}", file=out)
@@ -42,18 +47,19 @@ def show_text(store: Store, rows: Sequence[ExecutionRow], facts: Facts, out: Tex
             click.echo(f"  {line}", file=out)
 
 
-def show_json(store: Store, rows: Sequence[ExecutionRow], facts: Facts, out: TextIO) -> None:
+def show_json(store: Store, executions: Iterable[Listed], out: TextIO) -> None:
     """Write the executions with their events as one object."""
-    found = []
-    for row in rows:
-        one = _object(store, row, facts)
-        try:
-            one["events"] = [event.fields for event in store.read_history(row.instance_id, row.execution_id)]
-        except RecordError as error:
-            one["events"], one["history_error"] = None, error.message
-        found.append(one)
-    json.dump({"schema": 1, "executions": found}, out, indent=1)
+    Writer(indent=1).write({"schema": 1, "executions": (_whole(store, *one) for one in executions)}, out)
     out.write("\n")
+
+
+def _whole(store: Store, row: ExecutionRow, told: str | None) -> dict[str, Any]:
+    one = _object(store, row, told)
+    try:
+        one["events"] = [event.fields for event in store.read_history(row.instance_id, row.execution_id)]
+    except RecordError as error:
+        one["events"], one["history_error"] = None, error.message
+    return one
 
 
 def _name(row: ExecutionRow) -> str:
@@ -71,24 +77,17 @@ def _history(store: Store, row: ExecutionRow) -> list[str]:
     ]
 
 
-def _object(store: Store, row: ExecutionRow, facts: Facts) -> dict[str, Any]:
+def _object(store: Store, row: ExecutionRow, told: str | None) -> dict[str, Any]:
     one = {name: store.flavour.to_json(thing) for name, thing in vars(row).items()}
-    return {**one, "status_of_history": _of_history(row, facts)}
+    return {**one, "status_of_history": told}
 
 
-def _of_history(row: ExecutionRow, facts: Facts) -> str | None:
-    known = facts.get((row.instance_id, row.execution_id))
-    return None if known is None or known.outcome is None else known.outcome.status
+def _differs(row: ExecutionRow, told: str | None) -> bool:
+    return told not in (None, row.status)
 
 
-def _differs(row: ExecutionRow, facts: Facts) -> bool:
-    return _of_history(row, facts) not in (None, row.status)
-
-
-def _status(row: ExecutionRow, facts: Facts) -> str:
-    if _differs(row, facts):
-        return f"{value(row.status)}, its history says {_of_history(row, facts)}"
-    return value(row.status)
+def _status(row: ExecutionRow, told: str | None) -> str:
+    return f"{value(row.status)}, its history says {told}" if _differs(row, told) else value(row.status)
 
 
 def _times(store: Store, row: ExecutionRow) -> str:

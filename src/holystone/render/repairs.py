@@ -1,15 +1,14 @@
 """Plans, applications, undos and the journal, as text for people and as JSON."""
 
-import json
-from collections import Counter
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
 
 import click
 
+from holystone.json_pieces import Writer
 from holystone.mend.apply import Report
 from holystone.mend.change import Change
-from holystone.mend.journal import UNDO, Run
+from holystone.mend.journal import UNDO, Logged, Run
 from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
 from holystone.render.moments import moment_or_value
@@ -22,7 +21,7 @@ EXAMPLES = 5
 
 def plan_json(plan: Plan, out: TextIO) -> None:
     """Write the plan as the file that `repair apply` reads."""
-    json.dump(plan.to_json(), out, indent=1)
+    Writer(indent=1).write(plan.to_json(), out)
     out.write("\n")
 
 
@@ -112,53 +111,50 @@ def stopped_text(store: Store, run_id: str, run: Run | None, words: Sequence[str
         click.echo(f"Way back: {command(store, 'repair undo', run_id)}", err=True)
 
 
-def log_text(store: Store, runs: list[Run], out: TextIO, *, rows: bool) -> None:
+def log_text(store: Store, log: Iterable[Logged], out: TextIO, *, rows: bool) -> None:
     """Write the runs, the latest first; with `rows`, each with its changes."""
-    if not runs:
-        click.echo(f"{one_line(str(store.target))}: the journal is empty.", file=out)
-    for run in runs:
+    is_empty = True
+    for logged in log:
+        is_empty, run = False, logged.run
         ended = "" if run.finished_at_ms is not None else ", interrupted or going on"
-        undone = Counter(entry.undone_by for entry in run.changes if entry.undone_by is not None)
-        by = "".join(f", {counted(number, 'row')} undone by {by}" for by, number in undone.items())
+        by = "".join(f", {counted(number, 'row')} undone by {by}" for by, number in logged.undone.items())
         what = f"undo of {run.undoes}" if run.undoes else f"apply of plan {run.plan}"
         begun = moment_or_value(run.started_at_ms)
-        said = f"{run.run_id}  {begun}  {what} by {run.actor}: {counted(len(run.changes), 'row')}{by}{ended}"
+        said = f"{run.run_id}  {begun}  {what} by {run.actor}: {counted(logged.count, 'row')}{by}{ended}"
         click.echo(one_line(said), file=out)
         if run.finished_at_ms is None and not run.altered:
             click.echo(f"    Go on: {command(store, 'repair resume', run.run_id)}", file=out)
         for wrong in (*run.unreadable, *run.altered):
             click.echo(f"    altered since: {one_line(wrong)}", file=out)
-        for entry in run.changes if rows else ():
+        for entry in logged.changes() if rows else ():
             click.echo(
                 f"    {one_line(entry.change.check)} {key_of(entry.change.key)}: {effect(entry.change)}", file=out
             )
+    if is_empty:
+        click.echo(f"{one_line(str(store.target))}: the journal is empty.", file=out)
 
 
-def log_json(store: Store, runs: list[Run], out: TextIO) -> None:
+def log_json(store: Store, log: Iterable[Logged], out: TextIO) -> None:
     """Write the runs with all their changes."""
-    to_json = store.flavour.to_json
-    document = [
-        {
-            "run": run.run_id,
-            "kind": run.kind,
-            "plan": run.plan,
-            "undoes": run.undoes,
-            "actor": run.actor,
-            "version": run.version,
-            "started_at_ms": to_json(run.started_at_ms),
-            "finished_at_ms": to_json(run.finished_at_ms),
-            "unreadable": list(run.unreadable),
-            "altered": list(run.altered),
-            "changes": [
-                {
-                    **entry.change.as_json(),
-                    "made_at_ms": to_json(entry.made_at_ms),
-                    "undone_by": entry.undone_by,
-                }
-                for entry in run.changes
-            ],
-        }
-        for run in runs
-    ]
-    json.dump({"schema": 1, "runs": document}, out, indent=1)
+    Writer(indent=1).write({"schema": 1, "runs": (_run_object(store, logged) for logged in log)}, out)
     out.write("\n")
+
+
+def _run_object(store: Store, logged: Logged) -> dict[str, Any]:
+    run, to_json = logged.run, store.flavour.to_json
+    return {
+        "run": run.run_id,
+        "kind": run.kind,
+        "plan": run.plan,
+        "undoes": run.undoes,
+        "actor": run.actor,
+        "version": run.version,
+        "started_at_ms": to_json(run.started_at_ms),
+        "finished_at_ms": to_json(run.finished_at_ms),
+        "unreadable": list(run.unreadable),
+        "altered": list(run.altered),
+        "changes": (
+            {**entry.change.as_json(), "made_at_ms": to_json(entry.made_at_ms), "undone_by": entry.undone_by}
+            for entry in logged.changes()
+        ),
+    }

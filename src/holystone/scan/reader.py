@@ -11,7 +11,7 @@ from holystone.scan.long_texts import is_long, unless_long
 from holystone.store import Store
 from holystone.store.events import known_type, parse
 from holystone.store.flavours import Flavour
-from holystone.store.tables import history
+from holystone.store.tables import executions, history
 
 RACE_WINDOW_SECONDS = 60
 """Age from which a row that lacks another one is no race between two writers any more."""
@@ -113,6 +113,12 @@ class Reader:
         of = history.c
         key = (of.instance_id == instance_id, of.execution_id == execution_id, of.event_id == event_id)
         return self.connection.execute(select(of.event_data).where(*key)).scalar_one()
+
+    def output(self, instance_id: str, execution_id: int) -> Any:
+        """Return the output of one execution."""
+        of = executions.c
+        key = (of.instance_id == instance_id, of.execution_id == execution_id)
+        return self.connection.execute(select(of.output).where(*key)).scalar_one()
 
     def is_settled(self, moment: Any) -> bool:
         """Return whether a moment, as a column has it, is too long ago for a race; not where it cannot be read."""

@@ -137,6 +137,31 @@ def list_executions(
     `older_than_seconds` goes by started_at. By a status other than Completed they are found through an index of
     holystone's own, where `migrate upgrade` has made it; by any other way the whole table is read.
     """
+    wanted = listing(
+        store,
+        status=status,
+        name=name,
+        older_than_seconds=older_than_seconds,
+        instance_id=instance_id,
+        instances=instances,
+        limit=limit,
+    )
+    with store.snapshot() as connection:
+        return [ExecutionRow(*row) for row in connection.execute(wanted)]
+
+
+def listing(
+    store: Store,
+    *,
+    status: str | None = None,
+    name: str | None = None,
+    older_than_seconds: int | None = None,
+    instance_id: str | None = None,
+    execution_id: int | None = None,
+    instances: str | None = None,
+    limit: int | None = None,
+) -> Select[Any]:
+    """Return the select of what `list_executions` lists, in the order of the fields of ExecutionRow."""
     conditions = []
     if status is not None:
         conditions.append(executions.c.status == status)
@@ -148,9 +173,11 @@ def list_executions(
         conditions.append(store.flavour.older_than(executions.c.started_at, older_than_seconds))
     if instance_id is not None:
         conditions.append(executions.c.instance_id == instance_id)
+    if execution_id is not None:
+        conditions.append(executions.c.execution_id == execution_id)
     if instances is not None:
         conditions.append(store.flavour.matches_glob(executions.c.instance_id, instances))
-    wanted = (
+    return (
         select(
             executions.c.instance_id,
             executions.c.execution_id,
@@ -165,5 +192,3 @@ def list_executions(
         .order_by(executions.c.instance_id, executions.c.execution_id)
         .limit(limit)
     )
-    with store.snapshot() as connection:
-        return [ExecutionRow(*row) for row in connection.execute(wanted)]

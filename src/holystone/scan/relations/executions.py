@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, or_, select
 
 from holystone.scan.digest import digest_of
-from holystone.scan.long_texts import is_very_long, unless_very_long
+from holystone.scan.long_texts import is_long, is_very_long, unless_long
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
@@ -98,8 +98,8 @@ class ExecutionSource:
         row, last_data = self._joined.execution.c, self._joined.last.c.event_data
         says = {status: self.flavour.event_says(last_data, path, row.output) for status, path in said_at.items()}
         agrees = func.coalesce(case(says, value=row.status, else_=row.output.is_(None)), False)
-        is_long = or_(is_very_long(self.flavour, row.output), is_very_long(self.flavour, last_data))
-        return self._answer("output_surely_agrees", case((is_long, False), else_=agrees))
+        is_very = or_(is_very_long(self.flavour, row.output), is_very_long(self.flavour, last_data))
+        return self._answer("output_surely_agrees", case((is_very, False), else_=agrees))
 
     @cached_property
     def instance_exists(self) -> ColumnElement[bool]:
@@ -130,9 +130,9 @@ class ExecutionSource:
         followed = there_is(later.instance_id == self.instance_id, later.execution_id > self.execution_id)
         of_row = (row.instance_id == self.instance_id, row.execution_id == self.execution_id)
         of_last = (last.instance_id == self.instance_id, last.execution_id == self.execution_id)
-        output = select(unless_very_long(self.flavour, row.output)).where(*of_row)
-        has_long_output = select(is_very_long(self.flavour, row.output)).where(*of_row)
-        last_data = select(unless_very_long(self.flavour, last.event_data)).where(
+        output = select(unless_long(self.flavour, row.output)).where(*of_row)
+        has_long_output = select(is_long(self.flavour, row.output)).where(*of_row)
+        last_data = select(unless_long(self.flavour, last.event_data)).where(
             *of_last, last.event_id == self.last_event_id
         )
         return [
@@ -239,6 +239,10 @@ class Executions(Relation[ExecutionFacts]):
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> ExecutionSource:
         return ExecutionSource(flavour, within)
 
+    def outcome(self, reader: Reader, row: Any) -> Outcome | None:
+        """Return what the history says of an execution, None where nothing in it can be relied on."""
+        return _told(reader, row)[0]
+
     def facts(self, reader: Reader, row: Any) -> ExecutionFacts:
         outcome, digest = _told(reader, row)
         end = None
@@ -250,7 +254,7 @@ class Executions(Relation[ExecutionFacts]):
             instance_id=row.instance_id,
             execution_id=row.execution_id,
             status=row.status,
-            output=_output(reader, row) if row.has_long_output else row.output,
+            output=reader.output(row.instance_id, row.execution_id) if row.has_long_output else row.output,
             completed_at=row.completed_at,
             completed_at_well_formed=bool(row.well_formed) or not _counts_ms(reader),
             outcome=outcome,
@@ -307,13 +311,6 @@ def _told(reader: Reader, row: Any) -> tuple[Outcome | None, str | None]:
     return events.terminal_outcome(end), digest
 
 
-def _output(reader: Reader, row: Any) -> Any:
-    """Return the output of an execution, read alone."""
-    of = executions.c
-    key = (of.instance_id == row.instance_id, of.execution_id == row.execution_id)
-    return reader.connection.execute(select(of.output).where(*key)).scalar_one()
-
-
 def _is_of_known_engine(row: EventRow) -> bool:
     return row.type in events.EVENT_TYPES and row.event is not None and not is_newer(row.event["duroxide_version"])
 
@@ -329,10 +326,10 @@ def _status_agrees(flavour: Flavour, execution: Any, last_data: ColumnElement[st
         value=execution.status,
         else_=False,
     )
-    event, is_long = history.c, is_very_long(flavour, history.c.event_data)
-    kind = case((is_long, flavour.type_at_a_glance(history)), else_=flavour.event_type(event.event_data))
+    event, is_very = history.c, is_very_long(flavour, history.c.event_data)
+    kind = case((is_very, flavour.type_at_a_glance(history)), else_=flavour.event_type(event.event_data))
     ends = case(
-        (is_long, flavour.type_at_a_glance(history).in_(sorted(events.TERMINAL))),
+        (is_very, flavour.type_at_a_glance(history).in_(sorted(events.TERMINAL))),
         else_=flavour.is_terminal(event.event_data),
     )
     of_execution = (event.instance_id == execution.instance_id, event.execution_id == execution.execution_id)

@@ -97,7 +97,7 @@ class MessageSource(QueueSource):
             *self.key,
             self._message.instance_id,
             self._message.work_item,
-            self._message.is_very_long,
+            self._message.is_long,
             self.attempt_count,
             self._message.created_at,
             self._message.visible_at,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from sqlalchemy import Column, ColumnElement, FromClause, Subquery, Table, and_, false, func, not_, select, true
 
 from holystone.errors import RecordError
-from holystone.scan.long_texts import is_very_long, unless_very_long
+from holystone.scan.long_texts import is_long, unless_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.upgrades import has_met_newer, is_upgraded
@@ -41,7 +41,7 @@ class QueueSource:
         self._message = rows.c
         self.key: Sequence[ColumnElement[Any]] = (self._message.id,)
         self.attempt_count: ColumnElement[int] = self._message.attempt_count
-        # A very long one says nothing here, and so nothing surely.
+        # A long one says nothing here, and so nothing surely.
         self._item: ColumnElement[str] = func.coalesce(self._message.work_item, "")
 
     @property
@@ -75,25 +75,25 @@ class QueueSource:
 
     def _says(self, column: str) -> ColumnElement[bool]:
         says = self.flavour.messages.says(self._item, _FIELDS.get(column, "instance"), self._message[column])
-        return and_(not_(self._message.is_very_long), says)
+        return and_(not_(func.coalesce(self._message.is_long, false())), says)
 
 
 def messages_of(flavour: Flavour, queue: Table, within: Conditions, names: Collection[str] | None = None) -> Subquery:
-    """Return the rows of a queue with these of its columns, or all: work_item is NULL where `is_very_long`.
+    """Return the rows of a queue with these of its columns, or all: work_item is NULL where `is_long`.
 
     `work_item_of` reads such a one. SQLite keeps a copy of a text for each place of a statement that names it.
     """
     columns = [one for one in flavour.columns_of(queue) if names is None or one.name in names]
     text = queue.c.work_item
     others = [one for one in columns if one.name != text.name]
-    short, is_long = unless_very_long(flavour, text).label(text.name), is_very_long(flavour, text).label("is_very_long")
+    short, has_long = unless_long(flavour, text).label(text.name), is_long(flavour, text).label("is_long")
     # The offset changes no row, and keeps the text from being named anew in each place.
-    return select(*others, short, is_long).where(*within).offset(0).subquery("message")
+    return select(*others, short, has_long).where(*within).offset(0).subquery("message")
 
 
 def work_item_of(reader: Reader, queue: Table, row: Any) -> Any:
     """Return the text of a message that was fetched from `messages_of`."""
-    if not row.is_very_long:
+    if not row.is_long:
         return row.work_item
     return reader.connection.execute(select(queue.c.work_item).where(queue.c.id == row.id)).scalar_one()
 

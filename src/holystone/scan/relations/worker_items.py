@@ -68,7 +68,7 @@ class WorkerItemSource(QueueSource):
             *self.key,
             *(self._message[column] for column in (*IDENTITY, *ROUTING)),
             self._message.work_item,
-            self._message.is_very_long,
+            self._message.is_long,
             self.attempt_count,
             self._message.created_at,
             self._message.visible_at,

@@ -87,7 +87,7 @@ class Rows:
         if number == 1:
             self._began_alone = start.parent_instance is None
         if has_long:
-            output = self._output(instance_id, execution_id)
+            output = self._reader.output(instance_id, execution_id)
         if (status, output) != _made_by(events[-1]):
             return False
         if not (timed if status in self._with_completed_at else untimed):
@@ -113,11 +113,6 @@ class Rows:
         row = select(instances.c.custom_status).where(instances.c.instance_id == self._instance_id)
         whole: str | None = self._reader.connection.execute(row).scalar_one()
         return whole
-
-    def _output(self, instance_id: Any, execution_id: int) -> Any:
-        of = executions.c
-        output = select(of.output).where(of.instance_id == instance_id, of.execution_id == execution_id)
-        return self._reader.connection.execute(output).scalar_one()
 
     def close(self) -> None:
         """Leave the rows that are still to come."""

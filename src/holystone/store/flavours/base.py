@@ -42,10 +42,15 @@ Columns = Mapping[str, frozenset[str]]
 """Table name -> names of its columns."""
 
 
+_PIECE = 1024 * 1024
+"""Characters of a text that are looked at at a time, so that a long one is not held once more."""
+
+
 def is_utf8(text: str) -> bool:
     """Return whether a database takes the text as it gave it: bytes that are not UTF-8 come as halves of surrogates."""
     try:
-        text.encode()
+        for start in range(0, 0 if text.isascii() else len(text), _PIECE):
+            text[start : start + _PIECE].encode()
     except UnicodeEncodeError:
         return False
     return True
