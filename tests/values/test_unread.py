@@ -68,9 +68,17 @@ def test_a_value_that_is_kept_elsewhere_and_gone(engine_store: MakeStore, run: R
     assert said.status == 2
     assert "second: PostgreSQL could not do it (XX001)" in said.out
     assert "E001" in said.out
+    planned = run("repair", "plan", made.target, "--schema", str(made.schema), "--level", "deep", "--format", "json")
+    assert (planned.status, len(planned.json["changes"])) == (2, 1)
+    assert {row["key"]["instance_id"] for row in planned.json["unread"]} == {"second"}
+    assert "were not looked at, among them second" in planned.err
+    assert "what is wrong there is not in this one" in planned.err
     report = apply_plan(store, make_plan(store, list(checks())))
     assert report.applied == 1
     assert report.left == 0
+    applied = run("repair", "apply", made.target, "--schema", str(made.schema), "--level", "deep", "--yes")
+    assert applied.status == 2
+    assert "nothing to repair in what could be read" in applied.out
 
 
 def test_a_page_of_a_table_that_is_damaged(engine_store: MakeStore) -> None:

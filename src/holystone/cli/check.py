@@ -137,7 +137,7 @@ def _exit(scan: "Scan", fail_on: str) -> int:
 def _complain(scan: "Scan") -> None:
     """Say what could not be seen, and what to do about it."""
     from holystone.cli.crash import reported
-    from holystone.render.words import command, key_of, one_line
+    from holystone.render.words import command, not_looked_at, one_line
     from holystone.scan.catalogue import checks
     from holystone.scan.scan import Outcome
 
@@ -147,10 +147,7 @@ def _complain(scan: "Scan") -> None:
     next_step = "repair the cause and run the check again."
     if scan.unmatched is not None:
         next_step = command(scan.store, "executions list")
-    unread = {f"{key_of(row.key)}: {row.reason}." for result in scan.results.values() for row in result.unread}
-    reasons = {f"Not looked at: {one_line(min(unread))}": next_step} if unread else {}
-    if len(unread) > 1:
-        reasons = {f"{len(unread)} rows were not looked at, among them {one_line(min(unread))}": next_step}
+    reasons = {not_looked_at(scan.unread): next_step} if scan.unread else {}
     unforeseen: dict[int, BaseException] = {}
     for result in failed:
         if (plug_in := checks().plug_in_of(result.check.id)) is not None:

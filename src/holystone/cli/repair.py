@@ -64,7 +64,7 @@ def plan(
         with output_to(output) as out:
             plan_json(made, out)
     if output == "-":
-        return Exit.OK
+        return _complain(made) or Exit.OK
     with output_to(None) as out:
         if format_ == "json" and output is None:
             plan_json(made, out)
@@ -73,7 +73,7 @@ def plan(
         elif format_ == "text":
             again = selection.words() if output is None else [output]
             plan_text(store, made, out, apply_with=again)
-    return Exit.OK
+    return _complain(made) or Exit.OK
 
 
 @repair.command
@@ -115,7 +115,7 @@ def apply(
     if not made.changes:
         if format_ == "json":
             _write_json(Report().to_json())
-        return Exit.OK
+        return _complain(made) or Exit.OK
     _install_journal(store)
     asked_for = _request(selection, unsafe, from_file=plan_file is not None)
     application = Application(store, made.hash, unsafe=unsafe, asked_for=asked_for)
@@ -280,7 +280,19 @@ def _carry_out(
                     plan_text(store, later, out)
             if not yes:
                 ask("Apply it?")
-        return _report(store, application.finish(), format_, verb="repaired")
+        status = _report(store, application.finish(), format_, verb="repaired")
+        return _complain(made) or status
+
+
+def _complain(made: "Plan") -> int:
+    """Say which rows the plan knows nothing of, and return the exit status that this makes; 0 where it knows all."""
+    from holystone.render.words import not_looked_at
+
+    if not made.unread:
+        return Exit.OK
+    next_step = "repair the cause and make a plan again: what is wrong there is not in this one."
+    click.echo(f"Error: {not_looked_at(made.unread)}\nNext: {next_step}", err=True)
+    return Exit.COULD_NOT_RUN
 
 
 def _report(store: "Store", report: "Report", format_: str, *, verb: str) -> int:

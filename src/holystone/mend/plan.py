@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -24,6 +24,7 @@ from holystone.scan.passes import Progress
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS
 from holystone.scan.scan import Outcome, Scan, Verdict
+from holystone.scan.unread import Unread
 from holystone.store import Store
 
 _MAKE_ANEW = "Make a plan anew with `holystone repair plan`."
@@ -34,7 +35,8 @@ class Plan:
     """The changes that would mend a store, and how many findings no repair mends, by check id.
 
     Of each instance it has what may be done first. `waiting` are the findings that are left for a plan after this one,
-    by check id, and `waiting_instances` those that they are of.
+    by check id, and `waiting_instances` those that they are of. `unread` are rows that could not be looked at: what is
+    wrong with them, and what they would prove, is not in the plan.
     """
 
     store: str
@@ -42,6 +44,7 @@ class Plan:
     unmended: Counter[str] = field(default_factory=Counter)
     waiting: Counter[str] = field(default_factory=Counter)
     waiting_instances: frozenset[str] = frozenset()
+    unread: Sequence[Unread] = ()
 
     @cached_property
     def hash(self) -> str:
@@ -55,6 +58,7 @@ class Plan:
             "store": self.store,
             "changes": [change.as_json() for change in self.changes],
             "waiting": dict(sorted(self.waiting.items())),
+            "unread": [{"key": row.key, "reason": row.reason} for row in self.unread],
         }
 
 
@@ -87,7 +91,13 @@ def make_plan(
         if reasons or (scan.verdict is Verdict.incomplete and not scan.unread_instances):
             why = " ".join(sorted(str(reason) for reason in reasons))
             raise PlanError(f"The store could not be checked: {why}", "Mend the cause first.")
-        return _plan(store, connection, found, now, race_window)
+        return replace(_plan(store, connection, found, now, race_window), unread=_unread(store, scan))
+
+
+def _unread(store: Store, scan: Scan) -> list[Unread]:
+    """Return the rows that could not be looked at, with keys that JSON can hold."""
+    as_json = store.flavour.to_json
+    return [Unread({name: as_json(part) for name, part in row.key.items()}, row.reason) for row in scan.unread]
 
 
 def _plan(store: Store, connection: Connection, findings: Sequence[Finding], now_ms: int, race_window: int) -> Plan:

@@ -41,7 +41,8 @@ def plan_text(store: Store, plan: Plan, out: TextIO, *, apply_with: Sequence[str
     safe = sum(change.safety == Safety.safe for change in plan.changes)
     unsafe = len(plan.changes) - safe
     if not plan.changes:
-        click.echo(f"{one_line(str(store.target))}: nothing to repair.", file=out)
+        where = " in what could be read" if plan.unread else ""
+        click.echo(f"{one_line(str(store.target))}: nothing to repair{where}.", file=out)
         return
     click.echo(f"Plan {plan.hash}: {counted(safe, 'safe change')}, {unsafe} unsafe.", file=out)
     if apply_with is not None:

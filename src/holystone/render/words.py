@@ -2,10 +2,13 @@
 
 import shlex
 import textwrap
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from holystone.store import Store
+
+if TYPE_CHECKING:
+    from holystone.scan.unread import Unread
 
 WIDTH = 100
 LONGEST_LINE = 2_000
@@ -39,6 +42,14 @@ def _escaped(character: str) -> str:
 def value(thing: Any) -> str:
     """Return a column's value for a terminal."""
     return "NULL" if thing is None else shown(thing) if isinstance(thing, str) else str(thing)
+
+
+def not_looked_at(unread: "Sequence[Unread]") -> str:
+    """Return in a sentence which rows could not be looked at: one of them by name, and how many there are."""
+    first = one_line(min(f"{key_of(row.key)}: {row.reason}." for row in unread))
+    return (
+        f"Not looked at: {first}" if len(unread) == 1 else f"{len(unread)} rows were not looked at, among them {first}"
+    )
 
 
 def key_of(key: Mapping[str, Any]) -> str:

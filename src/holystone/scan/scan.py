@@ -135,6 +135,11 @@ class Scan:
         return Verdict.drift if Outcome.found in outcomes else Verdict.clean
 
     @property
+    def unread(self) -> list[Unread]:
+        """The rows that no check or not every check could look at, each once."""
+        return list({str(row): row for result in self.results.values() for row in result.unread}.values())
+
+    @property
     def database_check_seconds(self) -> float | None:
         """How long the database's own check took, of all the time that the scan did; None where it was not made."""
         return self._took.get(DAMAGES.name)

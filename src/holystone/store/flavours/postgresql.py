@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql.psycopg import dialect as PostgreSQLDialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -324,6 +324,8 @@ class PostgreSQL(Flavour):
             if holder is not None:
                 said, next_step = f"{said}; {holder} has locked a table", "Run the command again when it is done."
             return StoreUnavailableError(f"{self.target} did not get a lock in time: {said}.", next_step)
+        if state == "" and isinstance(error, DataError):  # psycopg does not even send it
+            return StoreUnavailableError(f"PostgreSQL cannot hold a value: {said}.", "Repair the row by hand.")
         if state == "" or state.startswith(("08", "57P", "3D", "53")):
             return StoreUnavailableError(
                 f"{self.target} cannot be reached: {said}.", "See that the server runs and that the URL is right."
