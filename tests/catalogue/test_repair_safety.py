@@ -24,6 +24,7 @@ from holystone.mend.apply import Application, apply_plan
 from holystone.mend.change import Change
 from holystone.mend.journal import read_run
 from holystone.mend.plan import make_plan
+from holystone.mend.repair import repairs
 from holystone.mend.undo import undo_run
 from holystone.mend.write import RowChangedError, write
 from holystone.scan.scan import Scan
@@ -330,6 +331,16 @@ def test_row_that_cannot_be_written_stops_no_other(
     assert report.applied == 2
     assert [(change.key["instance_id"], why) for change, why in report.skipped] == [("b", attempt.CHANGED)]
     assert [finding.instance_id for finding in Scan(ground.store, EVERY_CHECK)] == ["b"]
+
+
+@pytest.mark.long
+def test_value_that_no_column_can_hold_is_said_to_be_one(prepare: Prepare) -> None:
+    ground = prepare("postgresql", lambda scribe: scribe.execution("a", started(), completed("an output")))
+    ground.execute(r"UPDATE history SET event_data = replace(event_data, 'an output', 'an\u0000output')")
+    plan = make_plan(ground.store, EVERY_CHECK)
+    report = apply_plan(ground.store, plan, unsafe=[repair.id for repair in repairs()])
+    assert report.applied == 0
+    assert ["PostgreSQL cannot hold a value" in why for _, why in report.skipped] == [True]
 
 
 @pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
