@@ -21,6 +21,7 @@ from holystone.demo.scribe import Scribe, activity_completed, completed, schedul
 from holystone.mend import journal
 from holystone.mend.apply import new_run
 from holystone.mend.change import Change
+from holystone.mend.runs import read_runs
 from holystone.migrate import upgrade
 from holystone.store import Store
 from holystone.store.tables import executions, history, instances, kv_store, kv_store_execution_id, worker_queue
@@ -202,7 +203,7 @@ def _add_run(store: Store, number: int) -> None:
 
 def _runs(words: list[str]) -> list[str]:
     store = Store.open(words[0], words[-1] if len(words) > 1 else None)
-    return [run.run_id for run in journal.read_runs(store)]
+    return [run.run_id for run in read_runs(store)]
 
 
 def main() -> None:

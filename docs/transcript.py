@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from holystone.cli.main import run
 from holystone.demo.story import BACKFILL, OLD_ENGINE, build, drift
-from holystone.mend.journal import read_runs
+from holystone.mend.runs import read_runs
 from holystone.store import Store
 
 STEADY = (

@@ -16,9 +16,9 @@ from contents import contents
 from holystone.demo.scribe import Scribe
 from holystone.mend.apply import Report, apply_plan
 from holystone.mend.change import repair_of
-from holystone.mend.journal import read_run
 from holystone.mend.plan import Plan, make_plan
 from holystone.mend.repair import repairs
+from holystone.mend.runs import read_run
 from holystone.mend.undo import undo_run
 from holystone.scan.check import Check
 from holystone.scan.finding import Finding

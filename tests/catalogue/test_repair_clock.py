@@ -19,10 +19,10 @@ from conftest import FLAVOURS
 from holystone.demo.scribe import Scribe, completed, scheduled, started
 from holystone.mend import apply
 from holystone.mend.apply import BUSY, apply_plan
-from holystone.mend.journal import read_run
 from holystone.mend.locks import busy_instances
 from holystone.mend.pace import engine_at_work
 from holystone.mend.plan import make_plan
+from holystone.mend.runs import read_run
 from holystone.mend.undo import undo_run
 from holystone.scan.catalogue import checks
 from holystone.scan.scan import Scan

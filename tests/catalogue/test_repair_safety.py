@@ -22,9 +22,9 @@ from holystone.demo.scribe import Scribe, completed, continued, scheduled, start
 from holystone.mend import attempt
 from holystone.mend.apply import Application, apply_plan
 from holystone.mend.change import Change
-from holystone.mend.journal import read_run
 from holystone.mend.plan import make_plan
 from holystone.mend.repair import repairs
+from holystone.mend.runs import read_run
 from holystone.mend.undo import undo_run
 from holystone.mend.write import RowChangedError, write
 from holystone.scan.scan import Scan

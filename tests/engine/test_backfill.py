@@ -9,7 +9,7 @@ from contents import contents
 from engine.test_untouched import findings
 from holystone.cli.main import run
 from holystone.demo.story import BACKFILL, OLD_ENGINE
-from holystone.mend.journal import read_runs
+from holystone.mend.runs import read_runs
 from holystone.scan.catalogue import checks
 from holystone.scan.scan import Scan
 from holystone.store import Store

@@ -14,7 +14,7 @@ from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from contents import contents, rows
 from engine.test_untouched import findings
 from holystone.cli.main import run
-from holystone.mend.journal import read_runs
+from holystone.mend.runs import read_runs
 from holystone.store import Store
 
 pytestmark = pytest.mark.long

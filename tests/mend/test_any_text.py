@@ -12,8 +12,8 @@ from conftest import ENGINES, Flavour, MakeStore
 from contents import contents
 from holystone.demo.scribe import Scribe, completed, started
 from holystone.mend.apply import apply_plan
-from holystone.mend.journal import read_run
 from holystone.mend.plan import make_plan, read_plan
+from holystone.mend.runs import read_run
 from holystone.mend.undo import undo_run
 from holystone.migrate import upgrade
 from holystone.scan.catalogue import checks

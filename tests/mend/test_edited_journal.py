@@ -15,8 +15,9 @@ from ground import Ground
 from holystone.demo.scribe import Scribe, completed, started
 from holystone.errors import HolystoneError
 from holystone.mend.apply import Application, apply_plan
-from holystone.mend.journal import changes, has_digests, read_run, read_runs, runs
+from holystone.mend.journal import changes, has_digests, runs
 from holystone.mend.plan import make_plan
+from holystone.mend.runs import read_run, read_runs
 from holystone.mend.undo import undo_run
 from holystone.migrate import downgrade, upgrade
 from holystone.scan.catalogue import checks

@@ -14,7 +14,7 @@ from contents import contents, rows, tables
 from holystone.cli.main import run
 from holystone.demo.scribe import Scribe, completed, started
 from holystone.demo.story import OLD_ENGINE
-from holystone.mend.journal import read_runs
+from holystone.mend.runs import read_runs
 from holystone.store import Store
 
 pytestmark = pytest.mark.long

@@ -26,6 +26,7 @@ from holystone.errors import JournalError
 from holystone.mend import journal, pace
 from holystone.mend.apply import Application
 from holystone.mend.plan import make_plan
+from holystone.mend.runs import read_run, read_runs
 from holystone.migrate import upgrade
 from holystone.render import repairs
 from holystone.scan.catalogue import checks
@@ -139,10 +140,10 @@ def test_unsafe_repairs_go_on_where_they_were_named(prepare: Prepare, run: Run, 
     ground = prepare(flavour, q001_dispatch_blocked.CASE.broken)
     before = contents(ground.made)
     run_id = stopped_run(ground, run, stop, "--unsafe", "park-message")
-    (stopped,) = journal.read_runs(ground.store)
+    (stopped,) = read_runs(ground.store)
     gone_on = run(*words(ground, "resume", run_id, "--yes", "--format", "json")).json
     assert (gone_on["left"], gone_on["unsafe"]) == (0, {})
-    (whole,) = journal.read_runs(ground.store)
+    (whole,) = read_runs(ground.store)
     assert len(whole.changes) == len(stopped.changes) + gone_on["applied"] > len(stopped.changes)
     assert run("check", *ground.made.arguments).status == 0
     assert run(*words(ground, "undo", run_id, "--yes")).status == 0
@@ -227,7 +228,7 @@ def test_who_writes_second_gives_way(prepare: Prepare, run: Run, stop: Stop, fla
     ground = prepare(flavour, drifted)
     before = contents(ground.made)
     run_id = stopped_run(ground, run, stop)
-    stood_still = Application(ground.store, "plan", resumes=journal.read_run(ground.store, run_id))
+    stood_still = Application(ground.store, "plan", resumes=read_run(ground.store, run_id))
     plan = make_plan(ground.store, list(checks()))
     assert run(*words(ground, "resume", run_id, "--yes")).status == 0
     repaired = contents(ground.made)
@@ -250,7 +251,7 @@ def test_what_is_stopped_while_it_reports_says_that_all_is_done(
     monkeypatch.setattr(repairs, "report_text", stopped)
     ground = prepare(flavour, drifted)
     applied = run(*words(ground, "apply", "--yes"))
-    (of_apply,) = journal.read_runs(ground.store)
+    (of_apply,) = read_runs(ground.store)
     run_id, number = of_apply.run_id, len(of_apply.changes)
     assert applied.status == 2
     assert f"Run {run_id} has come to its end: {number} rows repaired.\nWay back: " in applied.err
@@ -298,20 +299,20 @@ def test_what_a_signal_stopped_goes_on(many: EngineStore, number: signal.Signals
 
     stopped_by(many, number, 1, "apply")
     store = Store.open(many.target, many.schema, read_only=True)
-    (stopped,) = journal.read_runs(store)
+    (stopped,) = read_runs(store)
     assert 0 < len(stopped.changes) < MANY
     assert stopped.finished_at_ms is None
     resumed(stopped.run_id)
     assert run_command(["check", *many.arguments]) == 0
-    (whole,) = journal.read_runs(store)
+    (whole,) = read_runs(store)
     assert (whole.run_id, whole.altered) == (stopped.run_id, [])
     assert [entry.number for entry in whole.changes] == list(range(MANY))
 
     stopped_by(many, number, MANY + 1, "undo", whole.run_id)
-    undo, _ = journal.read_runs(store)
+    undo, _ = read_runs(store)
     assert 0 < len(undo.changes) < MANY
     resumed(undo.run_id)
-    undo, whole = journal.read_runs(store)
+    undo, whole = read_runs(store)
     assert (len(undo.changes), undo.altered, whole.altered) == (MANY, [], [])
     assert {entry.undone_by for entry in whole.changes} == {undo.run_id}
     assert contents(many) == before

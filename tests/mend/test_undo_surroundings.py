@@ -24,9 +24,9 @@ from holystone.demo.scribe import Scribe, activity_completed, completed, schedul
 from holystone.mend.apply import Report, apply_plan
 from holystone.mend.change import Change
 from holystone.mend.journal import Run as Journaled
-from holystone.mend.journal import read_run
 from holystone.mend.plan import make_plan
 from holystone.mend.repair import repairs
+from holystone.mend.runs import read_run
 from holystone.mend.undo import undo_run
 from holystone.scan.check import Check, NoRepair
 from holystone.scan.scan import Scan

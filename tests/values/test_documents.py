@@ -23,8 +23,8 @@ from ground import Ground
 from holystone.demo.scribe import Scribe
 from holystone.errors import HolystoneError
 from holystone.mend.apply import apply_plan
-from holystone.mend.journal import read_run, read_runs
 from holystone.mend.plan import make_plan, read_plan
+from holystone.mend.runs import read_run, read_runs
 from holystone.mend.undo import undo_run
 from holystone.scan.catalogue import checks
 

@@ -56,7 +56,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _latest_run(path: Path) -> str:
-    from holystone.mend.journal import read_runs
+    from holystone.mend.runs import read_runs
     from holystone.store import Store
 
     return read_runs(Store.open(str(path), read_only=True))[0].run_id

@@ -138,8 +138,8 @@ def resume(
     tells whether a run is still at work: where it is, the first of the two to write goes on, and the other one ends
     with an error and changes nothing more.
     """
-    from holystone.mend.journal import read_run
     from holystone.mend.request import require_resumable
+    from holystone.mend.runs import read_run
 
     target, run = target_and_last(target, run, "RUN")
     store = open_store(target, schema, read_only=False)
@@ -164,7 +164,7 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
     check would not find it as it did. What is left is named, with the reason.
     """
     from holystone.mend.apply import new_run
-    from holystone.mend.journal import read_run
+    from holystone.mend.runs import read_run
 
     target, run = target_and_last(target, run, "RUN")
     store = open_store(target, schema, read_only=False)
@@ -178,7 +178,8 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
 @click.option("--rows", is_flag=True, help="Show each run's rows too.")
 def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     """List the runs of apply and undo, the latest first."""
-    from holystone.mend.journal import has_digests, log_of
+    from holystone.mend.journal import has_digests
+    from holystone.mend.runs import log_of
     from holystone.render.repairs import log_json, log_text
     from holystone.render.words import command
 
@@ -315,7 +316,7 @@ def _told_when_stopped(store: "Store", run_id: str, *words: str, verb: str) -> I
     after this.
     """
     from holystone.errors import HolystoneError, JournalError
-    from holystone.mend.journal import read_run
+    from holystone.mend.runs import read_run
     from holystone.render.repairs import stopped_text
 
     try:

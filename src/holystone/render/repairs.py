@@ -8,9 +8,10 @@ import click
 from holystone.json_pieces import Writer
 from holystone.mend.apply import Report
 from holystone.mend.change import Change
-from holystone.mend.journal import UNDO, Logged, Run
+from holystone.mend.journal import UNDO, Run
 from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
+from holystone.mend.runs import Logged
 from holystone.render.moments import moment_or_value
 from holystone.render.words import command, counted, key_of, one_line, value, wrapped
 from holystone.store import Store
