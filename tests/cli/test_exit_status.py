@@ -126,6 +126,21 @@ def test_no_command_at_all_is_a_usage_error(run: Run) -> None:
     assert "Usage: holystone" in result.err
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("check --jobs", "check --race-window", "check --statement-timeout", "check --full-every"),
+        *("executions list --limit", "executions list --older-than", "executions show TARGET order-1"),
+    ],
+)
+@pytest.mark.parametrize("number", ["nan", "inf", "1e300", str(2**63), "9" * 50])
+def test_a_number_that_no_database_takes_is_a_usage_error(
+    run: Run, sqlite_store: Sample, option: str, number: str
+) -> None:
+    words = option.replace("TARGET", sqlite_store.target).split()
+    assert_refused(run(*words, number, *([] if "TARGET" in option else sqlite_store.words)), "Invalid value for ")
+
+
 @pytest.mark.parametrize("words", [["chek"], ["check", "--nope"], ["repair"], ["repair", "aply"], ["check", "a", "b"]])
 def test_a_word_that_means_nothing_is_a_usage_error(run: Run, words: list[str]) -> None:
     result = run(*words)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--full-every",
     metavar="DAYS",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 36_600),
     default=7,
     show_default=True,
     help="With --since last: say when the last look at all is older.",

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holystone.cli.exits import Exit
-from holystone.cli.options import format_option, instance_option, open_store, output_to, target_options
+from holystone.cli.options import (
+    CENTURY_SECONDS,
+    format_option,
+    instance_option,
+    open_store,
+    output_to,
+    target_options,
+)
 from holystone.errors import HolystoneError
 
 if TYPE_CHECKING:
@@ -24,9 +31,16 @@ def executions() -> None:
 @target_options
 @click.option("--status", metavar="STATUS", help="Only those whose row has this status.")
 @click.option("--name", metavar="NAME", help="Only those of the orchestration of this name.")
-@click.option("--older-than", metavar="SECONDS", type=click.IntRange(min=0), help="Only those that began before that.")
+@click.option(
+    "--older-than",
+    metavar="SECONDS",
+    type=click.IntRange(0, CENTURY_SECONDS),
+    help="Only those that began before that.",
+)
 @instance_option
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="At most N.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(1, 10**15), default=SHOWN, show_default=True, help="At most N."
+)
 @format_option("text", "json")
 def list_(
     target: str,
@@ -74,7 +88,7 @@ def _known_status(store: "Store", given: str) -> str:
 @executions.command
 @target_options
 @click.argument("instance", metavar="INSTANCE")
-@click.argument("execution", metavar="[EXECUTION]", type=click.IntRange(min=1), required=False)
+@click.argument("execution", metavar="[EXECUTION]", type=click.IntRange(1, 2**63 - 1), required=False)
 @format_option("text", "json")
 def show(target: str, schema: str | None, instance: str, execution: int | None, format_: str) -> int:
     """Show an instance's executions with their histories; only EXECUTION where it is given."""

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from holystone.store.target import Target
 
 Command = Callable[..., Any]
+
+CENTURY_SECONDS = 100 * 366 * 86_400
+"""The longest time that an option takes: more of it is a slip, and no database takes any number."""
+_LONGEST_TIMEOUT_SECONDS = 2_147_483
+"""The longest that PostgreSQL takes, which counts it in ms: the range of `statement_timeout` in its manual."""
+_MOST_JOBS = 64
+"""Each is a thread, or a process, and a connection."""
 
 
 def target_options(command: Command) -> Command:
@@ -58,7 +66,7 @@ def selection_options(command: Command) -> Command:
         click.option(
             "--race-window",
             metavar="SECONDS",
-            type=click.IntRange(min=0),
+            type=click.IntRange(0, CENTURY_SECONDS),
             default=60,
             show_default=True,
             help="Age from which a row that waits for another is no race between two writers any more.",
@@ -130,11 +138,18 @@ def jobs_option(command: Command) -> Command:
         "--jobs",
         "-j",
         metavar="N",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, _MOST_JOBS),
         default=min(2, os.cpu_count() or 1),
         show_default=True,
         help="Connections that read the store at the same time.",
     )(command)
+
+
+def _number(context: click.Context, parameter: click.Parameter, given: float | None) -> float | None:
+    """Refuse what no range refuses, for it is neither less nor more than anything."""
+    if given is not None and math.isnan(given):
+        raise click.BadParameter("'nan' is no number.", context, parameter)
+    return given
 
 
 def timeout_option(command: Command) -> Command:
@@ -142,7 +157,8 @@ def timeout_option(command: Command) -> Command:
     return click.option(
         "--statement-timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=0, min_open=True),
+        type=click.FloatRange(0, _LONGEST_TIMEOUT_SECONDS, min_open=True),
+        callback=_number,
         help="Give a check up whose statement takes longer.",
     )(command)
 

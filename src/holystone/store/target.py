@@ -143,9 +143,11 @@ def _with_hosts_in_query(text: str) -> str:
 def _as_libpq_has_it(url: URL) -> URL:
     """Return the URL without what only sqlx knows, and with the path of a socket that stands for the host.
 
-    ValueError where a parameter has no name of one; ArgumentError where SQLAlchemy can make no connection of it, such
-    as of a port that is no number.
+    ValueError where a parameter has no name of one, or the database that of a login; ArgumentError where SQLAlchemy can
+    make no connection of it, such as of a port that is no number.
     """
+    if _LOGIN.search(url.database or ""):
+        raise ValueError
     query: dict[str, Any] = {}
     options: list[str] = []
     for name, value in url.query.items():
