@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from conftest import ENGINES, Flavour, MakeStore, one_and_long
+from holystone.errors import CatalogueError
+from holystone.scan.catalogue import checks, select_checks
+from holystone.scan.check import Level
 
 PLUGIN = """
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
@@ -265,3 +268,10 @@ def test_a_repair_that_fails_is_named(plugins: Path, engine_store: MakeStore, so
     assert (planned.returncode, planned.stdout) == (2, "")
     assert "taste" in planned.stderr
     assert "Mend or uninstall taste." in planned.stderr
+
+
+def test_an_installation_without_checks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entry points are gone, or lead nowhere: nothing that the user has selected is at fault."""
+    monkeypatch.setattr(checks(), "by_id", {})
+    with pytest.raises(CatalogueError, match="finds none of its checks"):
+        select_checks(Level.quick)

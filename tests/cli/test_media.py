@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from conftest import MISSING
+
 from .helpers import STALE, UNDATED, Run, Sample, assert_refused, contents, holystone
 
 READING = (["check"], ["check", "--level", "deep"], ["repair", "plan"], ["repair", "log"], ["executions", "list"])
@@ -27,7 +29,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no disk can be mounted here")
+        pytest.skip(f"{MISSING}no disk can be mounted here")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 

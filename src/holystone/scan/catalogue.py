@@ -69,6 +69,8 @@ def select_checks(
     CatalogueError where an id is unknown, or where nothing is left to run.
     """
     catalogue = checks()
+    if not catalogue.by_id:
+        raise CatalogueError("holystone finds none of its checks.", "Install it anew: its installation is broken.")
     house = {check.id: check for check in policy.applied_to(catalogue)}
     chosen = [house[catalogue.get(id).id] for id in select] or [c for c in house.values() if c.level <= level]
     ignored = {catalogue.get(id).id for id in ignore}
