@@ -107,7 +107,7 @@ def _look_for_garbage_rarely() -> None:
 
     Python looks for cycles among all objects whenever many were made, as by imports, and once more as it exits.
     """
-    gc.set_threshold(100_000)
+    gc.set_threshold(200_000)
     atexit.register(gc.freeze)
 
 

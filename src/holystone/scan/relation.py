@@ -108,6 +108,9 @@ class Relation(ABC, Generic[F]):
     counted: ClassVar[bool] = True
     """Whether its rows are counted before they are looked at, so that they can be cut into spans and told of."""
 
+    rows_are_of_table: ClassVar[bool] = False
+    """Whether it looks at no row but those of `table`, so that there is nothing to ask where that is empty."""
+
     of_store: ClassVar[bool] = False
     """Whether its one row is the store as a whole, which is of no instance."""
 

@@ -307,6 +307,8 @@ class Scan:
                     self._count(relation, rows)
                 if left is not None:
                     spans, rows = list(relation.spans_of(self.store.flavour, left)), len(left)
+                elif of_all and rows == 0 and relation.rows_are_of_table:
+                    spans = []
                 elif changed is None and rows is not None and rows > WORTH_CUTTING:
                     spans = list(relation.spans(reader, selected, stride(rows, self._jobs)))
         except DBAPIError as error:

@@ -72,3 +72,16 @@ def read_lines(text: Any) -> Sequence[Any] | None:
     del data
     # Written as a list, they have a comma where the text has a line end, and two brackets.
     return events if len(_write(events)) == length + len("[]") else None
+
+
+def read_each(texts: Sequence[Any]) -> Sequence[Any] | None:
+    """Return the event in each of some texts, None unless each surely holds one, as the engine writes it."""
+    try:
+        lines = "\n".join(texts)
+    except TypeError:  # one of them is no text
+        return None
+    # So no text has a line end, and none goes on where another one has ended.
+    if not len(texts) - 1 == lines.count("\n") == lines.count("}\n{"):
+        return None
+    events = read_lines(lines)
+    return events if events is not None and len(events) == len(texts) else None

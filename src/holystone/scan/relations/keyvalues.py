@@ -127,6 +127,8 @@ class KeyFacts:
 class KeyRows(Relation[KeyFacts]):
     """The rows of kv_store or of kv_delta."""
 
+    rows_are_of_table = True
+
     def source(self, flavour: Flavour, within: Conditions) -> KeySource:
         return KeySource(flavour, self.table, within)
 

@@ -62,6 +62,7 @@ class LockFacts:
 class Locks(Relation[LockFacts]):
     name = "instance_locks"
     table = instance_locks
+    rows_are_of_table = True
     follows_acks = False
 
     def source(self, flavour: Flavour, within: Conditions) -> LockSource:

@@ -42,7 +42,7 @@ class QueueSource:
         self.key: Sequence[ColumnElement[Any]] = (self._message.id,)
         self.attempt_count: ColumnElement[int] = self._message.attempt_count
         # A long one says nothing here, and so nothing surely.
-        self._item: ColumnElement[str] = func.coalesce(self._message.work_item, "")
+        self._item: ColumnElement[str] = self._message.item
 
     @property
     def comes_due(self) -> ColumnElement[bool]:
@@ -79,7 +79,7 @@ class QueueSource:
 
 
 def messages_of(flavour: Flavour, queue: Table, within: Conditions, names: Collection[str] | None = None) -> Subquery:
-    """Return the rows of a queue with these of its columns, or all: work_item is NULL where `is_long`.
+    """Return the rows of a queue with these of its columns, or all; work_item is NULL, `item` empty where `is_long`.
 
     `work_item_of` reads such a one. SQLite keeps a copy of a text for each place of a statement that names it.
     """
@@ -88,7 +88,8 @@ def messages_of(flavour: Flavour, queue: Table, within: Conditions, names: Colle
     others = [one for one in columns if one.name != text.name]
     short, has_long = unless_long(flavour, text).label(text.name), is_long(flavour, text).label("is_long")
     # The offset changes no row, and keeps the text from being named anew in each place.
-    return select(*others, short, has_long).where(*within).offset(0).subquery("message")
+    item = func.coalesce(short, "").label("item")
+    return select(*others, short, item, has_long).where(*within).offset(0).subquery("message")
 
 
 def work_item_of(reader: Reader, queue: Table, row: Any) -> Any:
@@ -164,6 +165,7 @@ class QueueRelation(Relation[F]):
     """The messages of one queue."""
 
     is_for_worker: ClassVar[bool]
+    rows_are_of_table = True
     follows_acks = False
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
@@ -18,6 +18,9 @@ from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.tables import history
 
+TOGETHER = 50
+"""Executions whose outer events are read by one call: where one of these events is odd, each is read alone."""
+
 
 class Ends(Sieve):
     name = "ends"
@@ -32,19 +35,37 @@ class Ends(Sieve):
         running = []
         result, found = streamed(reader, _ends(reader.flavour, within))
         with closing(result), closing(Rows(reader, within)) as rows:
-            for instance_id, execution_id, count, lowest, highest, first, last in found:
-                events = None
-                if lowest == 1 and highest == count:
-                    outer = {1: first, highest: last}
-                    events = _read(reader, instance_id, execution_id, outer)
-                if events is not None and type(events[0]).__name__ != "OrchestrationStarted":
-                    events = None
-                is_sound = rows.bear_out(instance_id, execution_id, events)
-                if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:
-                    running.append((instance_id, execution_id))
-                yield instance_id, count, is_sound, False
+            while some := list(islice(found, TOGETHER)):
+                for (instance_id, execution_id, count, *_), events in zip(some, _outer(reader, some), strict=True):
+                    if events is not None and type(events[0]).__name__ != "OrchestrationStarted":
+                        events = None
+                    is_sound = rows.bear_out(instance_id, execution_id, events)
+                    if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:
+                        running.append((instance_id, execution_id))
+                    yield instance_id, count, is_sound, False
             for instance_id in chain(_with_end(reader, running), rows.out_of_step()):
                 yield instance_id, 0, False, False
+
+
+def _outer(reader: Reader, found: Sequence[Any]) -> Sequence[Sequence[Any] | None]:
+    """Return for each row of `_ends` its events as structs: the first and the last one, or the one that is both.
+
+    None stands for those of an execution that is not numbered through, or has an event that the engine does not write.
+    """
+    from holystone.store.event_structs import read_each
+
+    texts = [
+        ((first,) if count == 1 else (first, last)) if lowest == 1 and highest == count else ()
+        for _, _, count, lowest, highest, first, last in found
+    ]
+    together = read_each([text for some in texts for text in some])
+    if together is not None:
+        events = iter(together)
+        return [[next(events) for _ in some] or None for some in texts]
+    return [
+        _read(reader, row.instance_id, row.execution_id, dict(zip((1, row.highest), some, strict=False)))
+        for row, some in zip(found, texts, strict=True)
+    ]
 
 
 def _read(reader: Reader, instance_id: Any, execution_id: Any, texts: Mapping[Any, Any]) -> Sequence[Any] | None:
@@ -52,18 +73,17 @@ def _read(reader: Reader, instance_id: Any, execution_id: Any, texts: Mapping[An
 
     A long text is None, and read alone.
     """
-    from holystone.store.event_structs import read_lines
+    from holystone.store.event_structs import read_each
 
-    if all(text is not None for text in texts.values()):
-        return read_lines("\n".join(map(str, texts.values())))
     found: list[Any] = []
     for event_id, text in texts.items():
-        alone = select(event_text(instance_id, execution_id, event_id))
-        events = read_lines(reader.connection.execute(alone).scalar() if text is None else text)
-        if events is None or len(events) != 1:
+        if text is None:
+            text = reader.connection.execute(select(event_text(instance_id, execution_id, event_id))).scalar()
+        events = read_each([text])
+        if events is None:
             return None
         found += events
-    return found
+    return found or None
 
 
 def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[str]:

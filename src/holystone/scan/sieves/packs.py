@@ -114,8 +114,11 @@ class Packs:
     """Reads packed histories, in the snapshot of a scan."""
 
     def __init__(self, reader: Reader) -> None:
+        from holystone.store.event_structs import read_lines
+
         self._reader = reader
         self._flavour = reader.flavour
+        self._read = read_lines
         # Few forms make up most of a store.
         self._form = lru_cache(_REMEMBERED)(self._form_of)
 
@@ -133,10 +136,8 @@ class Packs:
 
         Events that were read apart lack inputs and results of which no row has a copy.
         """
-        from holystone.store.event_structs import read_lines
-
         instance_id, execution_id, event_ids, event_types, event_data, texts, count_apart = pack
-        events = [] if event_data is None and count_apart else read_lines(event_data)
+        events = [] if event_data is None and count_apart else self._read(event_data)
         if events is None or self._flavour.may_not_survive(event_data or ""):
             return None
         if count_apart:
@@ -157,8 +158,9 @@ class Packs:
             source_id = events[place].source_event_id
             if source_id is None or not 0 < source_id <= place or kinds[source_id - 1] is not wanted:
                 return None
-        if not all(is_known(events[place].details) for place in form.failures):
-            return None
+        for place in form.failures:
+            if not is_known(events[place].details):
+                return None
         return events
 
     def _events_apart(self, instance_id: Any, execution_id: Any) -> "dict[str, Any] | None":
@@ -185,12 +187,10 @@ class Packs:
 
     def _read_lines(self, texts: list[Any]) -> "Sequence[Any] | None":
         """Return the events in some texts, None unless they are as the engine writes them; takes the texts away."""
-        from holystone.store.event_structs import read_lines
-
         if not all(isinstance(text, str) and not self._flavour.may_not_survive(text) for text in texts):
             return None
         # Nobody else may keep a text that is as long as a database takes one.
-        return read_lines(texts.pop() if len(texts) == 1 else "\n".join(texts))
+        return self._read(texts.pop() if len(texts) == 1 else "\n".join(texts))
 
     def _form_of(self, kinds: Kinds) -> _Form | None:
         """Return the form of a history with such events; None where the engine writes none."""

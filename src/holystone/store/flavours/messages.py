@@ -62,14 +62,12 @@ class Messages(ABC):
 
     def is_readable(self, item: Item, kinds: Collection[str]) -> ColumnElement[bool]:
         """Return whether the engine can read the message: one of these kinds, which are known here, with all fields."""
-        readable = []
+        # As CASE, for no JSON function may be asked about what is no JSON, nor what follows about odd fields.
+        whole = []
         for kind in kinds:
-            shape = WORK_ITEM_SHAPES[kind]
-            held = [self.holds(item, kind, name, field) for name, field in shape.items()]
-            # As CASE, for no JSON function may be asked about what is no JSON, nor what follows about odd fields.
-            whole = case((_surely(and_(*held)), _surely(self.is_whole(item, kind))), else_=false())
-            readable.append((self.is_kind(item, kind), case((self.is_json(item), whole), else_=false())))
-        return case(*readable, else_=false())
+            held = and_(*(self.holds(item, kind, name, field) for name, field in WORK_ITEM_SHAPES[kind].items()))
+            whole.append((self.is_kind(item, kind), case((held, self.is_whole(item, kind)))))
+        return _surely(case((self.is_json(item), case(*whole))))
 
     def says(self, item: Item, name: str, value: Value) -> ColumnElement[bool]:
         """Return whether the message has a field of this name that holds `value`, or none where `value` is NULL.
