@@ -18,13 +18,13 @@ from typing import Any
 from sqlalchemy import create_engine, insert, make_url, select, text
 
 from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
+from holystone.duroxide.tables import executions, history, instances, kv_store, kv_store_execution_id, worker_queue
 from holystone.mend import journal
 from holystone.mend.apply import new_run
 from holystone.mend.change import Change
 from holystone.mend.runs import read_runs
 from holystone.migrate import upgrade
 from holystone.store import Store
-from holystone.store.tables import executions, history, instances, kv_store, kv_store_execution_id, worker_queue
 from holystone.store.toolkit import JOURNAL_DIGESTS
 
 SIZES = (50,)

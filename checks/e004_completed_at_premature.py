@@ -1,9 +1,9 @@
 from sqlalchemy import and_
 
+from holystone.duroxide.event_types import RUNNING
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
-from holystone.store.events import RUNNING
 
 CHECK = Check(
     id="E004",

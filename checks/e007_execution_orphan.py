@@ -1,9 +1,9 @@
 from sqlalchemy import not_
 
+from holystone.duroxide.event_types import FAILED
 from holystone.scan.check import BOTH, Check, Level, Severity, derived
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS, ExecutionFacts
-from holystone.store.events import FAILED
 
 
 def _cause(facts: ExecutionFacts) -> str:

@@ -1,7 +1,7 @@
+from holystone.duroxide.event_types import EVENT_TYPES
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
-from holystone.store.events import EVENT_TYPES
 
 _NAMES = ", ".join(f"'{kind}'" for kind in sorted(EVENT_TYPES))
 

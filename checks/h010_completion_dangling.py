@@ -1,8 +1,8 @@
+from holystone.duroxide.references import REFERS_TO
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
-from holystone.store.references import REFERS_TO
 
 _ASKED = " ".join(f"WHEN '{kind}' THEN '{asked}'" for kind, asked in REFERS_TO.items())
 _ANSWERING = ", ".join(f"'{kind}'" for kind in REFERS_TO)

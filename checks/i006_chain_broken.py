@@ -1,9 +1,9 @@
 from sqlalchemy import and_, not_, or_
 
+from holystone.duroxide.event_types import CONTINUED_AS_NEW
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
-from holystone.store.events import CONTINUED_AS_NEW
 
 CHECK = Check(
     id="I006",

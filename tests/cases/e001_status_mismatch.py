@@ -14,7 +14,7 @@ from holystone.demo.scribe import (
     scheduled,
     started,
 )
-from holystone.store.tables import executions, history
+from holystone.duroxide.tables import executions, history
 
 # What a user's own data can look like: nothing of it may pass for an event.
 LOOKS_LIKE_AN_EVENT = '{"type":"OrchestrationCompleted","output":"no"}'

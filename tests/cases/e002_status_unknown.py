@@ -3,7 +3,7 @@ from dataclasses import replace
 from cases.case import Case, Found, Row, execution
 from cases.payloads import subscribed
 from holystone.demo.scribe import BEGUN_MS, Scribe, completed, failed, scheduled, started
-from holystone.store.tables import executions, history
+from holystone.duroxide.tables import executions, history
 
 
 def healthy(scribe: Scribe) -> None:

@@ -1,6 +1,6 @@
 from cases.case import Case, CompletedAt, Found, Row, execution
 from holystone.demo.scribe import BEGUN_MS, Scribe, completed, scheduled, started
-from holystone.store.tables import executions
+from holystone.duroxide.tables import executions
 
 
 def healthy(scribe: Scribe) -> None:

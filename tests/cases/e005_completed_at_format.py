@@ -1,6 +1,6 @@
 from cases.case import Case, Found, Row, event_time, execution
 from holystone.demo.scribe import Scribe, completed, continued, scheduled, started
-from holystone.store.tables import executions
+from holystone.duroxide.tables import executions
 
 TEXT = "2025-10-10 08:00:00"
 SECONDS = 1_760_000_000

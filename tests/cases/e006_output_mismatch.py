@@ -3,7 +3,7 @@ from typing import Any
 
 from cases.case import Case, Found, Row, execution
 from holystone.demo.scribe import Scribe, cancelled, completed, continued, failed, failed_with, scheduled, started
-from holystone.store.tables import executions
+from holystone.duroxide.tables import executions
 
 # Every form that the engine gives to a failure, and how it words it in executions.output.
 FAILURES: dict[str, tuple[Mapping[str, Any], str]] = {

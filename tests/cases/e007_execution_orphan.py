@@ -1,7 +1,7 @@
 from cases.case import Case, Found, Row, execution
 from cases.work import start_of
 from holystone.demo.scribe import BEGUN_MS, Scribe, completed, failed_with, scheduled, started
-from holystone.store.tables import executions, instances
+from holystone.duroxide.tables import executions, instances
 
 UNSTORED = failed_with({"Infrastructure": {"operation": "ack", "message": "database is locked", "retryable": True}})
 """What the engine leaves of an instance whose first turn it could not store: its failure, and nothing before it."""

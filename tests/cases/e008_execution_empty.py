@@ -1,6 +1,6 @@
 from cases.case import Case, Found, Row, execution
 from holystone.demo.scribe import Scribe, completed, continued, scheduled, started
-from holystone.store.tables import history
+from holystone.duroxide.tables import history
 
 
 def healthy(scribe: Scribe) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from cases.case import Case, Found, OnFlavour, Row, execution
 from cases.payloads import subscribed
 from holystone.demo.scribe import Scribe, completed, continued, started
-from holystone.store.tables import executions, history
+from holystone.duroxide.tables import executions, history
 
 COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
 TRUE = (0, 1, 32)

@@ -1,8 +1,8 @@
 from cases.case import Case, Found, Row
 from cases.payloads import poisoned, subscribed
 from holystone.demo.scribe import BEGUN_MS, Scribe, activity_completed, completed, scheduled, started
-from holystone.store.events import POISON_EVENT_ID
-from holystone.store.tables import executions, history
+from holystone.duroxide.event_types import POISON_EVENT_ID
+from holystone.duroxide.tables import executions, history
 
 
 def healthy(scribe: Scribe) -> None:

@@ -3,7 +3,7 @@ from sqlalchemy import func
 from cases.case import Case, Found, Row
 from cases.payloads import subscribed
 from holystone.demo.scribe import Scribe, started
-from holystone.store.tables import history
+from holystone.duroxide.tables import history
 
 AWKWARD = "it's \"a\" 'name'\n🧽 \\ \u0001"
 

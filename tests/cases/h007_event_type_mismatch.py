@@ -1,7 +1,7 @@
 from cases.case import Case, Found, Row
 from cases.payloads import subscribed
 from holystone.demo.scribe import Scribe, completed, started
-from holystone.store.tables import history
+from holystone.duroxide.tables import history
 
 
 def healthy(scribe: Scribe) -> None:

@@ -1,6 +1,6 @@
 from cases.case import Case, CompletedAt, Found, Row, event_time, execution
 from holystone.demo.scribe import Scribe, completed, continued, failed, started
-from holystone.store.tables import executions, instances
+from holystone.duroxide.tables import executions, instances
 
 
 def healthy(scribe: Scribe) -> None:

@@ -3,8 +3,8 @@ from typing import Any
 from cases.case import Case, Found, Row
 from cases.unreadable import NOT_JSON, torn
 from holystone.demo.scribe import EVENT_MS, Payload, Scribe, completed, failed_with, started
-from holystone.store.events import POISON_EVENT_ID
-from holystone.store.tables import executions
+from holystone.duroxide.event_types import POISON_EVENT_ID
+from holystone.duroxide.tables import executions
 
 
 def healthy(scribe: Scribe) -> None:

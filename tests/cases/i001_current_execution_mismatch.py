@@ -1,6 +1,6 @@
 from cases.case import Case, Found, Row, execution
 from holystone.demo.scribe import Scribe, completed, continued, scheduled, started
-from holystone.store.tables import executions, history, instances
+from holystone.duroxide.tables import executions, history, instances
 
 
 def loop(scribe: Scribe, instance_id: str) -> None:

@@ -1,6 +1,6 @@
 from cases.case import Case, Found, Row
 from holystone.demo.scribe import Scribe, scheduled, started
-from holystone.store.tables import executions, history, worker_queue
+from holystone.duroxide.tables import executions, history, worker_queue
 
 
 def healthy(scribe: Scribe) -> None:

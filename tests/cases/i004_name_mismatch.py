@@ -1,7 +1,7 @@
 from cases.case import Case, Found, Row
 from cases.payloads import begun, subscribed
 from holystone.demo.scribe import Scribe, completed, continued, failed
-from holystone.store.tables import instances
+from holystone.duroxide.tables import instances
 
 AWKWARD = 'say "yes" \\ \n\t🧽 é e\u0301 %s \u2028 </script>'
 

@@ -1,7 +1,7 @@
 from cases.case import Case, Found, Row
 from cases.payloads import asked_child, begun, child_answered, child_of, subscribed
 from holystone.demo.scribe import Payload, Scribe, completed, continued
-from holystone.store.tables import executions, history, instances
+from holystone.duroxide.tables import executions, history, instances
 
 
 def family(scribe: Scribe, parent: str, *child: Payload) -> None:

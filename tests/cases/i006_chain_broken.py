@@ -4,7 +4,7 @@ from cases.case import Case, CompletedAt, Found, Row, event_time
 from cases.payloads import asked_child, begun, child_of, dequeues, letter, poisoned, status_set, subscribed
 from holystone.clock import now_ms
 from holystone.demo.scribe import Scribe, continued, started
-from holystone.store.tables import instance_locks, orchestrator_queue
+from holystone.duroxide.tables import instance_locks, orchestrator_queue
 
 
 def healthy(scribe: Scribe) -> None:

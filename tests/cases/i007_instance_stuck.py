@@ -14,7 +14,7 @@ from cases.payloads import (
 )
 from holystone.clock import now_ms
 from holystone.demo.scribe import Scribe, activity_completed, completed, continued, scheduled, started
-from holystone.store.tables import instance_locks, orchestrator_queue, worker_queue
+from holystone.duroxide.tables import instance_locks, orchestrator_queue, worker_queue
 
 
 def healthy(scribe: Scribe) -> None:

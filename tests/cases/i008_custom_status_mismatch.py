@@ -1,7 +1,7 @@
 from cases.case import Case, Found, Row
 from cases.payloads import begun, poisoned, status_set, subscribed
 from holystone.demo.scribe import Scribe, completed, continued
-from holystone.store.tables import executions, history, instances
+from holystone.duroxide.tables import executions, history, instances
 
 AWKWARD = '{"status":"no"} \\ \n\t🧽 \u2028'
 

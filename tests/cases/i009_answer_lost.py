@@ -9,7 +9,7 @@ from cases.payloads import (
     timer,
 )
 from holystone.demo.scribe import Scribe, completed, failed_with, scheduled, started
-from holystone.store.tables import orchestrator_queue, worker_queue
+from holystone.duroxide.tables import orchestrator_queue, worker_queue
 
 LIMIT = "Custom status size (300000 bytes) exceeds limit (262144 bytes)"
 BROKE_LIMIT = failed_with({"Application": {"kind": "OrchestrationFailed", "message": LIMIT, "retryable": False}})

@@ -2,7 +2,7 @@ from cases.case import Case, Found
 from cases.i005_parent_mismatch import family, without_trace
 from cases.payloads import begun, child_of, subscribed
 from holystone.demo.scribe import Scribe, continued
-from holystone.store.tables import executions, history, instances
+from holystone.duroxide.tables import executions, history, instances
 
 
 def made_a_root(scribe: Scribe, child: str) -> None:

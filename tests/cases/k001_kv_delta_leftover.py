@@ -1,7 +1,7 @@
 from cases.case import Case, Found, Row, execution
 from cases.keys import AT_MS, changed, key_cleared, key_set, keys_cleared, stored
 from holystone.demo.scribe import Scribe, completed, continued, failed, scheduled, started
-from holystone.store.tables import executions, history
+from holystone.duroxide.tables import executions, history
 
 
 def healthy(scribe: Scribe) -> None:

@@ -2,7 +2,7 @@ from cases.case import Case, Found, Row
 from cases.keys import changed, key_set, stored
 from cases.work import raised_to, start_of
 from holystone.demo.scribe import Scribe, completed, continued, scheduled, started
-from holystone.store.tables import instances
+from holystone.duroxide.tables import instances
 
 
 def healthy(scribe: Scribe) -> None:

@@ -5,7 +5,7 @@ from sqlalchemy import func
 from cases.case import Case, Found, Row, event_time, execution
 from cases.keys import AT_MS, changed, key_cleared, key_set, keys_cleared, stored
 from holystone.demo.scribe import ENGINE_VERSION, Scribe, completed, continued, failed, scheduled, started
-from holystone.store.tables import executions, history
+from holystone.duroxide.tables import executions, history
 
 AWKWARD = 'tab\t quote" back\\slash \u0001 é 😀 {"type":"KeyValueSet"}'
 

@@ -5,7 +5,7 @@ from cases.case import Case, Found
 from cases.keys import changed, key_set, stored
 from cases.payloads import subscribed
 from holystone.demo.scribe import Scribe, completed, continued, started
-from holystone.store.tables import executions, history, kv_store
+from holystone.duroxide.tables import executions, history, kv_store
 
 Values = Mapping[str, Any]
 

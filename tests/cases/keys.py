@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from holystone.demo.scribe import Payload, Scribe
-from holystone.store.tables import kv_delta, kv_store, kv_store_execution_id
+from holystone.duroxide.tables import kv_delta, kv_store, kv_store_execution_id
 
 AT_MS = 1_760_000_000_500
 """When the keys of the cases were set, in ms since the epoch."""

@@ -2,7 +2,7 @@ from cases.case import Case, Found, Row
 from cases.payloads import asked_child, subscribed, timer
 from cases.work import raised_to, reprinted
 from holystone.demo.scribe import Scribe, completed, failed_with, scheduled, started
-from holystone.store.tables import orchestrator_queue, worker_queue
+from holystone.duroxide.tables import orchestrator_queue, worker_queue
 
 AWKWARD = 'tab\t quote" back\\slash \u0001 é 😀 \u2028 /path </script> \x7f "instance":"no" {"type":1}'
 

@@ -2,7 +2,7 @@ from cases.case import Case, Found, Row
 from cases.payloads import cancelled_event, subscribed
 from cases.work import activity_for, routed
 from holystone.demo.scribe import Scribe, activity_completed, completed, continued, failed_with, scheduled, started
-from holystone.store.tables import executions, history, instances, worker_queue
+from holystone.duroxide.tables import executions, history, instances, worker_queue
 
 
 def healthy(scribe: Scribe) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 from cases.case import Case, Found, Row
 from cases.work import reprinted, routed
 from holystone.demo.scribe import Scribe, scheduled, started
-from holystone.store.tables import worker_queue
+from holystone.duroxide.tables import worker_queue
 
 AWKWARD = 'quote" back\\slash \u0001 é 😀 "tag":"no","session_id":"no","id":9,'
 

@@ -2,7 +2,7 @@ from cases.case import Case, Found
 from cases.payloads import subscribed
 from cases.work import raised_to, start_of
 from holystone.demo.scribe import Scribe, scheduled, started
-from holystone.store.tables import orchestrator_queue, worker_queue
+from holystone.duroxide.tables import orchestrator_queue, worker_queue
 
 
 def healthy(scribe: Scribe) -> None:

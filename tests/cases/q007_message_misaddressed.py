@@ -2,7 +2,7 @@ from cases.case import Case, Found, Row
 from cases.payloads import asked_child, child_of, subscribed
 from cases.work import raised_to, reprinted, spaced, start_of
 from holystone.demo.scribe import Scribe, completed, scheduled, started
-from holystone.store.tables import orchestrator_queue
+from holystone.duroxide.tables import orchestrator_queue
 
 AWKWARD = 'quote" back\\slash \u0001 é 😀 "instance":"no",'
 

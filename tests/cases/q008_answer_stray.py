@@ -2,7 +2,7 @@ from cases.case import Case, Found, Row
 from cases.payloads import asked_child, child_of, subscribed, timer
 from cases.work import completion_for, spaced
 from holystone.demo.scribe import Scribe, activity_completed, completed, continued, failed_with, scheduled, started
-from holystone.store.tables import worker_queue
+from holystone.duroxide.tables import worker_queue
 
 DETAILS = failed_with({"Application": {"kind": "ActivityFailed", "message": "503", "retryable": False}})[1]
 

@@ -6,7 +6,7 @@ from cases.payloads import subscribed, timer
 from cases.work import raised_to
 from holystone.clock import now_ms
 from holystone.demo.scribe import BEGUN_MS, Scribe, scheduled, started
-from holystone.store.tables import orchestrator_queue, worker_queue
+from holystone.duroxide.tables import orchestrator_queue, worker_queue
 
 
 def healthy(scribe: Scribe) -> None:

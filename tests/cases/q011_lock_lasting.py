@@ -5,7 +5,7 @@ from cases.payloads import subscribed
 from cases.work import lock, raised_to
 from holystone.clock import now_ms
 from holystone.demo.scribe import BEGUN_MS, Scribe, scheduled, started
-from holystone.store.tables import orchestrator_queue, sessions, worker_queue
+from holystone.duroxide.tables import orchestrator_queue, sessions, worker_queue
 
 FAR_MS = 4_102_444_800_000
 TOKEN = "a dispatcher's"

@@ -6,7 +6,7 @@ from cases.case import Case, Found, Row
 from cases.payloads import subscribed
 from cases.work import activity_for, completion_for
 from holystone.demo.scribe import Scribe, activity_completed, failed_with, scheduled, started
-from holystone.store.tables import worker_queue
+from holystone.duroxide.tables import worker_queue
 
 FAILURE = failed_with({"Application": {"kind": "ActivityFailed", "message": "503", "retryable": False}})[1]
 FAILED = ("ActivityFailed", {"source_event_id": 2, **FAILURE})

@@ -10,7 +10,7 @@ from cases.case import Case, Found, Row
 from cases.payloads import FAR_FUTURE_MS, asked_child, subscribed, timer
 from cases.work import reprinted, routed, start_of
 from holystone.demo.scribe import Scribe, continued, scheduled, started
-from holystone.store.tables import executions, orchestrator_queue, worker_queue
+from holystone.duroxide.tables import executions, orchestrator_queue, worker_queue
 
 AWKWARD = 'quote" back\\slash \u0001 é 😀 ","name":"no","input":"no","tag":"no"'
 

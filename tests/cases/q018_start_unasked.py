@@ -5,7 +5,7 @@ from cases.i005_parent_mismatch import without_trace
 from cases.payloads import asked_child, begun, subscribed
 from cases.work import spaced, start_of
 from holystone.demo.scribe import Scribe, continued
-from holystone.store.tables import executions, history
+from holystone.duroxide.tables import executions, history
 
 
 def child_start(name: str, parent: str | None, **fields: Any) -> dict[str, dict[str, Any]]:

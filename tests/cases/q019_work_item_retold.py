@@ -2,7 +2,7 @@ from cases.case import Case, Found
 from cases.payloads import subscribed
 from cases.work import cancel_of, letter_to, raised_to, reprinted, spaced
 from holystone.demo.scribe import Scribe, started
-from holystone.store.tables import orchestrator_queue
+from holystone.duroxide.tables import orchestrator_queue
 
 
 def healthy(scribe: Scribe) -> None:

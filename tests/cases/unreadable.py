@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cases.payloads import subscribed
 from holystone.demo.scribe import Scribe, continued, started
-from holystone.store.tables import history
+from holystone.duroxide.tables import history
 
 TORN = '{"event_id":2,"source_event_id":null,"inst'
 """The beginning of an event, as a restore that was cut off leaves it."""

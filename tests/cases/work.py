@@ -10,8 +10,8 @@ from sqlalchemy import func
 
 from holystone.clock import now_ms
 from holystone.demo.scribe import BEGUN_MS, ENGINE_VERSION, Payload, Scribe
+from holystone.duroxide.tables import instance_locks, orchestrator_queue
 from holystone.store import Event
-from holystone.store.tables import instance_locks, orchestrator_queue
 
 Message = dict[str, dict[str, Any]]
 

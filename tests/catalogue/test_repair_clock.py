@@ -17,6 +17,7 @@ from cases.work import just_now, raised_to
 from catalogue.conftest import Prepare
 from conftest import FLAVOURS
 from holystone.demo.scribe import Scribe, completed, scheduled, started
+from holystone.duroxide.tables import executions, instance_locks, orchestrator_queue
 from holystone.mend import apply
 from holystone.mend.apply import BUSY, apply_plan
 from holystone.mend.locks import busy_instances
@@ -27,7 +28,6 @@ from holystone.mend.undo import undo_run
 from holystone.scan.catalogue import checks
 from holystone.scan.scan import Scan
 from holystone.store import Store
-from holystone.store.tables import executions, instance_locks, orchestrator_queue
 
 HELD_MS = 30_000
 AHEAD_NS = 600_000_000_000

@@ -19,6 +19,7 @@ from conftest import FLAVOURS, SQLITE_AND_LONG_POSTGRESQL
 from contents import contents
 from damaged_index import HISTORY_INDEX, let_index_show
 from holystone.demo.scribe import Scribe, completed, continued, scheduled, started
+from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
 from holystone.mend import attempt
 from holystone.mend.apply import Application, apply_plan
 from holystone.mend.change import Change
@@ -29,7 +30,6 @@ from holystone.mend.undo import undo_run
 from holystone.mend.write import RowChangedError, write
 from holystone.scan.scan import Scan
 from holystone.store import Store
-from holystone.store.tables import executions, history, instances, orchestrator_queue, worker_queue
 
 BOTH = frozenset(FLAVOURS)
 ON_SQLITE = frozenset({"sqlite"})

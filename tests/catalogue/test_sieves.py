@@ -11,6 +11,7 @@ from sqlalchemy import Column, delete, select, update
 from catalogue.conftest import Prepare
 from catalogue.sources import EVERY_CHECK, ON_EACH_FLAVOUR, case_of
 from conftest import ENGINES, Flavour, MakeStore
+from holystone.duroxide.tables import Moment, executions, history, instances
 from holystone.errors import StoreUnavailableError
 from holystone.scan import long_texts
 from holystone.scan.check import Check
@@ -19,7 +20,6 @@ from holystone.scan.scan import Scan
 from holystone.scan.sieves import SIEVES
 from holystone.scan.sieves.sieve import Sieve
 from holystone.store import Store
-from holystone.store.tables import Moment, executions, history, instances
 
 SCENARIOS = ["completed", "chains", "parents", "waiting", "key-values"]
 OTHERS = (None, "", "x", 0, 1, 2, 7)

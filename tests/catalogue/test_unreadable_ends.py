@@ -12,9 +12,9 @@ from catalogue.sources import EVERY_CHECK
 from conftest import FLAVOURS
 from engine.test_decoding import DETAILS_OF_EACH_KIND, damages_of, event, is_of_no_engine, is_readable
 from holystone.demo.scribe import Scribe, completed, started
+from holystone.duroxide.tables import executions, history
 from holystone.mend.plan import make_plan
 from holystone.scan.scan import Scan
-from holystone.store.tables import executions, history
 
 REMARKS = {"H005", "H006", "H007", "H009"}
 """Checks that tell of the event itself."""

@@ -13,8 +13,8 @@ from catalogue.sources import EVERY_CHECK
 from conftest import FLAVOURS, Flavour
 from engine.test_decoding_messages import message
 from holystone.demo.scribe import Scribe, completed, started
+from holystone.duroxide.tables import orchestrator_queue
 from holystone.scan.scan import Scan
-from holystone.store.tables import orchestrator_queue
 
 REMOVED = {"kind": "UnregisteredActivity", "resource": "r", "message": None}
 TEXTS: dict[str, tuple[str, set[str]]] = {

@@ -23,9 +23,9 @@ from holystone.demo.scribe import (
     scheduled,
     started,
 )
+from holystone.duroxide.tables import executions, history, instances, worker_queue
 from holystone.scan.check import Severity
 from holystone.scan.scan import Outcome, Scan
-from holystone.store.tables import executions, history, instances, worker_queue
 
 LOCKED = {"Infrastructure": {"operation": "ack_orchestration_item", "message": "locked", "retryable": True}}
 

@@ -14,7 +14,7 @@ from psycopg import sql
 from conftest import one_and_long
 from engines.published import NEWEST, PublishedStore
 from engines.published import SCHEMA as PUBLISHED
-from holystone.store.tables import CORE
+from holystone.duroxide.tables import CORE
 
 from .helpers import Run, Sample
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from holystone.store.tables import OF_INSTANCES, executions
+from holystone.duroxide.tables import OF_INSTANCES, executions
 
 from .helpers import SCHEMA, STALE, Run, Sample
 

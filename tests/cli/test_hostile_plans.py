@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from conftest import marks_of
-from holystone.store.tables import OF_INSTANCES
+from holystone.duroxide.tables import OF_INSTANCES
 
 from .helpers import GHOST, STALE, Result, Run, Sample
 from .hostile import edited, why_wrong

@@ -16,7 +16,7 @@ from psycopg import sql
 from sqlalchemy import select
 
 from holystone.demo.scribe import completed
-from holystone.store.tables import executions
+from holystone.duroxide.tables import executions
 
 from .helpers import GHOST, STALE, UNDATED, WORK, Run, Sample, commands_in, holystone, split
 

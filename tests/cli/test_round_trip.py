@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from holystone.store.tables import executions
+from holystone.duroxide.tables import executions
 
 from .helpers import GHOST, Run, Sample, assert_refused
 

@@ -17,8 +17,8 @@ import pytest
 from psycopg import sql
 from sqlalchemy import func, select
 
+from holystone.duroxide.tables import executions
 from holystone.mend.journal import changes
-from holystone.store.tables import executions
 
 from .helpers import COMMAND, STALE, Run, Sample, clean_environment, holystone
 

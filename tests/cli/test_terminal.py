@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import Text, make_url
 
 from conftest import marks_of
+from holystone.duroxide.tables import metadata
 from holystone.mend import journal
-from holystone.store.tables import metadata
 
 from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample
 

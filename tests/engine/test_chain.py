@@ -11,10 +11,10 @@ import pytest
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from engine.test_untouched import findings
 from holystone.cli.main import run
+from holystone.duroxide.replay import MOST_CARRIED_FORWARD
 from holystone.scan.reader import Reader
 from holystone.scan.relations.chains import chain_end
 from holystone.store import Store, WorkItem
-from holystone.store.outstanding import MOST_CARRIED_FORWARD
 
 pytestmark = pytest.mark.long
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from holystone.duroxide.error_details import DETAILS
+from holystone.duroxide.event import COMMON, EVENT_SHAPES
+from holystone.duroxide.fields import NUMBER, PAIRS, TEXT
 from holystone.errors import RecordError
 from holystone.store import Event
-from holystone.store.error_details import DETAILS
-from holystone.store.event import COMMON, EVENT_SHAPES
-from holystone.store.fields import NUMBER, PAIRS, TEXT
 
 INSTANCE = "read-me"
 VERSION = "0.1.32"

@@ -25,10 +25,10 @@ from engine.test_decoding import (
     places,
     with_value,
 )
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from holystone.errors import RecordError
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
-from holystone.store.work_item import WORK_ITEM_SHAPES
 
 TOO_OFTEN = 99
 """Attempts beyond the engine's limit."""

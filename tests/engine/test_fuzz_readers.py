@@ -11,8 +11,8 @@ from conftest import ENGINES, MakeStore
 from engine import test_decoding, test_decoding_messages
 from engine.test_decoding import DETAILS_OF_EACH_KIND, event
 from engine.test_decoding_messages import message
-from holystone.store.event import EVENT_SHAPES
-from holystone.store.work_item import WORK_ITEM_SHAPES
+from holystone.duroxide.event import EVENT_SHAPES
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from mutations import SECONDS, for_seconds, mutated, read
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(SECONDS + 600)]

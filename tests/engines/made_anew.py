@@ -14,9 +14,9 @@ from engines.conftest import Opened
 from engines.make import main
 from engines.published import PublishedStore
 from engines.test_published import found_in
+from holystone.duroxide.event import parse_event
+from holystone.duroxide.tables import history
 from holystone.store import Store
-from holystone.store.events import parse
-from holystone.store.tables import history
 
 OF_CHANCE = frozenset({"in-hand"})
 """Instances whose histories depend on what comes first."""
@@ -48,7 +48,7 @@ def _event_types(store: Store) -> dict[tuple[str, int], list[str]]:
     rows = select(of.instance_id, of.execution_id, of.event_data).order_by(of.instance_id, of.execution_id, of.event_id)
     with store.snapshot() as connection:
         for instance_id, execution_id, event_data in connection.execute(rows):
-            event = parse(event_data)
+            event = parse_event(event_data)
             assert event is not None
             if instance_id not in OF_CHANCE:
                 types[instance_id, execution_id].append(event["type"])

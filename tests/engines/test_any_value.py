@@ -13,11 +13,11 @@ from sqlalchemy.types import NullType
 
 from engines.conftest import Opened
 from engines.published import FLAVOURS, NEWEST, PublishedStore
+from holystone.duroxide.tables import metadata
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Outcome, Scan
 from holystone.store import Store
-from holystone.store.tables import metadata
 
 pytestmark = pytest.mark.long
 

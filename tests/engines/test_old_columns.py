@@ -12,11 +12,11 @@ from conftest import SQLITE_AND_LONG_POSTGRESQL
 from engines.conftest import Opened
 from engines.published import VERSIONS, PublishedStore
 from engines.test_published import Found, found_in
+from holystone.duroxide.tables import executions, instances, kv_store, kv_store_execution_id, worker_queue
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
 from holystone.store import Store
-from holystone.store.tables import executions, instances, kv_store, kv_store_execution_id, worker_queue
 
 LACKS = {
     "0.1.9": {"I005": "instances.parent_instance_id", "I010": "instances.parent_instance_id"},

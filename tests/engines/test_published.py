@@ -6,11 +6,11 @@ from sqlalchemy import insert
 
 from engines.published import PublishedStore
 from holystone.demo.scribe import BEGUN_MS
+from holystone.duroxide.tables import executions, orchestrator_queue
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level, Severity
 from holystone.scan.scan import Outcome, Scan
 from holystone.store import Store
-from holystone.store.tables import executions, orchestrator_queue
 
 Found = set[tuple[str, str | None]]
 """Check and instance of what a scan found."""

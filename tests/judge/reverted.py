@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from conftest import FLAVOURS
+from holystone.duroxide import compact_json, event
 from holystone.mend import apply, plan
 from holystone.mend.attempt import Attempt
 from holystone.mend.repair import Safety, no_reason, repairs
 from holystone.scan.catalogue import checks
 from holystone.scan.relations import chains, statuses
-from holystone.store import compact_json, event
 from holystone.store.flavours import postgresql_jsonb
 from judge.damages import Damage
 

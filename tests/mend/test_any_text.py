@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from conftest import ENGINES, Flavour, MakeStore
 from contents import contents
 from holystone.demo.scribe import Scribe, completed, started
+from holystone.duroxide.tables import executions
 from holystone.mend.apply import apply_plan
 from holystone.mend.plan import make_plan, read_plan
 from holystone.mend.runs import read_run
@@ -19,7 +20,6 @@ from holystone.migrate import upgrade
 from holystone.scan.catalogue import checks
 from holystone.scan.scan import Scan
 from holystone.store import Store
-from holystone.store.tables import executions
 
 pytestmark = pytest.mark.long
 

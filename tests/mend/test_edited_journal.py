@@ -13,6 +13,7 @@ from conftest import ENGINES, FLAVOURS, SQLITE_AND_LONG_POSTGRESQL, MakeStore
 from contents import contents, rows
 from ground import Ground
 from holystone.demo.scribe import Scribe, completed, started
+from holystone.duroxide.tables import executions
 from holystone.errors import HolystoneError
 from holystone.mend.apply import Application, apply_plan
 from holystone.mend.journal import changes, has_digests, runs
@@ -22,7 +23,6 @@ from holystone.mend.undo import undo_run
 from holystone.migrate import downgrade, upgrade
 from holystone.scan.catalogue import checks
 from holystone.store import Store
-from holystone.store.tables import executions
 
 PLACES = 4
 OURS = ("holystone_runs", "holystone_changes")

@@ -22,6 +22,7 @@ from ground import Ground
 from holystone.cli.main import run as run_command
 from holystone.demo.scribe import Scribe, completed, started
 from holystone.demo.story import OLD_ENGINE
+from holystone.duroxide.tables import executions
 from holystone.errors import JournalError
 from holystone.mend import journal, pace
 from holystone.mend.apply import Application
@@ -31,7 +32,6 @@ from holystone.migrate import upgrade
 from holystone.render import repairs
 from holystone.scan.catalogue import checks
 from holystone.store import Store
-from holystone.store.tables import executions
 
 PLACES = 6
 

@@ -21,6 +21,16 @@ from engine.test_queues import dead_letter, orphaned_activity, stray_answer
 from ground import Ground
 from holystone.clock import now_ms
 from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
+from holystone.duroxide.tables import (
+    executions,
+    history,
+    instance_locks,
+    instances,
+    kv_delta,
+    kv_store,
+    orchestrator_queue,
+    worker_queue,
+)
 from holystone.mend.apply import Report, apply_plan
 from holystone.mend.change import Change
 from holystone.mend.journal import Run as Journaled
@@ -31,16 +41,6 @@ from holystone.mend.undo import undo_run
 from holystone.scan.check import Check, NoRepair
 from holystone.scan.scan import Scan
 from holystone.store import Store
-from holystone.store.tables import (
-    executions,
-    history,
-    instance_locks,
-    instances,
-    kv_delta,
-    kv_store,
-    orchestrator_queue,
-    worker_queue,
-)
 
 EVERY_UNSAFE = [repair.id for repair in repairs()]
 OF_INSTANCES = (history, kv_delta, kv_store, orchestrator_queue, worker_queue, instance_locks, executions, instances)

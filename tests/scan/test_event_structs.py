@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.store.event_structs import read_lines
-from holystone.store.events import EVENT_TYPES
+from holystone.duroxide.decoder import read_lines
+from holystone.duroxide.event_types import EVENT_TYPES
 from scan.test_event_suspects import whole
 
 KINDS = sorted(EVENT_TYPES)

@@ -9,17 +9,17 @@ from sqlalchemy import insert
 
 from conftest import ENGINES, FLAVOURS, MakeStore, marks_of
 from holystone.demo.scribe import ENGINE_VERSION
+from holystone.duroxide.error_details import DETAILS
+from holystone.duroxide.event import EVENT_SHAPES
+from holystone.duroxide.event_types import EVENT_TYPES
+from holystone.duroxide.fields import NUMBER, PAIRS, TEXT
+from holystone.duroxide.references import REFERS_TO
+from holystone.duroxide.tables import history
 from holystone.scan.check import left_to_facts
 from holystone.scan.reader import Reader
 from holystone.scan.relations.event_facts import event_facts
 from holystone.scan.relations.events import EVENTS
 from holystone.store import Event, Store
-from holystone.store.error_details import DETAILS
-from holystone.store.event import EVENT_SHAPES
-from holystone.store.events import EVENT_TYPES
-from holystone.store.fields import NUMBER, PAIRS, TEXT
-from holystone.store.references import REFERS_TO
-from holystone.store.tables import history
 
 NOW_MS = 1_760_000_000_000
 VALUES = {

@@ -12,12 +12,12 @@ from psycopg import sql
 from sqlalchemy import Connection, func, select, text
 
 from conftest import ENGINES, EngineStore, MakeStore
+from holystone.duroxide.tables import metadata
 from holystone.errors import StoreUnavailableError
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan, Verdict
 from holystone.store import Store
-from holystone.store.tables import metadata
 
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 CHANGES = {

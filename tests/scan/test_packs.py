@@ -8,12 +8,12 @@ import pytest
 
 from conftest import ENGINES, FLAVOURS, MakeStore
 from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
+from holystone.duroxide.tables import history
 from holystone.scan import long_texts
 from holystone.scan.reader import Reader
 from holystone.scan.sieves import packs
 from holystone.scan.sieves.packs import Packs, packed
 from holystone.store import Store
-from holystone.store.tables import history
 
 LONG = "x" * 1_000
 PAYLOADS = (

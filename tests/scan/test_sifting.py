@@ -30,7 +30,7 @@ from holystone.scan.scan import Scan
 from holystone.scan.sieves import sifters, sifting
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
-from holystone.store.tables import executions
+from holystone.duroxide.tables import executions
 
 target, schema, level, mishap = sys.argv[1:]
 sifting.AT_ONCE = spans.AT_ONCE = 2

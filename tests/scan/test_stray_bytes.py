@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from conftest import ENGINES, EngineStore, MakeStore
+from holystone.duroxide.tables import history, instances
 from holystone.scan.bounds import bounds
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
@@ -14,7 +15,6 @@ from holystone.scan.reader import Reader
 from holystone.scan.scan import Outcome, Scan, Verdict
 from holystone.scan.spans import Span
 from holystone.store import Store
-from holystone.store.tables import history, instances
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from holystone.duroxide.event import COMMON, EVENT_SHAPES
+from holystone.duroxide.fields import Shape
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from holystone.errors import RecordError
 from holystone.store import Event, WorkItem
-from holystone.store.event import COMMON, EVENT_SHAPES
-from holystone.store.fields import Shape
-from holystone.store.work_item import WORK_ITEM_SHAPES
 
 # Every character that any writer of JSON might escape, but NUL, which no argument of a command can hold.
 AWKWARD = "".join(map(chr, [*range(1, 0x100), 0x2028, 0x2029, 0xFEFF, 0xFFFD, 0xFFFF, 0x1F9FD, 0x10FFFF]))

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holystone.duroxide.error_details import DETAILS
+from holystone.duroxide.event import COMMON, EVENT_SHAPES
+from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Field
 from holystone.errors import RecordError
 from holystone.store import Event
-from holystone.store.error_details import DETAILS
-from holystone.store.event import COMMON, EVENT_SHAPES
-from holystone.store.fields import NUMBER, PAIRS, TEXT, Field
 
 ENGINE_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES: dict[str, st.SearchStrategy[Any]] = {

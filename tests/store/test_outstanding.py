@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holystone.store.outstanding import (
+from holystone.duroxide.replay import (
     MOST_CARRIED_FORWARD,
     carried_forward,
     custom_status,

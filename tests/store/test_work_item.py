@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holystone.duroxide.error_details import DETAILS
+from holystone.duroxide.fields import NUMBER, PAIRS, TEXT
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from holystone.errors import RecordError
 from holystone.store import WorkItem
-from holystone.store.error_details import DETAILS
-from holystone.store.fields import NUMBER, PAIRS, TEXT
-from holystone.store.work_item import WORK_ITEM_SHAPES
 
 ENGINE_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 SAMPLES: dict[str, Any] = {TEXT.means: "text", NUMBER.means: 7, PAIRS.means: [["name", "data"]], DETAILS.means: "Later"}

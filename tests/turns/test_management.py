@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from holystone.duroxide.event_types import STATUSES
 from holystone.errors import UnknownInstanceError
 from holystone.store import Store
-from holystone.store.events import STATUSES
 from turns.kit import Kit
 from turns.states import STATES
 

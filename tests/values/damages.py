@@ -5,7 +5,7 @@ from __future__ import annotations
 from cases.keys import AT_MS, changed, key_set, stored
 from cases.work import lock
 from holystone.demo.scribe import Scribe, activity_completed, completed, continued, scheduled, started
-from holystone.store.tables import executions, sessions
+from holystone.duroxide.tables import executions, sessions
 
 BAD = "bad"
 """The instance whose rows are damaged."""

@@ -12,10 +12,10 @@ import pytest
 from catalogue.conftest import Prepare
 from conftest import FLAVOURS
 from ground import Ground
+from holystone.duroxide.tables import metadata
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Outcome, Scan
-from holystone.store.tables import metadata
 from values.damages import BAD, DRIFTED, POSTGRESQL, SQLITE, rows
 
 TABLES = sorted(metadata.tables)

@@ -11,11 +11,11 @@ from cases.payloads import subscribed
 from catalogue.conftest import Prepare
 from conftest import FLAVOURS
 from holystone.demo.scribe import BEGUN_MS, Scribe, started
+from holystone.duroxide.event_types import POISON_EVENT_ID
+from holystone.duroxide.tables import history, instances
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan, Verdict
-from holystone.store.events import POISON_EVENT_ID
-from holystone.store.tables import history, instances
 
 FAR = [50_000_000, 1_700_000_000_000, 2**62, 2**63 - 1]
 SECONDS = 60

@@ -17,7 +17,7 @@ from catalogue.conftest import Prepare
 from conftest import FLAVOURS
 from ground import Ground
 from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
-from holystone.store.tables import executions, instances, kv_store
+from holystone.duroxide.tables import executions, instances, kv_store
 
 LARGE = 50_000_000
 

@@ -11,6 +11,7 @@ import psycopg
 from cli.helpers import Run
 from conftest import ENGINES, MakeStore
 from holystone.demo.scribe import Scribe, completed, started
+from holystone.duroxide.tables import executions
 from holystone.mend.apply import apply_plan
 from holystone.mend.plan import make_plan
 from holystone.migrate import upgrade
@@ -18,7 +19,6 @@ from holystone.scan.catalogue import checks, select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Outcome, Scan, Verdict
 from holystone.store import Store
-from holystone.store.tables import executions
 
 LONG = "".join(f"{number:x}" for number in range(40_000))
 """A text that is kept outside of its row."""

@@ -73,7 +73,7 @@ def list_(
 
 def _known_status(store: "Store", given: str) -> str:
     """Return the status as it is written; UsageError where neither the engine nor any row has it."""
-    from holystone.store.events import STATUSES
+    from holystone.duroxide.event_types import STATUSES
 
     known = {status.lower(): status for status in STATUSES}
     if given.lower() in known:

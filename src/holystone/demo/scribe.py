@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, update
 
-from holystone.store import Event, WorkItem, events
-from holystone.store.compact_json import write
-from holystone.store.events import CONTINUED_AS_NEW, RUNNING, STILL_RUNNING, Outcome
+from holystone.duroxide.compact_json import write
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, RUNNING
+from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
+from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
+from holystone.store import Event, WorkItem
 from holystone.store.flavours import Flavour
-from holystone.store.tables import executions, history, instances, orchestrator_queue, worker_queue
 
 ENGINE_VERSION = "0.1.32"
 BEGUN_MS = 1_760_000_000_000
@@ -84,7 +85,7 @@ class Scribe:
         for event_id, payload in enumerate(payloads, 1):
             now_ms = started_ms + event_id * EVENT_MS
             happened.append(self.event(instance_id, execution_id, event_id, payload, now_ms))
-            outcome = events.terminal_outcome(happened[-1].fields) or outcome
+            outcome = terminal_outcome(happened[-1].fields) or outcome
         self._instance(instance_id, execution_id, payloads)
         self.add(
             executions,

@@ -17,9 +17,9 @@ from holystone.demo.scribe import (
     scheduled,
     started,
 )
+from holystone.duroxide.tables import worker_queue
 from holystone.errors import HolystoneError
 from holystone.migrate import create
-from holystone.store.tables import worker_queue
 
 
 @dataclass(frozen=True)

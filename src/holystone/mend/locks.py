@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from holystone.duroxide.tables import instance_locks
 from holystone.store import Store
-from holystone.store.tables import instance_locks
 
 
 def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[Any]) -> set[str]:

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, exists, or_, select
 
+from holystone.duroxide.tables import instance_locks, orchestrator_queue, worker_queue
 from holystone.store import Store
-from holystone.store.tables import instance_locks, orchestrator_queue, worker_queue
 
 CHUNK = 100
 """Rows in one of the first transactions while the engine rests."""

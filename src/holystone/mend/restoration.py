@@ -13,6 +13,9 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import holystone
+from holystone.duroxide.event import parse_event
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
+from holystone.duroxide.tables import history
 from holystone.json_pieces import Writer
 from holystone.mend.attempt import REFUSED, Skipped, found_again, held_groups, row_of
 from holystone.mend.change import Change, Group, found, instances_of, is_row, row_table, values
@@ -25,8 +28,7 @@ from holystone.scan.catalogue import checks
 from holystone.scan.event_text import event_text
 from holystone.scan.finding import Finding
 from holystone.scan.reader import Reader
-from holystone.store import Store, events
-from holystone.store.tables import history
+from holystone.store import Store
 
 CHANGED_SINCE = "the row was changed after the run"
 USED_AGAIN = "the id {!r} was used again after the run, for an instance that the row was not of"
@@ -264,12 +266,12 @@ def _lives(store: Store, connection: Connection, instance_ids: Collection[str]) 
     lives: dict[str, tuple[int, int]] = {}
     for instance, *number in connection.execute(told).all():
         # One at a time, for it can be as long as a database takes one.
-        event = events.parse(connection.execute(select(event_text(instance, *number))).scalar())
+        event = parse_event(connection.execute(select(event_text(instance, *number))).scalar())
         if event is None:
             continue
         begun, ended = lives.get(instance, (0, 0))
-        if event["type"] in events.TERMINAL:
-            is_end_of_all = events.TERMINAL[event["type"]] != events.CONTINUED_AS_NEW
+        if event["type"] in TERMINAL:
+            is_end_of_all = TERMINAL[event["type"]] != CONTINUED_AS_NEW
             ended = max(ended, event["timestamp_ms"] if is_end_of_all else 0)
         else:
             begun = max(begun, event["timestamp_ms"])

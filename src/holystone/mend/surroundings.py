@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
+from holystone.duroxide.tables import instances, orchestrator_queue
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Level
 from holystone.scan.evidence import Evidence
@@ -18,7 +19,6 @@ from holystone.scan.relations.messages import MessageFacts
 from holystone.scan.scan import Outcome, Scan
 from holystone.scan.soundness import unsound
 from holystone.store import Store
-from holystone.store.tables import instances, orchestrator_queue
 
 _AT_A_TIME = 2_000
 

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, false, select
 from sqlalchemy.exc import DBAPIError
 
+from holystone.duroxide.tables import executions, history, instances
 from holystone.scan.narrow import on
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
 from holystone.scan.unread import ODD, Unread, may_be_of_rows, unread
 from holystone.store.savepoint import savepoint
-from holystone.store.tables import executions, history, instances
 
 _MOST = 100
 """Values whose rows are named as unreadable: where there are more, the table is damaged as a whole."""

@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, case, or_, select
 
+from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.tables import history
 from holystone.scan.long_texts import is_very_long
-from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
-from holystone.store.tables import history
 
 
 def event_text(instance_id: Any, execution_id: Any, event_id: Any) -> ColumnElement[str]:

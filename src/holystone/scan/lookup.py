@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select
 
+from holystone.duroxide.tables import executions
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.scan.reader import Reader
 from holystone.scan.relations.executions import EXECUTIONS
 from holystone.store import Store
 from holystone.store.status import ExecutionRow, listing
-from holystone.store.tables import executions
 
 _AT_A_TIME = 200
 

@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
+from holystone.duroxide.event import parse_event
+from holystone.duroxide.outcome import known_type
+from holystone.duroxide.tables import executions, history
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.store import Store
-from holystone.store.events import known_type, parse
 from holystone.store.flavours import Flavour
-from holystone.store.tables import executions, history
 
 RACE_WINDOW_SECONDS = 60
 """Age from which a row that lacks another one is no race between two writers any more."""
@@ -39,11 +40,11 @@ class EventRow:
 
     @property
     def event(self) -> dict[str, Any] | None:
-        return self._parsed if self.read is None else parse(self.event_data)
+        return self._parsed if self.read is None else parse_event(self.event_data)
 
     @cached_property
     def _parsed(self) -> dict[str, Any] | None:
-        return parse(self.text)
+        return parse_event(self.text)
 
     @cached_property
     def type(self) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
+from holystone.duroxide.tables import OF_INSTANCES
 from holystone.errors import CatalogueError
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check, Level, Severity
@@ -32,7 +33,6 @@ from holystone.scan.watermark import Coverage
 from holystone.store import Store
 from holystone.store.flavours.base import LacksColumnError
 from holystone.store.savepoint import savepoint
-from holystone.store.tables import OF_INSTANCES
 
 _COUNTED = ("instances", "executions")
 """The relations whose rows are counted even where only some instances are looked at."""

@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from holystone.store.event import Event
-from holystone.store.events import COMPLETED, FAILED, RUNNING, TERMINAL, terminal_outcome
+from holystone.duroxide.event import Event
+from holystone.duroxide.event_types import COMPLETED, FAILED, RUNNING, TERMINAL
+from holystone.duroxide.outcome import terminal_outcome
+from holystone.duroxide.tables import executions, history, not_completed
+from holystone.duroxide.tables import instances as instance_rows
 from holystone.store.store import Store
-from holystone.store.tables import executions, history, not_completed
-from holystone.store.tables import instances as instance_rows
 from holystone.store.turns.fetch import read_event
 
 NOT_FOUND = "NotFound"

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import LRUCache
 
 from holystone.clock import now_ms
+from holystone.duroxide.tables import CORE, metadata
 from holystone.errors import (
     HolystoneError,
     InvalidTurnError,
@@ -22,11 +23,11 @@ from holystone.errors import (
 )
 from holystone.store.flavours import Flavour, flavour_of
 from holystone.store.flavours.base import Columns
-from holystone.store.tables import CORE, metadata
 from holystone.store.target import Target, parse_target
 
 if TYPE_CHECKING:
-    from holystone.store.event import Event
+    from holystone.duroxide.event import Event
+    from holystone.duroxide.work_item import WorkItem
     from holystone.store.status import ExecutionRow, InstanceStatus
     from holystone.store.turns.ack import Activity
     from holystone.store.turns.fetch import Version
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     )
     from holystone.store.turns.sessions import SessionFetchConfig
     from holystone.store.turns.tags import TagFilter
-    from holystone.store.work_item import WorkItem
 
 
 Statement = TypeVar("Statement")

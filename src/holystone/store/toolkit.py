@@ -10,8 +10,8 @@ from functools import cached_property
 
 from sqlalchemy import Column, ColumnElement, Connection, Index, MetaData, Table, Text, select
 
+from holystone.duroxide.tables import Moment, not_completed
 from holystone.store.store import Store
-from holystone.store.tables import Moment, not_completed
 
 TOOLKIT = "toolkit"
 """The branch of holystone's own objects; the ids of a branch's revisions begin with its first letter."""

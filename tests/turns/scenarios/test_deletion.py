@@ -8,8 +8,8 @@ import pytest
 
 from conftest import EngineStore
 from contents import contents
+from holystone.duroxide.tables import metadata
 from holystone.errors import DeletionError, LockLostError, UnknownInstanceError
-from holystone.store.tables import metadata
 from turns.conftest import Clock
 from turns.kit import LOCK_MS, Kit
 

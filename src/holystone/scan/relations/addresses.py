@@ -7,15 +7,15 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
+from holystone.duroxide.replay import unanswered
+from holystone.duroxide.tables import instances, orchestrator_queue
+from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
 from holystone.scan.reader import Reader
 from holystone.scan.relations.answers import may_be_answered
 from holystone.scan.relations.chains import chain_end
 from holystone.scan.relations.readable import read_events
-from holystone.store.events import CONTINUED_AS_NEW, TERMINAL
-from holystone.store.outstanding import unanswered
-from holystone.store.tables import instances, orchestrator_queue
-from holystone.store.work_item import WorkItem
 
 STARTING = ("StartOrchestration", "ContinueAsNew")
 """The kinds of message that start an instance which has no row yet."""

@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy import select
 
+from holystone.duroxide.engine_version import GIVES_UP_IN_EVENTS, engine_version
+from holystone.duroxide.replay import ANSWERS
+from holystone.duroxide.tables import worker_queue
 from holystone.scan.reader import Reader
 from holystone.scan.relations import wakers
 from holystone.scan.relations.wakers import Child
 from holystone.store import WorkItem
-from holystone.store.engine_version import GIVES_UP_IN_EVENTS, engine_version
-from holystone.store.outstanding import ANSWERS
-from holystone.store.tables import worker_queue
 
 _TELLS: Mapping[str, tuple[str, str, str]] = {
     "ActivityCompleted": ("ActivityScheduled", "execution_id", "id"),

@@ -12,16 +12,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, false, literal, or_, select, true
 
+from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.tables import history, instances, orchestrator_queue
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
-from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
-from holystone.store.tables import history, instances, orchestrator_queue
-from holystone.store.work_item import WORK_ITEM_SHAPES
 
 TOLD_TWICE: Mapping[str, tuple[str, str, frozenset[str]]] = {
     "ActivityCompleted": ("execution_id", "id", frozenset({"ActivityFailed"})),

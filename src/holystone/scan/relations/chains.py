@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from holystone.duroxide.replay import carried_forward, custom_status
+from holystone.duroxide.tables import history, orchestrator_queue
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
-from holystone.store.outstanding import carried_forward, custom_status
-from holystone.store.tables import history, orchestrator_queue
 
 _PARENT = ("parent_instance", "parent_id", "parent_execution_id")
 

@@ -6,16 +6,17 @@ from typing import Any
 
 from sqlalchemy import select
 
+from holystone.duroxide.engine_version import REAL_IDS_IN_FAILURES, engine_version
+from holystone.duroxide.event import Event
+from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, TERMINAL
+from holystone.duroxide.outcome import known_type
+from holystone.duroxide.references import CANCELLING, REFERS_TO
+from holystone.duroxide.tables import instances
 from holystone.errors import RecordError
 from holystone.scan.digest import digest_of
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key
 from holystone.scan.relations.upgrades import is_upgraded
-from holystone.store.engine_version import REAL_IDS_IN_FAILURES, engine_version
-from holystone.store.event import Event
-from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, TERMINAL, known_type
-from holystone.store.references import CANCELLING, REFERS_TO
-from holystone.store.tables import instances
 
 KNOWN = "one that this version knows"
 _KEY = ("instance_id", "execution_id", "event_id")

@@ -7,6 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, or_, select
 
+from holystone.duroxide.engine_version import is_newer
+from holystone.duroxide.event import parse_event
+from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, EVENT_TYPES, FAILED, RUNNING, STATUSES, TERMINAL
+from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
+from holystone.duroxide.tables import executions, history, instances, orchestrator_queue
 from holystone.scan.digest import digest_of
 from holystone.scan.long_texts import is_long, is_very_long, unless_long
 from holystone.scan.narrow import on
@@ -15,11 +20,7 @@ from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.chains import ChainEnd, chain_end
 from holystone.scan.relations.waits import would_be_stuck
-from holystone.store import events
-from holystone.store.engine_version import is_newer
-from holystone.store.events import CONTINUED_AS_NEW, STILL_RUNNING, Outcome
 from holystone.store.flavours import Flavour
-from holystone.store.tables import executions, history, instances, orchestrator_queue
 
 
 class ExecutionSource:
@@ -75,12 +76,12 @@ class ExecutionSource:
 
     @cached_property
     def status_known(self) -> ColumnElement[bool]:
-        return self.status.in_(events.STATUSES)
+        return self.status.in_(STATUSES)
 
     @cached_property
     def ended(self) -> ColumnElement[bool]:
         """The row is of an ended execution, and rightly so."""
-        return and_(self.status != events.RUNNING, self.status_agrees)
+        return and_(self.status != RUNNING, self.status_agrees)
 
     @cached_property
     def has_completed_at(self) -> ColumnElement[bool]:
@@ -91,9 +92,9 @@ class ExecutionSource:
     def output_surely_agrees(self) -> ColumnElement[bool]:
         """The output is the last event's; it may be right in other ways, which are left to the facts."""
         said_at = {
-            events.COMPLETED: "$.output",
-            events.CONTINUED_AS_NEW: "$.input",
-            events.FAILED: "$.details.Application.message",
+            COMPLETED: "$.output",
+            CONTINUED_AS_NEW: "$.input",
+            FAILED: "$.details.Application.message",
         }
         row, last_data = self._joined.execution.c, self._joined.last.c.event_data
         says = {status: self.flavour.event_says(last_data, path, row.output) for status, path in said_at.items()}
@@ -266,7 +267,7 @@ class Executions(Relation[ExecutionFacts]):
             chain_end=end,
             end_may_be_lost=outcome is STILL_RUNNING
             and bool(row.is_current)
-            and row.status in events.TERMINAL.values()
+            and row.status in TERMINAL.values()
             and would_be_stuck(reader, row.instance_id, row.execution_id),
         )
 
@@ -294,25 +295,25 @@ def _told(reader: Reader, row: Any) -> tuple[Outcome | None, str | None]:
     if text is None:
         return None, None
     digest = digest_of(text)
-    end = events.parse(text)
+    end = parse_event(text)
     del text  # either can be as long as a database takes one
-    is_last = end is not None and end["type"] in events.TERMINAL
-    if not is_last or row.status not in events.STATUSES:
+    is_last = end is not None and end["type"] in TERMINAL
+    if not is_last or row.status not in STATUSES:
         rows = reader.history(row.instance_id, row.execution_id)
-        if row.status not in events.STATUSES and not all(map(_is_of_known_engine, rows)):
+        if row.status not in STATUSES and not all(map(_is_of_known_engine, rows)):
             return None, digest
         if not is_last:
-            if not all(one.type in events.EVENT_TYPES for one in rows):
+            if not all(one.type in EVENT_TYPES for one in rows):
                 return None, digest
-            end = next((one.event for one in reversed(rows) if one.type in events.TERMINAL), None)
+            end = next((one.event for one in reversed(rows) if one.type in TERMINAL), None)
             if end is None:
                 return STILL_RUNNING, digest
     assert end is not None
-    return events.terminal_outcome(end), digest
+    return terminal_outcome(end), digest
 
 
 def _is_of_known_engine(row: EventRow) -> bool:
-    return row.type in events.EVENT_TYPES and row.event is not None and not is_newer(row.event["duroxide_version"])
+    return row.type in EVENT_TYPES and row.event is not None and not is_newer(row.event["duroxide_version"])
 
 
 def _status_agrees(flavour: Flavour, execution: Any, last_data: ColumnElement[str]) -> ColumnElement[bool]:
@@ -322,19 +323,19 @@ def _status_agrees(flavour: Flavour, execution: Any, last_data: ColumnElement[st
     one counts.
     """
     at_first_sight = case(
-        {status: flavour.event_says_type(last_data, kind) for kind, status in events.TERMINAL.items()},
+        {status: flavour.event_says_type(last_data, kind) for kind, status in TERMINAL.items()},
         value=execution.status,
         else_=False,
     )
     event, is_very = history.c, is_very_long(flavour, history.c.event_data)
     kind = case((is_very, flavour.type_at_a_glance(history)), else_=flavour.event_type(event.event_data))
     ends = case(
-        (is_very, flavour.type_at_a_glance(history).in_(sorted(events.TERMINAL))),
+        (is_very, flavour.type_at_a_glance(history).in_(sorted(TERMINAL))),
         else_=flavour.is_terminal(event.event_data),
     )
     of_execution = (event.instance_id == execution.instance_id, event.execution_id == execution.execution_id)
     latest = select(kind).where(*of_execution, ends).order_by(event.event_id.desc()).limit(1).scalar_subquery()
-    derived = case(events.TERMINAL, value=latest, else_=events.RUNNING)
+    derived = case(TERMINAL, value=latest, else_=RUNNING)
     # Not joined by OR, of which SQLite evaluates both sides where it is not a condition.
     return case((at_first_sight, True), else_=execution.status == derived)
 

@@ -6,6 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
+from holystone.duroxide.event import Event
+from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, TERMINAL
+from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
+from holystone.duroxide.tables import executions, history, instances
 from holystone.errors import RecordError
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
@@ -14,10 +18,7 @@ from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.waits import would_be_stuck
 from holystone.scan.spans import spans_of_store
-from holystone.store.event import Event
-from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, STILL_RUNNING, TERMINAL, Outcome, terminal_outcome
 from holystone.store.flavours import Flavour
-from holystone.store.tables import executions, history, instances
 
 START = "OrchestrationStarted"
 Range = tuple[Any, Any]

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, func, select
 
+from holystone.duroxide.tables import executions, history, instances
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.waits import would_be_stuck
 from holystone.store.flavours import Flavour
-from holystone.store.tables import executions, history, instances
 
 
 class InstanceSource:

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
+from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.kv import Entry, written
+from holystone.duroxide.tables import kv_delta, kv_store, kv_store_execution_id
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relations.readable import read_events
-from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
-from holystone.store.keys import Entry, written
-from holystone.store.tables import kv_delta, kv_store, kv_store_execution_id
 
 Columns = Mapping[str, Any]
 """The columns of a row, less its key."""

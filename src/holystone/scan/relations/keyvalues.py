@@ -1,6 +1,6 @@
 """Key-value facts: the rows of kv_store and kv_delta, and whose they are.
 
-The rules of the engine are in `holystone.store.keys`.
+The rules of the engine are in `holystone.duroxide.kv`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,9 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, Table, and_, not_, or_, select
 
-from holystone.scan.event_text import last_event_ends
-from holystone.scan.presence import there_is
-from holystone.scan.reader import Reader
-from holystone.scan.relation import Conditions, Key, Relation
-from holystone.scan.relations.key_entries import Mismatch, leftover, mismatches, rows_of
-from holystone.store.events import RUNNING
-from holystone.store.flavours import Flavour
-from holystone.store.keys import Entry
-from holystone.store.tables import (
+from holystone.duroxide.event_types import RUNNING
+from holystone.duroxide.kv import Entry
+from holystone.duroxide.tables import (
     executions,
     history,
     instances,
@@ -26,6 +20,12 @@ from holystone.store.tables import (
     orchestrator_queue,
     worker_queue,
 )
+from holystone.scan.event_text import last_event_ends
+from holystone.scan.presence import there_is
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations.key_entries import Mismatch, leftover, mismatches, rows_of
+from holystone.store.flavours import Flavour
 
 
 class KeySource:

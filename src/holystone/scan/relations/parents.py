@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from holystone.duroxide.event import parse_event
+from holystone.duroxide.tables import history, instances
 from holystone.scan.reader import Reader
-from holystone.store import events
-from holystone.store.tables import history, instances
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _first_start(reader: Reader, instance_id: str) -> Mapping[str, Any] | None:
     first = select(history.c.event_data).where(
         history.c.instance_id == instance_id, history.c.execution_id == 1, history.c.event_id == 1
     )
-    return events.parse(reader.connection.execute(first).scalar_one_or_none())
+    return parse_event(reader.connection.execute(first).scalar_one_or_none())
 
 
 def _is_there(reader: Reader, column: Any, value: str) -> bool:

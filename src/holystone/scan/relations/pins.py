@@ -12,14 +12,15 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_, select
 
+from holystone.duroxide.engine_version import EngineVersion, engine_version, is_newer
+from holystone.duroxide.event import parse_event
+from holystone.duroxide.event_types import FAILED
+from holystone.duroxide.tables import executions, instances, not_completed
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.store import events
-from holystone.store.engine_version import EngineVersion, engine_version, is_newer
 from holystone.store.flavours import Flavour
-from holystone.store.tables import executions, instances, not_completed
 
 VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
 
@@ -31,7 +32,7 @@ class PinSource:
         self.flavour = flavour
         columns = ("instance_id", "execution_id", "status", *VERSION_COLUMNS)
         picked = select(*(executions.c[name] for name in columns)).where(
-            not_completed(executions.c.status), executions.c.status != events.FAILED, *within
+            not_completed(executions.c.status), executions.c.status != FAILED, *within
         )
         # The offset changes no row, and has the few that may go on picked out before anything is asked about them.
         row = picked.offset(0).subquery("execution").c
@@ -99,7 +100,7 @@ class Pins(Relation[PinFacts]):
 
     def facts(self, reader: Reader, row: Any) -> PinFacts:
         digest = digest_of(row.start_data)
-        start = events.parse(row.start_data)
+        start = parse_event(row.start_data)
         if start is None or start["type"] != "OrchestrationStarted":
             return PinFacts(row._mapping, None, may_be_newer=False, start_digest=digest)
         named = start["duroxide_version"]

@@ -7,16 +7,16 @@ from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Column, ColumnElement, FromClause, Subquery, Table, and_, false, func, not_, select, true
 
+from holystone.duroxide.engine_version import NEWEST_IN_WORDS
+from holystone.duroxide.tables import worker_queue
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.upgrades import has_met_newer, is_upgraded
-from holystone.store.engine_version import NEWEST_IN_WORDS
 from holystone.store.flavours import Flavour
 from holystone.store.flavours.times import APART_MS, DAY_MS, LATEST_MS, MOST_ATTEMPTS
-from holystone.store.tables import worker_queue
-from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
 
 FOR_WORKERS = ("ActivityExecute",)
 """The kinds of message that go to worker_queue; all others go to orchestrator_queue."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from holystone.duroxide.event_types import EVENT_TYPES
 from holystone.errors import RecordError
 from holystone.scan.reader import EventRow
 from holystone.store import WorkItem
-from holystone.store.events import EVENT_TYPES
 
 
 def read_events(rows: Sequence[EventRow]) -> list[Mapping[str, Any]] | None:

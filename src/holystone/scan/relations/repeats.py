@@ -14,6 +14,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, literal, or_, select, true
 
+from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.tables import history, orchestrator_queue, worker_queue
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -22,9 +24,7 @@ from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, OUTSTANDING, ROUTING
 from holystone.store import WorkItem
-from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
-from holystone.store.tables import history, orchestrator_queue, worker_queue
 
 ANSWERING = ("ActivityCompleted", "ActivityFailed")
 """Events and messages of these kinds answer an activity."""

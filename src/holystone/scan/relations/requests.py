@@ -11,6 +11,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Table, Text, case, cast, false, func, literal, not_, select, true
 
+from holystone.duroxide.event import parse_event
+from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
@@ -20,10 +23,8 @@ from holystone.scan.relations import wakers
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import can_be_looked_up, read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, ROUTING
-from holystone.store import WorkItem, events
+from holystone.store import WorkItem
 from holystone.store.flavours import Flavour
-from holystone.store.tables import executions, history, instances, orchestrator_queue, worker_queue
-from holystone.store.work_item import WORK_ITEM_SHAPES
 
 _OF_CHILD = {"orchestration": "name", "input": "input"}
 
@@ -270,7 +271,7 @@ def _read(reader: Reader, kind: str, *key: Any) -> tuple[Mapping[str, Any] | Non
     if not all(map(can_be_looked_up, key)):
         return None, None
     text = reader.connection.execute(select(event_text(*key))).scalar_one_or_none()
-    event, digest = events.parse(text), None if text is None else digest_of(text)
+    event, digest = parse_event(text), None if text is None else digest_of(text)
     return (event, digest) if event is not None and event["type"] == kind else (None, None)
 
 

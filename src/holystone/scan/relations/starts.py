@@ -6,15 +6,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, func, literal, not_, or_, select
 
+from holystone.duroxide.event import parse_event
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
+from holystone.duroxide.tables import instances
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.parents import parent_of
-from holystone.store import events
 from holystone.store.flavours import Flavour
-from holystone.store.tables import instances
 
 _COPIED = {"orchestration_name": "name", "orchestration_version": "version"}
 """Column of instances -> the field of the start event that the ack of a first turn writes there."""
@@ -144,7 +145,7 @@ class Starts(Relation[StartFacts]):
 
     def facts(self, reader: Reader, row: Any) -> StartFacts:
         digest = digest_of(row.start_data)
-        start = events.parse(row.start_data)
+        start = parse_event(row.start_data)
         if start is None or start["type"] != "OrchestrationStarted":
             return StartFacts(row._mapping, {}, parent_deleted=False, start_digest=digest)
         told = {column: start[field] for column, field in _COPIED.items()}
@@ -160,8 +161,8 @@ class Starts(Relation[StartFacts]):
 def _has_ended(reader: Reader, row: Any) -> bool:
     """Return whether the current execution has ended, and not continued as new."""
     ends = [event.type for event in reader.history(row.instance_id, row.current_execution_id)]
-    last = next((type for type in reversed(ends) if type in events.TERMINAL), None)
-    return last is not None and events.TERMINAL[last] != events.CONTINUED_AS_NEW
+    last = next((type for type in reversed(ends) if type in TERMINAL), None)
+    return last is not None and TERMINAL[last] != CONTINUED_AS_NEW
 
 
 STARTS = Starts()

@@ -6,15 +6,15 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, literal, not_, select
 
+from holystone.duroxide.engine_version import STATUS_WITHOUT_EVENT, engine_version
+from holystone.duroxide.event_types import EVENT_TYPES
+from holystone.duroxide.tables import history, instances
 from holystone.scan.event_text import event_text
 from holystone.scan.long_texts import is_very_long, unless_very_long
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.store.engine_version import STATUS_WITHOUT_EVENT, engine_version
-from holystone.store.events import EVENT_TYPES
 from holystone.store.flavours import Flavour
-from holystone.store.tables import history, instances
 
 _UPDATED = "CustomStatusUpdated"
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy import literal, select, tuple_
 
+from holystone.duroxide.engine_version import NEWEST
+from holystone.duroxide.tables import executions
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
-from holystone.store.engine_version import NEWEST
-from holystone.store.tables import executions
 
 
 def is_upgraded(reader: Reader) -> bool:

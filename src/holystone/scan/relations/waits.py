@@ -12,6 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, literal, not_, or_, select
 
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, RUNNING, TERMINAL
+from holystone.duroxide.replay import dropped, is_open_to_events, unanswered
+from holystone.duroxide.tables import executions, history, instances, not_completed, orchestrator_queue, worker_queue
 from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -20,10 +23,7 @@ from holystone.scan.relations import wakers
 from holystone.scan.relations.answers import ANSWERING, ASKING, MESSAGES, activities, never_answered
 from holystone.scan.relations.readable import read_events
 from holystone.scan.relations.wakers import Child
-from holystone.store.events import CONTINUED_AS_NEW, RUNNING, TERMINAL
 from holystone.store.flavours import Flavour
-from holystone.store.outstanding import dropped, is_open_to_events, unanswered
-from holystone.store.tables import executions, history, instances, not_completed, orchestrator_queue, worker_queue
 
 NOTHING = "nothing"
 _ANYTHING = "anything at all"

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import and_, not_, or_, select
 
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
+from holystone.duroxide.references import child_instance_id
+from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue, worker_queue
 from holystone.scan.reader import Reader
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
-from holystone.store.events import CONTINUED_AS_NEW, TERMINAL
-from holystone.store.references import child_instance_id
-from holystone.store.tables import instance_locks, instances, orchestrator_queue, worker_queue
 
 OF_ONE_EXECUTION = frozenset({"ActivityCompleted", "ActivityFailed", "TimerFired", "SubOrchCompleted", "SubOrchFailed"})
 """Kinds of messages that the engine drops where they are meant for another execution than the current one."""

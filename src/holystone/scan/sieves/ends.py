@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, select
 
+from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.tables import history
 from holystone.scan.event_text import event_text
 from holystone.scan.long_texts import unless_long
 from holystone.scan.narrow import on
@@ -14,9 +16,7 @@ from holystone.scan.reader import Reader
 from holystone.scan.relation import AT_ONCE, Conditions
 from holystone.scan.sieves.rows import NEEDS, Rows
 from holystone.scan.sieves.sieve import Judged, Sieve, streamed
-from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
-from holystone.store.tables import history
 
 TOGETHER = 50
 """Executions whose outer events are read by one call: where one of these events is odd, each is read alone."""
@@ -52,7 +52,7 @@ def _outer(reader: Reader, found: Sequence[Any]) -> Sequence[Sequence[Any] | Non
 
     None stands for those of an execution that is not numbered through, or has an event that the engine does not write.
     """
-    from holystone.store.event_structs import read_each
+    from holystone.duroxide.decoder import read_each
 
     texts = [
         ((first,) if count == 1 else (first, last)) if lowest == 1 and highest == count else ()
@@ -73,7 +73,7 @@ def _read(reader: Reader, instance_id: Any, execution_id: Any, texts: Mapping[An
 
     A long text is None, and read alone.
     """
-    from holystone.store.event_structs import read_each
+    from holystone.duroxide.decoder import read_each
 
     found: list[Any] = []
     for event_id, text in texts.items():

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, not_, select
 
+from holystone.duroxide.error_details import is_known
+from holystone.duroxide.event import EVENT_SHAPES
+from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.references import REFERS_TO
+from holystone.duroxide.tables import history
 from holystone.scan.long_texts import is_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
-from holystone.store.error_details import is_known
-from holystone.store.event import EVENT_SHAPES
-from holystone.store.events import TERMINAL
 from holystone.store.flavours import Flavour
-from holystone.store.references import REFERS_TO
-from holystone.store.tables import history
 
 if TYPE_CHECKING:
     from msgspec import Struct
@@ -114,7 +114,7 @@ class Packs:
     """Reads packed histories, in the snapshot of a scan."""
 
     def __init__(self, reader: Reader) -> None:
-        from holystone.store.event_structs import read_lines
+        from holystone.duroxide.decoder import read_lines
 
         self._reader = reader
         self._flavour = reader.flavour
@@ -194,7 +194,7 @@ class Packs:
 
     def _form_of(self, kinds: Kinds) -> _Form | None:
         """Return the form of a history with such events; None where the engine writes none."""
-        from holystone.store.event_structs import EVENT_STRUCTS
+        from holystone.duroxide.decoder import EVENT_STRUCTS
 
         names = [kind.__name__ for kind in kinds]
         if not names or names[0] != _START or any(name in TERMINAL for name in names[:-1]):

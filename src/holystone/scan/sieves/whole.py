@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from holystone.duroxide.tables import history, kv_delta, kv_store
 from holystone.scan.narrow import on
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
@@ -13,7 +14,6 @@ from holystone.scan.sieves.ends import Ends
 from holystone.scan.sieves.packs import Packs, packed
 from holystone.scan.sieves.rows import NEEDS, Rows
 from holystone.scan.sieves.sieve import Judged, Sieve, streamed
-from holystone.store.tables import history, kv_delta, kv_store
 
 
 class Whole(Sieve):

@@ -26,13 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.functions import FunctionElement
 
+from holystone.duroxide.event_types import EVENT_TYPES, TERMINAL
+from holystone.duroxide.tables import metadata
 from holystone.errors import HolystoneError
 from holystone.store.changes import Changes, Position
-from holystone.store.events import EVENT_TYPES, TERMINAL
 from holystone.store.flavours.messages import Messages
 from holystone.store.flavours.statements import Outcome, Parameters, Step, Words, failed
 from holystone.store.flavours.times import Times
-from holystone.store.tables import metadata
 from holystone.store.target import Target
 
 if TYPE_CHECKING:
@@ -332,7 +332,7 @@ class Flavour(ABC):
         """Return whether the text at `path` (such as `$.output`) in the event is `value`; NULL where it has none.
 
         It may say no where the answer is yes, never the reverse: databases treat NUL and odd escapes in
-        their own ways. So it finds suspects only, and a finding rests on what `events.parse` reads.
+        their own ways. So it finds suspects only, and a finding rests on what `event.parse_event` reads.
         """
 
     @abstractmethod

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from sqlalchemy import ColumnElement, Text, and_, case, cast, false, literal, not_, or_, true
 
-from holystone.store.fields import Field
-from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
+from holystone.duroxide.fields import Field
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 
 Item = ColumnElement[str]
 """A column work_item."""

@@ -43,9 +43,10 @@ from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
+from holystone.duroxide.event_types import COMPLETED, FAILED
+from holystone.duroxide.tables import CORE, executions, history
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.store.changes import Changes, Position
-from holystone.store.events import COMPLETED, FAILED
 from holystone.store.flavours import (
     postgresql_changes,
     postgresql_ends,
@@ -60,7 +61,6 @@ from holystone.store.flavours.postgresql_jsonb import printed
 from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
 from holystone.store.flavours.postgresql_times import PostgreSQLTimes
 from holystone.store.flavours.statements import Outcome, Step, failed
-from holystone.store.tables import CORE, executions, history
 
 if TYPE_CHECKING:
     from holystone.store.flavours.postgresql_structure import PostgreSQLStructure

@@ -22,8 +22,8 @@ from sqlalchemy import (
     union_all,
 )
 
+from holystone.duroxide.tables import executions, instances
 from holystone.store.changes import Changes, Position
-from holystone.store.tables import executions, instances
 
 _COMPARABLE = 2**31 - 10_000_000
 """Transactions after which PostgreSQL's 32-bit numbers cannot be compared any more, with room to spare."""

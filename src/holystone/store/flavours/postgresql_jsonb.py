@@ -8,7 +8,7 @@ import json
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from holystone.store.compact_json import DEEPEST, depth, write
+from holystone.duroxide.compact_json import DEEPEST, depth, write
 
 # Numbers beyond it print with more digits than the engine can read; JSONB itself goes up to 131,072 of them.
 _MOST_DIGITS = 309

@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from holystone.duroxide.tables import metadata
 from holystone.store.flavours.base import Held
 from holystone.store.flavours.postgresql_session import SETTINGS
 from holystone.store.savepoint import savepoint
-from holystone.store.tables import metadata
 
 PATIENCE_SECONDS = 60.0
 """How long a table that somebody changes is waited for, where no other time is given."""

@@ -6,11 +6,11 @@ from operator import add
 from sqlalchemy import BigInteger, ColumnElement, Text, and_, case, cast, func, literal, not_, or_
 from sqlalchemy.dialects.postgresql import JSONB
 
+from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Field
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError
-from holystone.store.fields import NUMBER, PAIRS, TEXT, Field
 from holystone.store.flavours.messages import Item, Messages
 from holystone.store.flavours.postgresql_jsonb import printed
-from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
 
 # A text with a \u escape is left to the reader: half of a surrogate pair is written as one, too.
 _TEXT = r'"([^"\\[:cntrl:]]|\\["\\/bfnrt])*"'

@@ -43,9 +43,10 @@ from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
+from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, FAILED
+from holystone.duroxide.tables import executions, history
 from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError
 from holystone.store.changes import Changes, Position
-from holystone.store.events import COMPLETED, CONTINUED_AS_NEW, FAILED
 from holystone.store.flavours import sqlite_changes, sqlite_soundness, sqlite_values
 from holystone.store.flavours.base import Columns, Flavour, Held, WithLastEvent
 from holystone.store.flavours.compiled import COMPILED_STATEMENTS
@@ -54,7 +55,6 @@ from holystone.store.flavours.sqlite_file import has_writes_beside, is_changed, 
 from holystone.store.flavours.sqlite_messages import SQLiteMessages
 from holystone.store.flavours.sqlite_times import SQLiteTimes
 from holystone.store.flavours.sqlite_values import STRAY_BYTES
-from holystone.store.tables import executions, history
 
 if TYPE_CHECKING:
     from holystone.store.flavours.sqlite_structure import SQLiteStructure

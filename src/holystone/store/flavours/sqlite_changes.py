@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, literal_column, select, union
 
+from holystone.duroxide.tables import executions, history, instances
 from holystone.store.changes import Changes, Position
-from holystone.store.tables import executions, history, instances
 
 _TABLES = (history, executions, instances)
 _STEPS = (0, 1, 3, 10, 30, 100, 300, 1_000, 10_000, 100_000)

@@ -2,9 +2,9 @@
 
 from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, not_, or_
 
-from holystone.store.fields import NUMBER, PAIRS, TEXT, Field
+from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Field
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from holystone.store.flavours.messages import Item, Messages, Value
-from holystone.store.work_item import WORK_ITEM_SHAPES
 
 _JSON_TYPES = {TEXT.means: "text", NUMBER.means: "integer"}
 

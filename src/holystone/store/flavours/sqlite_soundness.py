@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from holystone.duroxide.tables import metadata
 from holystone.store.flavours.base import Columns
-from holystone.store.tables import metadata
 
 _PRIME = 2_147_483_647
 """So many digests differ, and no sum of them overflows."""

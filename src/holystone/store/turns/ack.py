@@ -17,18 +17,14 @@ from sqlalchemy import (
 )
 
 from holystone.clock import now_ms
+from holystone.duroxide.event import Event
+from holystone.duroxide.event_types import RUNNING, TERMINAL
+from holystone.duroxide.tables import executions, history, instances, worker_queue
+from holystone.duroxide.work_item import WorkItem
 from holystone.errors import ExecutionEndedError, InvalidTurnError, RecordError, UnknownInstanceError
-from holystone.store.event import Event
-from holystone.store.events import RUNNING, TERMINAL
 from holystone.store.flavours import Flavour
 from holystone.store.flavours.statements import Step
 from holystone.store.store import Store
-from holystone.store.tables import (
-    executions,
-    history,
-    instances,
-    worker_queue,
-)
 from holystone.store.turns import keyvalue, queues
 from holystone.store.turns.delta import (
     CONTINUED,
@@ -46,7 +42,6 @@ from holystone.store.turns.locks import RELEASED, TAKEN, require_one
 from holystone.store.turns.outgoing import needed, require_cancels, require_messages, require_told
 from holystone.store.turns.standing import Turn, locked
 from holystone.store.turns.taken import require_answers, require_begun, require_received, unanswered
-from holystone.store.work_item import WorkItem
 
 Activity = tuple[str, int, int]
 """Instance id, execution id, and the id of the event that scheduled it."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, and_, func, select
 
-from holystone.store.events import COMPLETED, FAILED, RUNNING, STATUSES, TERMINAL
+from holystone.duroxide.event_types import COMPLETED, FAILED, RUNNING, STATUSES, TERMINAL
+from holystone.duroxide.tables import executions, history, instance_locks, instances
 from holystone.store.store import Store
-from holystone.store.tables import executions, history, instance_locks, instances
 
 ENDED = sorted(set(STATUSES) - {RUNNING})
 """The statuses of executions that have ended, by their rows."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select
 
+from holystone.duroxide.tables import executions, instances
 from holystone.store.store import Store
-from holystone.store.tables import executions, instances
 from holystone.store.turns.records import InstanceFilter
 
 DEFAULT_LIMIT = 1000

@@ -11,11 +11,9 @@ from sqlalchemy import Connection, Table, exists, literal, not_, select
 from sqlalchemy import delete as delete_from
 
 from holystone.clock import now_ms
-from holystone.errors import DeletionError, RecordError, UnknownInstanceError
-from holystone.store.event import Event
-from holystone.store.references import child_instance_id
-from holystone.store.store import Store
-from holystone.store.tables import (
+from holystone.duroxide.event import Event
+from holystone.duroxide.references import child_instance_id
+from holystone.duroxide.tables import (
     executions,
     history,
     instance_locks,
@@ -25,11 +23,13 @@ from holystone.store.tables import (
     orchestrator_queue,
     worker_queue,
 )
+from holystone.duroxide.work_item import WorkItem
+from holystone.errors import DeletionError, RecordError, UnknownInstanceError
+from holystone.store.store import Store
 from holystone.store.turns.alive import ENDED, why_alive
 from holystone.store.turns.candidates import DEFAULT_LIMIT, candidates
 from holystone.store.turns.records import DeleteInstanceResult, InstanceFilter
 from holystone.store.turns.tree import descent, parent_of, unknown
-from holystone.store.work_item import WorkItem
 
 _MOST = 10_000
 """How many instances are deleted at once; PostgreSQL takes some 60,000 values with a statement."""

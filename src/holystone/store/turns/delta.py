@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from holystone.duroxide.event import Event
+from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, TERMINAL
+from holystone.duroxide.outcome import terminal_outcome
+from holystone.duroxide.references import REFERS_TO
 from holystone.errors import InvalidTurnError
-from holystone.store.event import Event
-from holystone.store.events import EVENT_TYPES, POISON_EVENT_ID, TERMINAL, terminal_outcome
-from holystone.store.references import REFERS_TO
 from holystone.store.turns.lease import ExecutionMetadata
 
 START = "OrchestrationStarted"

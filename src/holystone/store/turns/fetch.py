@@ -8,16 +8,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, not_, or_, select, update
 
 from holystone.clock import now_ms
+from holystone.duroxide.event import Event
+from holystone.duroxide.event_types import EVENT_TYPES
+from holystone.duroxide.tables import executions, history, instance_locks, instances, kv_store, orchestrator_queue
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError, UnreadableMessageError
-from holystone.store.event import Event
-from holystone.store.events import EVENT_TYPES
 from holystone.store.flavours import Flavour
 from holystone.store.store import Store
-from holystone.store.tables import executions, history, instance_locks, instances, kv_store, orchestrator_queue
 from holystone.store.turns import keyvalue
 from holystone.store.turns.lease import OrchestrationItem
 from holystone.store.turns.locks import RELEASED, TAKEN, new_token
-from holystone.store.work_item import WORK_ITEM_SHAPES, WorkItem
 
 Version = tuple[int, int, int]
 

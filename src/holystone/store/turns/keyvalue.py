@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, null, select, update
 
-from holystone.store.event import Event
+from holystone.duroxide.event import Event
+from holystone.duroxide.kv import KEY_EVENTS, written
+from holystone.duroxide.tables import kv_delta, kv_store, kv_store_execution_id
 from holystone.store.flavours import Flavour
 from holystone.store.flavours.statements import Step
-from holystone.store.keys import KEY_EVENTS, written
 from holystone.store.store import Store
-from holystone.store.tables import kv_delta, kv_store, kv_store_execution_id
 
 
 def record(store: Store, instance_id: str, delta: Sequence[Event], now: int) -> list[Step]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from holystone.store.event import Event
-from holystone.store.work_item import WorkItem
+from holystone.duroxide.event import Event
+from holystone.duroxide.work_item import WorkItem
 
 
 @dataclass(frozen=True)

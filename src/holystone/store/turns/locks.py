@@ -4,8 +4,8 @@ import uuid
 
 from sqlalchemy import bindparam, delete
 
+from holystone.duroxide.tables import instance_locks, orchestrator_queue
 from holystone.errors import LockLostError
-from holystone.store.tables import instance_locks, orchestrator_queue
 
 TAKEN = delete(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
 """Takes the messages of a turn out of the queue."""

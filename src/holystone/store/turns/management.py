@@ -7,10 +7,10 @@ the history says.
 from sqlalchemy import and_, func, select
 
 from holystone.clock import now_ms
+from holystone.duroxide.event_types import COMPLETED, FAILED, RUNNING
+from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
 from holystone.errors import UnknownInstanceError
-from holystone.store.events import COMPLETED, FAILED, RUNNING
 from holystone.store.store import Store
-from holystone.store.tables import executions, history, instances, orchestrator_queue, worker_queue
 from holystone.store.turns.fetch import UNKNOWN_VERSION
 from holystone.store.turns.records import ExecutionInfo, InstanceInfo, QueueDepths, SystemMetrics
 from holystone.store.turns.tree import unknown

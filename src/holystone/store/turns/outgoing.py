@@ -9,12 +9,12 @@ src/runtime/dispatchers/orchestration.rs answers to those who would start a chil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from holystone.duroxide.event import Event
+from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.references import child_instance_id
+from holystone.duroxide.work_item import WorkItem
 from holystone.errors import InvalidTurnError
-from holystone.store.event import Event
-from holystone.store.events import TERMINAL
-from holystone.store.references import child_instance_id
 from holystone.store.turns.delta import CONTINUED, START
-from holystone.store.work_item import WorkItem
 
 Asked = tuple[str, Mapping[str, object]]
 """Kind of a message, and those of its fields that an event decides."""

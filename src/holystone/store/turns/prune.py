@@ -9,9 +9,9 @@ from itertools import islice
 
 from sqlalchemy import Connection, Table, and_, delete, func, select
 
+from holystone.duroxide.tables import executions, history, instances
 from holystone.errors import DeletionError, UnknownInstanceError
 from holystone.store.store import Store
-from holystone.store.tables import executions, history, instances
 from holystone.store.turns.alive import ENDED, ended_by_history
 from holystone.store.turns.candidates import DEFAULT_LIMIT, candidates
 from holystone.store.turns.records import InstanceFilter, PruneResult

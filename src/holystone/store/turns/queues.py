@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import insert
 
+from holystone.duroxide.tables import orchestrator_queue, worker_queue
+from holystone.duroxide.work_item import WorkItem
 from holystone.errors import InvalidTurnError
 from holystone.store.flavours import Flavour
 from holystone.store.flavours.statements import Step
-from holystone.store.tables import orchestrator_queue, worker_queue
-from holystone.store.work_item import WorkItem
 
 _FOR_ORCHESTRATOR, _FOR_WORKER = insert(orchestrator_queue).inline(), insert(worker_queue).inline()
 _MEND = "Mend the caller: nothing was written."

@@ -3,8 +3,8 @@
 from sqlalchemy import case, delete, update
 
 from holystone.clock import now_ms
+from holystone.duroxide.tables import instance_locks, orchestrator_queue
 from holystone.store.store import Store
-from holystone.store.tables import instance_locks, orchestrator_queue
 from holystone.store.turns.locks import require_one
 
 

@@ -1,8 +1,8 @@
 """What a store must have for turns, beyond what makes it a store: it came with later versions of the engine."""
 
+from holystone.duroxide.tables import metadata
 from holystone.errors import SchemaTooOldError
 from holystone.store.store import Store
-from holystone.store.tables import metadata
 
 
 def require(store: Store) -> None:

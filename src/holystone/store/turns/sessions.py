@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, exists, not_, or_, update
 
 from holystone.clock import now_ms
+from holystone.duroxide.tables import sessions, worker_queue
 from holystone.store.flavours import Flavour
 from holystone.store.flavours.statements import Step
 from holystone.store.store import Store
-from holystone.store.tables import sessions, worker_queue
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,16 @@ from sqlalchemy import (
     select,
 )
 
+from holystone.duroxide.event import Event
+from holystone.duroxide.event_types import RUNNING
+from holystone.duroxide.tables import executions, history, instance_locks, instances, kv_delta, orchestrator_queue
+from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
-from holystone.store.event import Event
-from holystone.store.events import RUNNING
 from holystone.store.flavours import Flavour
 from holystone.store.flavours.statements import Step
 from holystone.store.store import Store
-from holystone.store.tables import executions, history, instance_locks, instances, kv_delta, orchestrator_queue
 from holystone.store.turns.delta import AFTER_THE_END
 from holystone.store.turns.locks import lost
-from holystone.store.work_item import WorkItem
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ says when a turn has none.
 
 from collections.abc import Mapping, Sequence
 
+from holystone.duroxide.event import Event
+from holystone.duroxide.work_item import WorkItem
 from holystone.errors import InvalidTurnError
-from holystone.store.event import Event
 from holystone.store.turns.delta import START
-from holystone.store.work_item import WorkItem
 
 ANSWERED_IN: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ActivityCompleted": ("execution_id", "id", ("ActivityCompleted", "ActivityFailed")),

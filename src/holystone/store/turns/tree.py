@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, select
 
+from holystone.duroxide.tables import instances
 from holystone.errors import UnknownInstanceError
 from holystone.store.store import Store
-from holystone.store.tables import instances
 from holystone.store.turns.records import InstanceTree
 
 

@@ -5,16 +5,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, delete, or_, select, update
 
 from holystone.clock import now_ms
+from holystone.duroxide.tables import sessions, worker_queue
+from holystone.duroxide.work_item import WorkItem
 from holystone.errors import InvalidTurnError, RecordError, UnreadableMessageError
 from holystone.store.flavours import Flavour
 from holystone.store.store import Store
-from holystone.store.tables import sessions, worker_queue
 from holystone.store.turns import queues
 from holystone.store.turns.lease import WorkLease
 from holystone.store.turns.locks import lost, new_token, require_one
 from holystone.store.turns.sessions import SessionFetchConfig, claim, touch
 from holystone.store.turns.tags import TagFilter
-from holystone.store.work_item import WorkItem
 
 _COMPLETIONS = ("ActivityCompleted", "ActivityFailed")
 

@@ -2,7 +2,7 @@
 
 While the execution runs, what it wrote lies in kv_delta, where a key without value is one that it cleared; when it
 ends, in whatever way, that is merged into kv_store. Source in microsoft/duroxide: `ack_orchestration_item` in
-src/providers/sqlite.rs. Events are mappings, in the order of their ids, as `events.parse` returns them.
+src/providers/sqlite.rs. Events are mappings, in the order of their ids, as `event.parse_event` returns them.
 """
 
 from collections.abc import Iterable, Mapping

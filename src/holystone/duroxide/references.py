@@ -6,7 +6,7 @@ Sources in microsoft/duroxide: `prep_completions` and `collect_cancelled_from_co
 
 from collections.abc import Mapping
 
-from holystone.store.outstanding import ANSWERS
+from holystone.duroxide.replay import ANSWERS
 
 REFERS_TO: Mapping[str, str] = {
     **{answer: asked for asked, answers in ANSWERS.items() for answer in sorted(answers)},

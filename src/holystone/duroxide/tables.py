@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, ColumnElement, Integer, MetaData, Table, Text, literal_column, text
 from sqlalchemy.types import UserDefinedType
 
-from holystone.store.events import COMPLETED
+from holystone.duroxide.event_types import COMPLETED
 
 metadata = MetaData()
 

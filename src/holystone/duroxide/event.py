@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from holystone.duroxide.compact_json import require_writable, write
+from holystone.duroxide.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
+from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, read_object
 from holystone.errors import RecordError
-from holystone.store.compact_json import require_writable, write
-from holystone.store.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
-from holystone.store.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, read_object
 
 COMMON: Shape = {
     "event_id": NUMBER,
@@ -179,3 +179,14 @@ def _error(fields: Mapping[str, Any], wrong: str) -> RecordError:
     if NUMBER.holds(execution):
         which += f", execution {execution}"
     return RecordError(f"In {which}: {wrong}.", wrong)
+
+
+def parse_event(event_data: Any) -> dict[str, Any] | None:
+    """Return the fields of the event, or None where the engine cannot read it.
+
+    A type or a kind of failure that is unknown here may be a newer engine's: `outcome.known_type` tells.
+    """
+    try:
+        return Event.from_json(event_data).fields if isinstance(event_data, str) else None
+    except RecordError:
+        return None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from holystone.store.compact_json import read
+from holystone.duroxide.compact_json import read
 
 
 @dataclass(frozen=True)

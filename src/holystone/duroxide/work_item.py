@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from holystone.duroxide.compact_json import require_writable, write
+from holystone.duroxide.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
+from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, in_words, read_object
 from holystone.errors import RecordError
-from holystone.store.compact_json import require_writable, write
-from holystone.store.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
-from holystone.store.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, in_words, read_object
 
 WORK_ITEM_SHAPES: Mapping[str, Shape] = {
     "StartOrchestration": {

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from holystone.store.fields import NUMBER, TEXT, Field, Shape, fault, in_words
+from holystone.duroxide.fields import NUMBER, TEXT, Field, Shape, fault, in_words
 
 REMOVED_KINDS = frozenset({"UnregisteredOrchestration", "UnregisteredActivity", "MissingVersion"})
 """Kinds of a Configuration failure that engines before 0.1.10 wrote, and later ones cannot read."""

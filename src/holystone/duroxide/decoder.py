@@ -12,9 +12,9 @@ from typing import Annotated, Any
 from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType, ValidationError, defstruct, field
 from msgspec.json import Decoder, Encoder
 
-from holystone.store.error_details import DETAILS
-from holystone.store.event import COMMON, EVENT_SHAPES
-from holystone.store.fields import NUMBER, PAIRS, TEXT, Field
+from holystone.duroxide.error_details import DETAILS
+from holystone.duroxide.event import COMMON, EVENT_SHAPES
+from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Field
 
 # The greatest number of the engine's is beyond this, but no column takes it.
 _NUMBER = Annotated[int, Meta(ge=0, le=2**63 - 1)]

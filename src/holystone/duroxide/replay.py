@@ -2,7 +2,7 @@
 
 Sources in microsoft/duroxide: `get_outstanding_schedule_ids`, `collect_unmatched_queue_messages` and
 `compute_accumulated_custom_status` in src/runtime/execution.rs, MAX_CARRY_FORWARD_EVENTS in src/runtime/limits.rs.
-Events are mappings, in the order of their ids, as `events.parse` returns them.
+Events are mappings, in the order of their ids, as `event.parse_event` returns them.
 """
 
 from collections import Counter, defaultdict
