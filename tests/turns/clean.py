@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Check, Level
+from holystone.scan.relation import Relation
 from holystone.scan.scan import Scan, Verdict
 from holystone.store import Store
 
@@ -59,6 +60,13 @@ class CleanCheck:
                 yield self._kept
 
 
+class AskingScan(Scan):
+    """A scan that asks of tables without rows as well, so that there are statements to keep."""
+
+    def _needs_no_look(self, relation: Relation[Any], rows: int | None) -> bool:
+        return False
+
+
 @dataclass
 class Patrol:
     """The checks of the same relations, and the statements of their scan that return nothing on an empty store."""
@@ -75,7 +83,7 @@ class Patrol:
             self.statements = [one for one in self.statements if not _returns_row(connection, one)]
 
     def scan(self) -> Found:
-        scan = Scan(self.store, self.checks)
+        scan = AskingScan(self.store, self.checks)
         found = [(finding.check.id, finding.instance_id, finding.execution_id) for finding in scan]
         assert scan.verdict is not Verdict.incomplete, [result.reason for result in scan.results.values()]
         return found

@@ -307,7 +307,7 @@ class Scan:
                     self._count(relation, rows)
                 if left is not None:
                     spans, rows = list(relation.spans_of(self.store.flavour, left)), len(left)
-                elif of_all and rows == 0 and relation.rows_are_of_table:
+                elif of_all and self._needs_no_look(relation, rows):
                     spans = []
                 elif changed is None and rows is not None and rows > WORTH_CUTTING:
                     spans = list(relation.spans(reader, selected, stride(rows, self._jobs)))
@@ -317,6 +317,10 @@ class Scan:
                 return None
             spans, rows = [[]], None
         return Pass(relation, checks, [[*selected, *span] for span in spans], rows or 0)
+
+    def _needs_no_look(self, relation: Relation[Any], rows: int | None) -> bool:
+        """Return whether the relation surely has no row: what it takes to ask costs as much as to ask of many."""
+        return rows == 0 and relation.rows_are_of_table
 
     def _found(
         self,
