@@ -19,8 +19,8 @@ from conftest import FLAVOURS
 from holystone.demo.scribe import Scribe, completed, scheduled, started
 from holystone.duroxide.tables import executions, instance_locks, orchestrator_queue
 from holystone.mend import apply
-from holystone.mend.apply import BUSY, apply_plan
-from holystone.mend.locks import busy_instances
+from holystone.mend.apply import apply_plan
+from holystone.mend.locks import BUSY, busy_instances
 from holystone.mend.pace import engine_at_work
 from holystone.mend.plan import make_plan
 from holystone.mend.runs import read_run

@@ -7,18 +7,20 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from conftest import one_and_long
 from holystone.mend import apply as mend_apply
+from holystone.mend import journal
 from holystone.store.flavours import postgresql_locks, postgresql_session, postgresql_structure, sqlite
 
-from .helpers import SCHEMA, STALE, UNDATED, Run, Sample, assert_refused, holystone
+from .helpers import SCHEMA, STALE, UNDATED, Result, Run, Sample, assert_refused, holystone
 
 LOCKS = {
     "a row": "SELECT 1 FROM executions WHERE instance_id = 'order-1' FOR UPDATE",
@@ -32,9 +34,19 @@ READING = (
     ["repair", "plan"],
     ["repair", "log"],
     ["executions", "list"],
+    ["executions", "show", "{}", "order-1"],
     ["migrate", "status"],
 )
-WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"], ["migrate", "adopt"], ["check", "--since", "last"])
+WRITING = (
+    ["repair", "apply", "--yes"],
+    ["repair", "undo", "--yes", "{}", "RUN"],
+    ["repair", "resume", "--yes", "{}", "RUN"],
+    ["migrate", "upgrade"],
+    ["migrate", "adopt"],
+    ["migrate", "downgrade", "--yes", "{}", "toolkit@base"],
+    ["check", "--since", "last"],
+)
+"""Commands; the place of TARGET is at their end where they do not tell it, and RUN is one that was stopped."""
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +72,36 @@ def holding(store: Sample, statement: str) -> Iterator[int]:
         yield other.info.backend_pid
 
 
+def on(store: Sample, command: Sequence[str], run_id: str = "") -> list[str]:
+    """Return the words of a command on a store."""
+    target, *options = store.words
+    named = [word.format(target).replace("RUN", run_id) for word in command]
+    return [*named, *options] if "{}" in command else [*named, target, *options]
+
+
+@contextmanager
+def stopped_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stop the runs of the context when they have done all they can, as Ctrl-C does."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "finish", stop)
+        yield
+
+
+def last_run(run: Run, store: Sample) -> str:
+    return str(run("repair", "log", "--format", "json", *store.words).json["runs"][0]["run"])
+
+
+def assert_left(done: Result, pid: int, says: str) -> None:
+    """Assert that a command did one of two rows, and names who holds the other one."""
+    assert done.status == 1, done
+    assert says in done.out
+    assert f"process {pid}, postgres (other-program), idle in transaction, since " in " ".join(done.out.split())
+
+
 @pytest.mark.parametrize("lock", one_and_long(LOCKS))
 def test_apply_leaves_what_another_session_holds_and_does_the_rest(
     run: Run, postgresql_store: Sample, lock: str
@@ -68,9 +110,7 @@ def test_apply_leaves_what_another_session_holds_and_does_the_rest(
     postgresql_store.execute(STALE + UNDATED)
     with holding(postgresql_store, LOCKS[lock]) as pid:
         done = run("repair", "apply", "--yes", *postgresql_store.words)
-        assert done.status == 1, done
-        assert f"process {pid}, postgres (other-program)" in done.out
-        assert "1 row repaired, 1 left." in done.out
+        assert_left(done, pid, "1 row repaired, 1 left.")
     assert run("repair", "apply", "--yes", *postgresql_store.words).status == 0
     assert run("check", *postgresql_store.words).status == 0
 
@@ -81,14 +121,41 @@ def test_undo_leaves_what_another_session_holds_and_does_the_rest(
 ) -> None:
     postgresql_store.execute(STALE + UNDATED)
     applied = run("repair", "apply", "--yes", "--format", "json", *postgresql_store.words).json
-    words = [postgresql_store.target, applied["run"], *postgresql_store.words[1:]]
+    words = on(postgresql_store, ["repair", "undo", "--yes", "{}", "RUN"], applied["run"])
     with holding(postgresql_store, LOCKS[lock]) as pid:
-        done = run("repair", "undo", "--yes", *words)
-        assert done.status == 1, done
-        assert "1 row put back, 1 left." in done.out
-        if "advisory" not in lock:
-            assert f"process {pid}, postgres (other-program)" in done.out
-    assert run("repair", "undo", "--yes", *words).status == 0
+        assert_left(run(*words), pid, "1 row put back, 1 left.")
+    assert run(*words).status == 0
+
+
+RESUME = ["repair", "resume", "--yes", "{}", "RUN"]
+
+
+@pytest.mark.parametrize("lock", one_and_long(LOCKS))
+def test_what_goes_on_with_a_repair_leaves_what_another_session_holds_and_does_the_rest(
+    run: Run, postgresql_store: Sample, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    postgresql_store.execute(UNDATED)
+    with stopped_at_the_end(monkeypatch):
+        assert run("repair", "apply", "--yes", *postgresql_store.words).status == 2
+    postgresql_store.execute(STALE + UNDATED)
+    with holding(postgresql_store, LOCKS[lock]) as pid:
+        done = run(*on(postgresql_store, RESUME, last_run(run, postgresql_store)))
+        assert_left(done, pid, "1 row repaired, 1 left.")
+    assert run("repair", "apply", "--yes", *postgresql_store.words).status == 0
+
+
+@pytest.mark.parametrize("lock", one_and_long(LOCKS))
+def test_what_goes_on_with_an_undo_leaves_what_another_session_holds(
+    run: Run, postgresql_store: Sample, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    postgresql_store.execute(STALE + UNDATED)
+    applied = run("repair", "apply", "--yes", "--format", "json", *postgresql_store.words).json
+    with holding(postgresql_store, LOCKS[lock]) as pid:
+        with stopped_at_the_end(monkeypatch):
+            words = on(postgresql_store, ["repair", "undo", "--yes", "{}", "RUN"], applied["run"])
+            assert run(*words).status == 2
+        words = on(postgresql_store, RESUME, last_run(run, postgresql_store))
+        assert_left(run(*words), pid, "0 rows put back, 1 so already, 1 left.")
 
 
 @pytest.mark.parametrize("mode", one_and_long(TABLE_LOCKS))
@@ -113,7 +180,7 @@ def test_whoever_reads_names_who_keeps_him_waiting(run: Run, postgresql_store: S
     postgresql_store.execute(STALE)
     tables = "executions, instances, history, _duroxide_migrations"
     with holding(postgresql_store, f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE") as pid:
-        told = run(*command, *postgresql_store.words)
+        told = run(*on(postgresql_store, command))
     assert told.status == 2, told
     assert told.err.count("Error: ") == 1, told.err
     assert f"process {pid}, postgres (other-program)" in told.err
@@ -124,19 +191,38 @@ def test_whoever_reads_waits_for_no_lock_of_rows_or_of_writers(
     run: Run, postgresql_store: Sample, command: list[str]
 ) -> None:
     with holding(postgresql_store, "LOCK TABLE executions, instances, history IN EXCLUSIVE MODE"):
-        assert run(*command, *postgresql_store.words).status == 0
+        assert run(*on(postgresql_store, command)).status == 0
+
+
+def arranged(run: Run, store: Sample, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> list[str]:
+    """Return the words of a command that writes, on a store in which it has something to do."""
+    run_id = ""
+    if command[-1] in ("last", "toolkit@base"):
+        assert run("migrate", "upgrade", *store.words).status == 0
+    if "undo" in command:
+        store.execute(UNDATED)
+        run_id = run("repair", "apply", "--yes", "--format", "json", *store.words).json["run"]
+    if "resume" in command:
+        store.execute(UNDATED)
+        with stopped_at_the_end(monkeypatch):
+            assert run("repair", "apply", "--yes", *store.words).status == 2
+        run_id = last_run(run, store)
+    if command[-1] != "last":
+        store.execute(STALE)
+    return on(store, command, run_id)
 
 
 @pytest.mark.parametrize("command", one_and_long(WRITING), ids=" ".join)
-def test_whoever_writes_names_who_keeps_him_waiting(run: Run, postgresql_store: Sample, command: list[str]) -> None:
-    if command[-1] == "last":
-        assert run("migrate", "upgrade", *postgresql_store.words).status == 0
-    else:
-        postgresql_store.execute(STALE)
+def test_whoever_writes_names_who_keeps_him_waiting(
+    run: Run, postgresql_store: Sample, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
     tables = "executions, instances, history, worker_queue, _duroxide_migrations"
+    words = arranged(run, postgresql_store, monkeypatch, command)
+    if "downgrade" in command:
+        tables += ", holystone_runs, holystone_changes"
     begun = time.monotonic()
     with holding(postgresql_store, f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE") as pid:
-        told = run(*command, *postgresql_store.words)
+        told = run(*words)
     assert told.status == 2, told
     assert told.err.count("Error: ") == 1, told.err
     assert f"process {pid}, postgres (other-program)" in told.err
@@ -144,11 +230,14 @@ def test_whoever_writes_names_who_keeps_him_waiting(run: Run, postgresql_store: 
 
 
 @pytest.mark.parametrize("command", one_and_long([*READING, *WRITING]), ids=" ".join)
-def test_a_file_that_another_process_has_for_itself(run: Run, sqlite_store: Sample, command: list[str]) -> None:
+def test_a_file_that_another_process_has_for_itself(
+    run: Run, sqlite_store: Sample, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    words = arranged(run, sqlite_store, monkeypatch, command)
     with closing(sqlite3.connect(sqlite_store.target, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = DELETE")
         other.execute("BEGIN EXCLUSIVE")
-        assert_refused(run(*command, *sqlite_store.words), "is locked by another process")
+        assert_refused(run(*words), "is locked by another process")
 
 
 # Files that are none.

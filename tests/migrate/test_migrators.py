@@ -111,7 +111,7 @@ def test_a_migrator_that_waits_in_vain_says_for_whom(
             refused = run("migrate", "upgrade", *store.arguments)
         assert_refused(
             refused,
-            f"is being migrated by process {other.info.backend_pid}, postgres (a colleague's), since 2",
+            f"is being migrated by process {other.info.backend_pid}, postgres (a colleague's), idle, since 2",
             f"SELECT pg_terminate_backend({other.info.backend_pid})",
         )
         # Of another schema it would be no business of this one.
@@ -128,7 +128,10 @@ def test_an_index_that_waits_in_vain_says_for_whom_and_is_built_later(
         other.execute("UPDATE executions SET output = output")
         with impatient(monkeypatch, 1):
             refused = run("migrate", "upgrade", *store.arguments)
-        assert_refused(refused, f"has been in a transaction of process {other.info.backend_pid}, postgres, since 2")
+        assert_refused(
+            refused,
+            f"has been in a transaction of process {other.info.backend_pid}, postgres, idle in transaction, since 2",
+        )
         other.rollback()
     found = opened(store)
     with found.snapshot() as connection:

@@ -9,14 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection
-
 import holystone
 from holystone.clock import now_ms
 from holystone.mend import journal
 from holystone.mend.attempt import Attempt, Cluster, Skipped
 from holystone.mend.change import Change, Group, by_finding, instances_of
-from holystone.mend.locks import busy_instances
+from holystone.mend.locks import busy_instances, why_busy
 from holystone.mend.pace import Pace
 from holystone.mend.passes import clusters, first_pass
 from holystone.mend.plan import Plan
@@ -30,7 +28,6 @@ MOST_PASSES = 20
 PATIENCE_SECONDS = 5.0
 """How long instances that the engine is working on are waited for, over the whole run."""
 
-BUSY = "the engine is working on the instance"
 WAITS = "another repair of the same instance comes first: make a plan again after it"
 
 
@@ -172,7 +169,7 @@ class Application:
             reasons = {id(cluster): why for cluster, why in attempt.held}
             if last_try:
                 reasons |= {
-                    id(one): self._why_busy(connection, _touched([one]) & busy)
+                    id(one): why_busy(self._store, connection, _touched([one]) & busy)
                     for one in waiting
                     if id(one) not in reasons
                 }
@@ -191,11 +188,6 @@ class Application:
             self.report.skipped += [(change, reasons[id(one)]) for one in waiting for group in one for change in group]
         else:
             self._waiting += waiting
-
-    def _why_busy(self, connection: Connection, instances: Collection[str]) -> str:
-        """Return why an instance cannot be repaired now, with the session that works on it where that is known."""
-        holders = [self._store.flavour.who_holds(connection, instance) for instance in sorted(instances)]
-        return next((f"{BUSY}: {holder}" for holder in holders if holder is not None), BUSY)
 
     def _apply_waiting(self) -> None:
         """Try the instances again that the engine or others were busy with, for a while."""

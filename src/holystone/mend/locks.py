@@ -1,12 +1,14 @@
 """The engine's own instance locks, as a repair has to respect them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from holystone.duroxide.tables import instance_locks
 from holystone.store import Store
+
+BUSY = "the engine is working on the instance"
 
 
 def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[Any]) -> set[str]:
@@ -23,3 +25,9 @@ def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[
         store.flavour.times.is_held(instance_locks.c.locked_until),
     )
     return busy | set(connection.execute(held).scalars())
+
+
+def why_busy(store: Store, connection: Connection, instance_ids: Collection[str]) -> str:
+    """Return why busy instances cannot be repaired now, with the session that works on one where that is known."""
+    holders = (store.flavour.who_holds(connection, instance) for instance in sorted(instance_ids))
+    return next((f"{BUSY}: {holder}" for holder in holders if holder is not None), BUSY)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from holystone.mend import journal
-from holystone.mend.apply import BUSY, Report, new_run
+from holystone.mend.apply import Report, new_run
 from holystone.mend.attempt import Skipped
 from holystone.mend.change import Change, instances_of
 from holystone.mend.journal import Run
-from holystone.mend.locks import busy_instances
+from holystone.mend.locks import busy_instances, why_busy
 from holystone.mend.pace import Pace
 from holystone.mend.restoration import Entries, Restoration, changes_of, reverse
 from holystone.store import Store
@@ -43,8 +43,9 @@ def _undo_chunk(store: Store, pace: Pace, run: Run, undoing: Run, chunk: Sequenc
         restoration = Restoration(store, connection, run.version)
         free: list[Entries] = []
         for group in chunk:
-            if busy & instances_of(changes_of(group)):
-                skipped += [(change, BUSY) for change in changes_of(group)]
+            if held := busy & instances_of(changes_of(group)):
+                why = why_busy(store, connection, held)
+                skipped += [(change, why) for change in changes_of(group)]
             else:
                 free.append(group)
         restoration.restore(free)

@@ -104,7 +104,7 @@ def _open(connection: Connection, schema: str, tables: Collection[str]) -> None:
         connection.execute(union_all(*(one.subquery().select() for one in some)))
 
 
-_WHO = "SELECT a.pid, a.usename, a.application_name, a.xact_start AS since FROM pg_catalog.pg_locks AS l"
+_WHO = "SELECT a.pid, a.usename, a.application_name, a.state, a.xact_start AS since FROM pg_catalog.pg_locks AS l"
 _WHO += " JOIN pg_catalog.pg_stat_activity AS a USING (pid)"
 _OTHERS = " AND l.granted AND a.pid <> pg_backend_pid() ORDER BY a.xact_start LIMIT 2"
 _OF_SCHEMA = (
@@ -121,7 +121,7 @@ _IS_TRANSACTION = text(
     f"{_WHO} WHERE l.locktype = 'transactionid' AND l.transactionid = CAST(:transaction AS xid){_OTHERS}"
 )
 _HAS_ADVISORY = text(
-    "SELECT a.pid, a.usename, a.application_name, a.xact_start AS since FROM pg_catalog.pg_locks AS l"
+    "SELECT a.pid, a.usename, a.application_name, a.state, a.xact_start AS since FROM pg_catalog.pg_locks AS l"
     " JOIN pg_catalog.pg_stat_activity AS a USING (pid) WHERE l.locktype = 'advisory' AND l.objsubid = 1"
     " AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
     " AND (l.classid::bigint << 32 | l.objid::bigint) = :key AND l.granted AND a.pid <> pg_backend_pid() LIMIT 1"
@@ -187,7 +187,8 @@ def who_holds_advisory(connection: Connection, key: int) -> str | None:
 
 
 def session_of(who: Row[Any]) -> str:
-    """Return a session as one tells it from others; not all roles may see since when its transaction runs."""
+    """Return a session as one tells it from others; not all roles may see what it does, and since when."""
     program = f" ({who.application_name})" if who.application_name else ""
+    state = f", {who.state}" if who.state else ""
     since = f", since {who.since:%Y-%m-%d %H:%M:%S %Z}" if who.since else ""
-    return f"process {who.pid}, {who.usename}{program}{since}"
+    return f"process {who.pid}, {who.usename}{program}{state}{since}"

@@ -44,13 +44,13 @@ _RELATIONS = text(
 # The engine writes the name into its statements without quotation marks.
 _USABLE = text("SELECT quote_ident(:schema) = :schema AND octet_length(:schema) <= 63")
 _HOLDER = text(
-    "SELECT a.pid, a.usename, a.application_name, a.backend_start AS since FROM pg_catalog.pg_locks AS l"
+    "SELECT a.pid, a.usename, a.application_name, a.state, a.backend_start AS since FROM pg_catalog.pg_locks AS l"
     " JOIN pg_catalog.pg_stat_activity AS a USING (pid) WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
     " AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
     " AND (l.classid::bigint << 32 | l.objid::bigint) = :key"
 )
 _OLDEST_TRANSACTION = text(
-    "SELECT pid, usename, application_name, xact_start AS since FROM pg_catalog.pg_stat_activity"
+    "SELECT pid, usename, application_name, state, xact_start AS since FROM pg_catalog.pg_stat_activity"
     " WHERE xact_start IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()"
     " AND backend_type = 'client backend' ORDER BY xact_start LIMIT 1"
 )
