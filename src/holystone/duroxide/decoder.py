@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, DecodeError, Meta, Struct, UnsetType, ValidationError, defstruct, field
 from msgspec.json import Decoder, Encoder
+from msgspec.structs import replace
 
 from holystone.duroxide.error_details import DETAILS
 from holystone.duroxide.event import COMMON, EVENT_SHAPES
@@ -47,6 +48,9 @@ EVENT_STRUCTS: Mapping[str, type[Struct]] = {
 }
 """Type of an event -> the struct of its events, whose fields are `UNSET` where they are left out."""
 
+_PIECE = 1024 * 1024
+"""Characters of a text that are written at a time, so that a long one is not held once more."""
+
 _read = Decoder(reduce(or_, EVENT_STRUCTS.values())).decode_lines
 _write = Encoder().encode
 
@@ -71,7 +75,20 @@ def read_lines(text: Any) -> Sequence[Any] | None:
     length = len(data)
     del data
     # Written as a list, they have a comma where the text has a line end, and two brackets.
-    return events if len(_write(events)) == length + len("[]") else None
+    written = len(_write(events)) if length < _PIECE else _length_written(events)
+    return events if written == length + len("[]") else None
+
+
+def _length_written(events: Sequence[Any]) -> int:
+    """Return how long events are, written as a list; the longest texts are written piece by piece."""
+    length, short = 0, []
+    for event in events:
+        texts = ((name, getattr(event, name)) for name in event.__struct_fields__)
+        long = {name: text for name, text in texts if isinstance(text, str) and len(text) > _PIECE}
+        pieces = (text[start : start + _PIECE] for text in long.values() for start in range(0, len(text), _PIECE))
+        length += sum(len(_write(piece)) - len('""') for piece in pieces)
+        short.append(replace(event, **dict.fromkeys(long, "")) if long else event)
+    return length + len(_write(short))
 
 
 def read_each(texts: Sequence[Any]) -> Sequence[Any] | None:

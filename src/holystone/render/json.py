@@ -25,6 +25,7 @@ def check(scan: Scan, out: TextIO, limit: int | None) -> None:
         if limit is None or listed < limit:
             out.write(("," if listed else begin) + "\n  " + dump(finding_object(scan.store, finding)))
             listed += 1
+        del finding  # its values may be long, and the next one take long
     out.write("\n ]" if listed else f"{begin}]")
     for key, value in header(scan, revision).items():
         out.write(f",\n {dump(key)}: {dump(value)}")

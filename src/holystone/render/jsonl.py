@@ -14,4 +14,5 @@ def check(scan: Scan, out: TextIO, limit: int | None) -> None:
         if limit is None or listed < limit:
             out.write(dump({"finding": finding_object(scan.store, finding)}) + "\n")
             listed += 1
+        del finding  # its values may be long, and the next one take long
     out.write(dump({"report": {"schema": 1, **header(scan, revision)}}) + "\n")

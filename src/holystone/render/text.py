@@ -24,12 +24,14 @@ _COLOURS = {Severity.critical: "red", Severity.error: "red", Severity.warning: "
 
 def check(scan: Scan, out: TextIO, limit: int | None) -> None:
     """Write the report of a scan; `limit` is the number of findings to show in all, None for a few of each."""
-    examples: dict[str, list[Finding]] = defaultdict(list)
+    examples: dict[str, list[str]] = defaultdict(list)
     shown = 0
     for finding in scan:
         if len(examples[finding.check.id]) < EXAMPLES if limit is None else shown < limit:
-            examples[finding.check.id].append(finding)
+            # In words, for its values may be as long as a database takes them.
+            examples[finding.check.id].append(_in_words(finding))
             shown += 1
+        del finding  # the next one may take long
     for result in scan.results.values():
         if result.outcome is Outcome.found:
             _write_found(result, examples[result.check.id], out)
@@ -60,15 +62,19 @@ def _write_unread(scan: Scan, out: TextIO) -> None:
         click.echo(f"Not looked at by {', '.join(sorted(set(ids)))}: {row}.\n", file=out)
 
 
-def _write_found(result: Result, examples: list[Finding], out: TextIO) -> None:
+def _in_words(finding: Finding) -> str:
+    cause = "" if finding.cause is None else f" ({one_line(finding.cause)})"
+    return f"{key_of(finding.facts.key)}: {one_line(finding.message)}{cause}"
+
+
+def _write_found(result: Result, examples: list[str], out: TextIO) -> None:
     check = result.check
     severity = click.style(check.severity.name, fg=_COLOURS[check.severity], bold=True)
     title = click.style(one_line(f"{check.id} {check.name}"), bold=True)
     click.echo(f"{title}  {severity}  {counted(result.count, 'finding')}", file=out)
     click.echo(wrapped(one_line(f"{check.title}. {check.harm}"), indent="  "), file=out)
-    for finding in examples:
-        cause = "" if finding.cause is None else f" ({one_line(finding.cause)})"
-        click.echo(f"    {key_of(finding.facts.key)}: {one_line(finding.message)}{cause}", file=out)
+    for words in examples:
+        click.echo(f"    {words}", file=out)
     if result.count > len(examples):
         click.echo(f"    and {result.count - len(examples):,} more", file=out)
     if isinstance(check.repair, NoRepair):

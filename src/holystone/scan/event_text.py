@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, case, or_, select
+from sqlalchemy import ColumnElement, FromClause, case, func, literal, or_, select
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history
 from holystone.scan.long_texts import is_very_long
 from holystone.store.flavours import Flavour
+
+_SAYS_TYPE = '"type":"'
 
 
 def event_text(instance_id: Any, execution_id: Any, event_id: Any) -> ColumnElement[str]:
@@ -18,6 +20,18 @@ def event_text(instance_id: Any, execution_id: Any, event_id: Any) -> ColumnElem
         .where(event.instance_id == instance_id, event.execution_id == execution_id, event.event_id == event_id)
         .scalar_subquery()
     )
+
+
+def text_or_type(flavour: Flavour, events: FromClause) -> ColumnElement[str]:
+    """Return the text of an event; of a very long one no more than says its type, in the same words."""
+    text = events.c.event_data
+    says_type = literal(_SAYS_TYPE).concat(flavour.type_at_a_glance(events)).concat('"')
+    return case((is_very_long(flavour, text), says_type), else_=text)
+
+
+def is_type_alone(text: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return whether `text_or_type` has left nothing but the type; an event begins with a brace."""
+    return func.substr(text, 1, len(_SAYS_TYPE)) == _SAYS_TYPE
 
 
 def may_be_of_type(flavour: Flavour, events: FromClause, *kinds: str) -> ColumnElement[bool]:

@@ -78,6 +78,7 @@ class _Running(Generic[R, T]):
                 return
             for result in piece(resource):
                 self._put(result)
+                del result  # it may be large, and the next one take long
                 if self._stop.is_set():
                     return
         finally:
@@ -95,4 +96,5 @@ class _Running(Generic[R, T]):
         """Yield what the piece yields until it is done; raise what it raised."""
         while not isinstance(result := self._yielded.get(), _End):
             yield result
+            del result
         self._done.result()

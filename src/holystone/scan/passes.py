@@ -52,6 +52,7 @@ class Pass:
         for flags, facts in self.relation.suspects(reader, predicates, span):
             if last.is_new(facts.key):
                 yield Step(self, done, flags, facts)
+            del facts  # they may hold long texts, and the next ones take long
 
     def _one_by_one(self, reader: Reader, span: Conditions, done: int, last: "Last") -> Iterator["Step"]:
         """Yield the rest of a span of which some rows cannot be read, and those by the value that names them."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.outcome import known_type
@@ -113,13 +113,17 @@ class Reader:
         """Return the text of one event."""
         of = history.c
         key = (of.instance_id == instance_id, of.execution_id == execution_id, of.event_id == event_id)
-        return self.connection.execute(select(of.event_data).where(*key)).scalar_one()
+        return self.long_text(select(of.event_data).where(*key))
 
     def output(self, instance_id: str, execution_id: int) -> Any:
         """Return the output of one execution."""
         of = executions.c
         key = (of.instance_id == instance_id, of.execution_id == execution_id)
-        return self.connection.execute(select(of.output).where(*key)).scalar_one()
+        return self.long_text(select(of.output).where(*key))
+
+    def long_text(self, statement: Select[Any]) -> Any:
+        """Return the one value that a statement selects, which can be as long as a database takes one."""
+        return self.flavour.long_text(self.connection, statement)
 
     def is_settled(self, moment: Any) -> bool:
         """Return whether a moment, as a column has it, is too long ago for a race; not where it cannot be read."""

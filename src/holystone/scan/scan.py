@@ -347,9 +347,8 @@ class Scan:
             elif step.facts is None:
                 self._report(last.relation, step.done, last.total)
             else:
-                for check, suspected in zip(last.checks, step.flags, strict=True):
-                    if suspected and (finding := self._judged(check, last.relation, step.facts)) is not None:
-                        yield finding
+                yield from self._judged(step)
+            del step  # it may hold long texts, and the next one take long
         if last is not None:
             self._report(last.relation, last.total, last.total)
 
@@ -373,13 +372,19 @@ class Scan:
             result = self.results[check.id]
             result.outcome, result.reason, result.next_step, result.error = outcome, reason, next_step, unforeseen
 
-    def _judged(self, check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
-        """Return the finding of `check` on a suspect row, if any; a check that fails leaves the others as they are."""
-        try:
-            return self._judge(check, relation, facts)
-        except (Exception, SystemExit) as error:
-            self._fail(relation, [check], error)
-            return None
+    def _judged(self, step: Step) -> Iterator[Finding]:
+        """Yield the findings of checks on a suspect row; a check that fails leaves the others as they are."""
+        relation = step.of.relation
+        for check, suspected in zip(step.of.checks, step.flags, strict=True):
+            if not suspected:
+                continue
+            try:
+                finding = self._judge(check, relation, step.facts)
+            except (Exception, SystemExit) as error:
+                self._fail(relation, [check], error)
+                continue
+            if finding is not None:
+                yield finding
 
     def _reader(self, connection: Connection) -> Reader:
         return Reader(self.store, connection, self._begun_ms, self._race_window, self._took)

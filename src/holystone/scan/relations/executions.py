@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, not_, select
 
 from holystone.duroxide.engine_version import is_newer
 from holystone.duroxide.event import parse_event
@@ -13,7 +13,8 @@ from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, EVENT_TY
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue
 from holystone.scan.digest import digest_of
-from holystone.scan.long_texts import is_long, is_very_long, unless_long
+from holystone.scan.event_text import is_type_alone, text_or_type
+from holystone.scan.long_texts import is_long, is_very_long, unless_long, unless_very_long
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
@@ -36,15 +37,27 @@ class ExecutionSource:
     def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
         self.flavour = flavour
         self._within = within
-        self._joined = flavour.with_last_event(within)
+        joined = flavour.with_last_event(within)
+        row = joined.execution.c
+        read = select(
+            *(row.instance_id, row.execution_id, row.status, row.started_at, row.completed_at),
+            unless_very_long(flavour, row.output).label("output"),
+            is_very_long(flavour, row.output).label("has_very_long_output"),
+            joined.last.c.event_id.label("last_event_id"),
+            text_or_type(flavour, joined.last).label("last_data"),
+        )
+        # The offset changes no row, and keeps the texts from being named anew in each place.
+        self._read = read.select_from(joined.rows).offset(0).subquery("read")
         self._answers: dict[str, ColumnElement[Any]] = {}
-        of = self._joined.execution.c
+        of = self._read.c
         self.instance_id = self._answer("instance_id", of.instance_id)
         self.execution_id = self._answer("execution_id", of.execution_id)
         self.status = self._answer("status", of.status)
         self.started_at = self._answer("started_at", of.started_at)
         self.completed_at = self._answer("completed_at", of.completed_at)
-        self.last_event_id = self._answer("last_event_id", self._joined.last.c.event_id)
+        self.last_event_id = self._answer("last_event_id", of.last_event_id)
+        self.has_very_long_output = self._answer("has_very_long_output", of.has_very_long_output)
+        self.has_very_long_end = self._answer("has_very_long_end", is_type_alone(of.last_data))
         self.key = (self.instance_id, self.execution_id)
         self._instance = instances.alias("instance").c
 
@@ -57,7 +70,7 @@ class ExecutionSource:
     def rows(self) -> FromClause:
         asked = [expression.label(name) for name, expression in self._answers.items()]
         # The offset changes no row, and keeps the answers from being asked for anew in each place.
-        execution = select(*asked).select_from(self._joined.rows).offset(0).subquery("execution")
+        execution = select(*asked).select_from(self._read).offset(0).subquery("execution")
         of_instance = self._instance.instance_id == execution.c.instance_id
         narrowed = on(self._instance.instance_id, executions.c.instance_id, self._within)
         return execution.outerjoin(self._instance.instance_id.table, and_(of_instance, *narrowed))
@@ -65,13 +78,13 @@ class ExecutionSource:
     @cached_property
     def status_agrees(self) -> ColumnElement[bool]:
         """The status is the one that the terminal event gives: Running without one."""
-        agrees = _status_agrees(self.flavour, self._joined.execution.c, self._joined.last.c.event_data)
+        agrees = _status_agrees(self.flavour, self._read.c, self._read.c.last_data)
         return self._answer("status_agrees", agrees)
 
     @cached_property
     def ends_by_continuing(self) -> ColumnElement[bool]:
         """The last event says that the execution continued as new; it may have done so in an earlier one, too."""
-        says = self.flavour.event_says_type(self._joined.last.c.event_data, "OrchestrationContinuedAsNew")
+        says = self.flavour.event_says_type(self._read.c.last_data, "OrchestrationContinuedAsNew")
         return self._answer("ends_by_continuing", says)
 
     @cached_property
@@ -96,11 +109,10 @@ class ExecutionSource:
             CONTINUED_AS_NEW: "$.input",
             FAILED: "$.details.Application.message",
         }
-        row, last_data = self._joined.execution.c, self._joined.last.c.event_data
-        says = {status: self.flavour.event_says(last_data, path, row.output) for status, path in said_at.items()}
+        row = self._read.c
+        says = {status: self.flavour.event_says(row.last_data, path, row.output) for status, path in said_at.items()}
         agrees = func.coalesce(case(says, value=row.status, else_=row.output.is_(None)), False)
-        is_very = or_(is_very_long(self.flavour, row.output), is_very_long(self.flavour, last_data))
-        return self._answer("output_surely_agrees", case((is_very, False), else_=agrees))
+        return self._answer("output_surely_agrees", case((row.has_very_long_output, False), else_=agrees))
 
     @cached_property
     def instance_exists(self) -> ColumnElement[bool]:
@@ -140,11 +152,11 @@ class ExecutionSource:
             self.instance_id.label("instance_id"),
             self.execution_id.label("execution_id"),
             self.status.label("status"),
-            output.scalar_subquery().label("output"),
-            has_long_output.scalar_subquery().label("has_long_output"),
+            case((not_(self.has_very_long_output), output.scalar_subquery())).label("output"),
+            case((self.has_very_long_output, True), else_=has_long_output.scalar_subquery()).label("has_long_output"),
             self.completed_at.label("completed_at"),
             self.last_event_id.label("last_event_id"),
-            last_data.scalar_subquery().label("last_data"),
+            case((not_(self.has_very_long_end), last_data.scalar_subquery())).label("last_data"),
             self.instance_exists.label("instance_exists"),
             messages.label("awaited"),
             self.is_current.label("is_current"),

@@ -96,7 +96,7 @@ def work_item_of(reader: Reader, queue: Table, row: Any) -> Any:
     """Return the text of a message that was fetched from `messages_of`."""
     if not row.is_long:
         return row.work_item
-    return reader.connection.execute(select(queue.c.work_item).where(queue.c.id == row.id)).scalar_one()
+    return reader.long_text(select(queue.c.work_item).where(queue.c.id == row.id))
 
 
 @dataclass(frozen=True)

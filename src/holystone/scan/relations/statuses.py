@@ -126,7 +126,7 @@ class Statuses(Relation[StatusFacts]):
         shown = row.custom_status
         if row.is_very_long:
             alone = select(instances.c.custom_status).where(instances.c.instance_id == row.instance_id)
-            shown = reader.connection.execute(alone).scalar_one()
+            shown = reader.long_text(alone)
         return StatusFacts(row.instance_id, shown, known, told, last_event_id)
 
 

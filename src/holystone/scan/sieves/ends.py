@@ -78,7 +78,7 @@ def _read(reader: Reader, instance_id: Any, execution_id: Any, texts: Mapping[An
     found: list[Any] = []
     for event_id, text in texts.items():
         if text is None:
-            text = reader.connection.execute(select(event_text(instance_id, execution_id, event_id))).scalar()
+            text = reader.long_text(select(event_text(instance_id, execution_id, event_id)))
         events = read_each([text])
         if events is None:
             return None

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, not_, select
+from sqlalchemy.exc import NoResultFound
 
 from holystone.duroxide.error_details import is_known
 from holystone.duroxide.event import EVENT_SHAPES
@@ -31,6 +32,7 @@ _PIECE = 1_000_000
 """Length of the events that are read at a time apart from their pack, of which one alone can be longer."""
 _WITHOUT_COPY = ("input", "result", "data", "value")
 """Fields that can be long and are in events alone, but for those of an event that ends an execution."""
+_KEY = (history.c.instance_id == bindparam("instance_id"), history.c.execution_id == bindparam("execution_id"))
 _START = "OrchestrationStarted"
 
 Kinds = tuple["type[Struct]", ...]
@@ -91,9 +93,12 @@ def _texts_apart(flavour: Flavour) -> Select[Any]:
     return select(*columns).where(*_of_pack(flavour), piece).order_by(history.c.event_id)
 
 
+def _text_apart(flavour: Flavour) -> Select[Any]:
+    return select(history.c.event_data).where(*_KEY, history.c.event_id == bindparam("first"))
+
+
 def _of_pack(flavour: Flavour) -> Conditions:
-    key = (history.c.instance_id == bindparam("instance_id"), history.c.execution_id == bindparam("execution_id"))
-    return [*key, not_(_is_packed(flavour, history.c))]
+    return [*_KEY, not_(_is_packed(flavour, history.c))]
 
 
 def _pieces(lengths: Iterable[tuple[Any, int | None]]) -> Iterator[tuple[Any, Any]]:
@@ -171,9 +176,7 @@ class Packs:
         key = {"instance_id": instance_id, "execution_id": execution_id}
         found: dict[str, Any] = {}
         for first, last in _pieces(self._execute(_lengths_apart, key)):
-            rows = self._execute(_texts_apart, key | {"first": first, "last": last})
-            event_ids, texts = [str(row.event_id) for row in rows], [row.event_data for row in rows]
-            del rows
+            event_ids, texts = self._texts(key, first, last)
             events = self._read_lines(texts)
             if events is None or len(events) != len(event_ids):
                 return None
@@ -181,6 +184,19 @@ class Packs:
                 _lighten(event)
             found.update(zip(event_ids, events, strict=True))
         return found
+
+    def _texts(self, key: Mapping[str, Any], first: Any, last: Any) -> tuple[list[str], list[Any]]:
+        """Return the ids of some events that a pack lacks, and their texts."""
+        values = {**key, "first": first, "last": last}
+        if first == last:
+            # By its key alone: what is asked of a text costs SQLite a copy of it.
+            statement = self._reader.store.prepared(_text_apart).params(values)
+            try:
+                return [str(first)], [self._reader.long_text(statement)]
+            except NoResultFound:  # an index is damaged
+                return [str(first)], [None]
+        rows = self._execute(_texts_apart, values)
+        return [str(row.event_id) for row in rows], [row.event_data for row in rows]
 
     def _execute(self, build: "Callable[[Flavour], Select[Any]]", key: Mapping[str, Any]) -> Sequence[Any]:
         return self._reader.connection.execute(self._reader.store.prepared(build), key).all()

@@ -111,7 +111,7 @@ class Rows:
         if not is_long:
             return short
         row = select(instances.c.custom_status).where(instances.c.instance_id == self._instance_id)
-        whole: str | None = self._reader.connection.execute(row).scalar_one()
+        whole: str | None = self._reader.long_text(row)
         return whole
 
     def close(self) -> None:

@@ -220,6 +220,10 @@ class Flavour(ABC):
         """Return a context in which text is read more quickly, and a statement fails that comes upon any other."""
         return nullcontext()
 
+    def long_text(self, connection: Connection, statement: Executable) -> Any:
+        """Return the one value that a statement selects, which can be as long as a database takes one."""
+        return connection.execute(statement).scalar_one()
+
     @abstractmethod
     def limit_statements(self, connection: Connection, seconds: float) -> None:
         """Make statements on the connection fail when they take longer, until its transaction ends."""

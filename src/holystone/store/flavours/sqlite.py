@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    Executable,
     FromClause,
     LargeBinary,
     MetaData,
@@ -39,7 +40,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as SQLiteDialect
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -215,6 +216,14 @@ class SQLite(Flavour):
             yield
         finally:
             driver.text_factory = lenient
+
+    def long_text(self, connection: Connection, statement: Executable) -> Any:
+        # Read leniently, a text is held once more: as bytes.
+        try:
+            with self.utf8_only(connection):
+                return super().long_text(connection, statement)
+        except OperationalError:  # it is no UTF-8, or the same comes once more
+            return super().long_text(connection, statement)
 
     def limit_statements(self, connection: Connection, seconds: float) -> None:
         driver = connection.connection.driver_connection
