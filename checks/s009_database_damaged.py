@@ -16,9 +16,10 @@ CHECK = Check(
     message="{observed[damaged]}: {observed[state]}",
     asserts=(
         "On SQLite, PRAGMA integrity_check finds nothing. On PostgreSQL, bt_index_check of the extension amcheck finds "
-        "nothing in the B-tree indexes of the engine's tables, where it is installed and the role may run it; else "
+        "nothing in the B-tree indexes of the engine's tables, where it is installed and the role may run it; and "
         "each index that the planner chooses for its columns has as many rows as its table, the same ones, and in the "
-        "order of today's collation."
+        "order of today's collation. A page of a table that reads as zeros is an empty one to PostgreSQL: an index "
+        "tells of its rows only where VACUUM had marked the page all-visible and nobody has looked for them since."
     ),
     harm=(
         "The engine finds its rows through indexes: it misses events that are there, takes an ended history for a "

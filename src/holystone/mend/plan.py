@@ -16,7 +16,7 @@ from holystone.mend.document import change_from
 from holystone.mend.passes import clusters, first_pass, waiting_for
 from holystone.mend.repair import Safety, repairs
 from holystone.mend.safety import groups_for, judged
-from holystone.mend.surroundings import faults_of_store, look_around
+from holystone.mend.surroundings import faults_of_store, look_around, told_of_store
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
 from holystone.scan.finding import Finding
@@ -106,7 +106,9 @@ def _plan(store: Store, connection: Connection, findings: Sequence[Finding], now
     groups = groups_for(store, connection, findings)
     touched = set().union(*map(instances_of, groups))
     around = look_around(store, connection, touched, now_ms, race_window)
-    groups = judged(store, groups, around, faults_of_store(store, connection, touched) if groups else ())
+    # The scan may have had a deep look at the database, which is not made once more.
+    faults = [*faults_of_store(store, connection, touched), *told_of_store(findings)] if groups else ()
+    groups = judged(store, groups, around, faults)
     safe = [group for group in groups if group[0].safety == Safety.safe]
     _, later = first_pass(safe)
     later += waiting_for(safe, [group for group in groups if group[0].safety != Safety.safe])

@@ -1,7 +1,7 @@
 """All that is wrong with some instances, and with their store: what decides whether a repair there is safe."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -81,9 +81,17 @@ def faults_of_store(store: Store, connection: Connection, instance_ids: Collecti
     """Return what calls the store as a whole into question, or what it shows of these instances; in words."""
     # What a repair touches is compared with its indexes below; to look at the whole database is for a check.
     scan = Scan(store, [check for check in checks() if check.level is not Level.deep])
-    findings = [finding for finding in scan.of_store(connection) if Evidence.store in finding.check.questions]
-    told = [f"{finding.check.id} says of the store: {finding.message}" for finding in findings]
+    told = told_of_store(scan.of_store(connection))
     return [*told, *_unseen(scan), *unsound(store, connection, sorted(instance_ids))]
+
+
+def told_of_store(findings: Iterable[Finding]) -> list[str]:
+    """Return those of the findings that call the store as a whole into question, in words."""
+    return [
+        f"{finding.check.id} says of the store: {finding.message}"
+        for finding in findings
+        if finding.relation.of_store and Evidence.store in finding.check.questions
+    ]
 
 
 def _unseen(scan: Scan) -> list[str]:

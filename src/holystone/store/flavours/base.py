@@ -104,6 +104,8 @@ class Flavour(ABC):
     name: ClassVar[str]
     ledger: ClassVar[Table]
     """The engine's own migration table."""
+    readers_change_indexes: ClassVar[bool] = False
+    """Whether whoever follows an index to a row that is gone has the index forget it, and so what had become of it."""
     messages: ClassVar[Messages]
     """What can be told about the text of a message."""
     times: ClassVar[Times]

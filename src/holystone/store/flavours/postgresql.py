@@ -104,6 +104,7 @@ class PostgreSQL(Flavour):
     ledger_birth = "applied_at"
     # ack_orchestration_item leaves completed_at NULL for ContinuedAsNew, by design.
     messages_carry_expiry = True
+    readers_change_indexes = True
     turns_update_instances = True
     queue_order = ("visible_at", "id")
     statuses_with_completed_at = frozenset({COMPLETED, FAILED})

@@ -1,8 +1,12 @@
 """Whether a PostgreSQL schema says the same through its indexes as beside them.
 
-With the extension amcheck its own bt_index_check tells. Without it each index is read in its own order and compared
-with the table: how many rows, whether they are the same, and whether the order is the one of today's collation. Of
-indexes with the same columns that is the one which the planner chooses.
+With the extension amcheck its own bt_index_check tells of rows that an index lacks. It passes over those that the table
+lacks, as where a page of it was lost and reads as an empty one. So each index is also read in its own order and
+compared with the table: how many rows, whether they are the same, and whether the order is the one of today's
+collation. Of indexes with the same columns that is the one which the planner chooses.
+
+Only from pages that VACUUM has marked as all-visible does an index show its rows by itself; for all others PostgreSQL
+looks into the table, and forgets the entry where there is nothing.
 """
 
 import json
@@ -52,8 +56,7 @@ def _lying(connection: Connection, schema: str, tables: Collection[str]) -> Iter
             with savepoint(connection):
                 if amcheck is not None:
                     connection.execute(text(f"SELECT {amcheck}.bt_index_check(:index, true)"), {"index": index.oid})
-                else:
-                    fault = _fault(connection, index)
+                fault = _fault(connection, index)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in _CORRUPTED:
                 raise

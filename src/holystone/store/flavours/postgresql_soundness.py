@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     Text,
     any_,
@@ -40,12 +41,23 @@ def lying_indexes(connection: Connection, schema: str, columns: Columns, instanc
     for name in sorted(metadata.tables.keys() & columns.keys()):
         if "instance_id" not in columns[name]:
             continue
+        alone = _counts(connection, schema, name, instance_ids)  # before a look at the table that has it forget rows
         through, beside = (_digests(connection, schema, name, instance_ids, road) for road in (_BY_INDEX, _BESIDE))
-        if differing := {instance for instance, *_ in through ^ beside}:
+        differing = {instance for instance, *_ in through ^ beside}
+        differing |= {instance for instance, _ in alone ^ {(instance, count) for instance, count, _ in beside}}
+        if differing:
             yield (
                 f"An index of {name} does not show the rows as the table has them, such as those of the instance "
                 f"{min(differing)!r}. {_WAY_OUT}"
             )
+
+
+def _counts(connection: Connection, schema: str, name: str, instance_ids: Sequence[str]) -> set[tuple[Any, ...]]:
+    """Return each instance with the number of its rows as an index shows them, by itself where it may."""
+    rows = table(name, column("instance_id", Text), schema=schema)
+    found = select(rows.c.instance_id, func.count()).where(_is_one_of(rows.c.instance_id, instance_ids))
+    with _planned_by(connection, _BY_INDEX):
+        return {tuple(row) for row in connection.execute(found.group_by(rows.c.instance_id))}
 
 
 def _digests(
@@ -55,9 +67,12 @@ def _digests(
     rows = table(name, column("instance_id", Text), schema=schema)
     where = cast(func.hashtext(cast(literal_column("ctid"), Text)), BigInteger)
     found = select(rows.c.instance_id, func.count(), func.sum(where)).group_by(rows.c.instance_id)
-    wanted = rows.c.instance_id == any_(literal(list(instance_ids), ARRAY(Text)))
     with _planned_by(connection, road):
-        return {tuple(row) for row in connection.execute(found.where(wanted))}
+        return {tuple(row) for row in connection.execute(found.where(_is_one_of(rows.c.instance_id, instance_ids)))}
+
+
+def _is_one_of(instance_id: ColumnElement[str], instance_ids: Sequence[str]) -> ColumnElement[bool]:
+    return instance_id == any_(literal(list(instance_ids), ARRAY(Text)))
 
 
 @contextmanager
