@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal, or_, select
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history
@@ -34,11 +34,18 @@ def is_type_alone(text: ColumnElement[str]) -> ColumnElement[bool]:
     return func.substr(text, 1, len(_SAYS_TYPE)) == _SAYS_TYPE
 
 
-def may_be_of_type(flavour: Flavour, events: FromClause, *kinds: str) -> ColumnElement[bool]:
-    """Return whether an event is of one of these types, as far as can be told at first sight."""
+def may_be_of_type(
+    flavour: Flavour, events: FromClause, *kinds: str, containing: ColumnElement[str] | None = None
+) -> ColumnElement[bool]:
+    """Return whether an event is of one of these types, as far as can be told at first sight.
+
+    Of one that is not very long, whether it contains a text as well.
+    """
     text = events.c.event_data
     at_a_glance = flavour.type_at_a_glance(events).in_(kinds)
     says = or_(*(flavour.event_says_type(text, kind) for kind in kinds))
+    if containing is not None:
+        says = and_(flavour.messages.contains(text, containing), says)
     return case((is_very_long(flavour, text), at_a_glance), else_=says)
 
 

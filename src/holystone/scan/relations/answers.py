@@ -43,10 +43,9 @@ def never_answered(
 
     Nothing is said where a message of the instance cannot be read, for it might be any of them.
     """
-    messages = wakers.messages(reader, instance_id)
-    if None in messages:
+    told = _told(reader, instance_id, execution_id)
+    if told is None:
         return {}
-    told = {request for item in messages if item is not None for request in _answered_by(item, execution_id)}
     to_come = told | {("ActivityScheduled", number) for number in activities(reader, instance_id, execution_id)}
     silent_until = _last_without_a_word(events)
     lost: dict[int, str] = {}
@@ -67,13 +66,22 @@ def never_answered(
 
 def may_be_answered(reader: Reader, instance_id: str, execution_id: int, event: Mapping[str, Any]) -> bool:
     """Return whether something is there that answers the event, or may do so."""
-    messages = wakers.messages(reader, instance_id)
-    request = (event["type"], event["event_id"])
-    if None in messages or any(request in _answered_by(item, execution_id) for item in messages if item is not None):
+    told = _told(reader, instance_id, execution_id)
+    if told is None or (event["type"], event["event_id"]) in told:
         return True
     if event["type"] == "SubOrchestrationScheduled":
         return wakers.child(reader, instance_id, execution_id, event) is Child.may_answer
     return event["type"] == "ActivityScheduled" and event["event_id"] in activities(reader, instance_id, execution_id)
+
+
+def _told(reader: Reader, instance_id: str, execution_id: int) -> set[Request] | None:
+    """Return what the messages of an instance answer to this execution; None where one of them cannot be read."""
+    told: set[Request] = set()
+    for item in wakers.messages(reader, instance_id):
+        if item is None:
+            return None
+        told.update(_answered_by(item, execution_id))
+    return told
 
 
 def _answered_by(item: WorkItem, execution_id: int) -> list[Request]:

@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, false, literal, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, false, literal, select, true
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history, instances, orchestrator_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES
+from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations import wakers
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
@@ -72,11 +74,11 @@ class ArrivalSource:
         execution_id = messages.number(item, kind, execution)
         source = cast(messages.number(item, kind, number), Text)
         current = and_(instances.c.instance_id == of, instances.c.current_execution_id == execution_id)
+        contained = literal('"source_event_id":').concat(source).concat(",")
         answer = and_(
             history.c.instance_id == of,
             history.c.execution_id == execution_id,
-            or_(*(self.flavour.event_says_type(history.c.event_data, other) for other in sorted(others))),
-            messages.contains(history.c.event_data, literal('"source_event_id":').concat(source).concat(",")),
+            may_be_of_type(self.flavour, history, *sorted(others), containing=contained),
         )
         return and_(there_is(current), there_is(answer))
 
@@ -154,10 +156,7 @@ def _is_answered(item: WorkItem, execution_id: int, events: Sequence[Mapping[str
 
 def _is_second(reader: Reader, row: Any) -> bool:
     """Return whether another message that begins the instance's next execution came before."""
-    earlier = select(orchestrator_queue.c.work_item).where(
-        orchestrator_queue.c.instance_id == row.instance_id, orchestrator_queue.c.id < row.id
-    )
-    found = (read_message(text) for text in reader.connection.execute(earlier).scalars())
+    found = wakers.messages(reader, row.instance_id, orchestrator_queue.c.id < row.id)
     return any(item is not None and item.kind == "ContinueAsNew" for item in found)
 
 

@@ -11,7 +11,7 @@ from holystone.duroxide.engine_version import NEWEST_IN_WORDS
 from holystone.duroxide.tables import worker_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError
-from holystone.scan.long_texts import is_long, unless_long
+from holystone.scan.long_texts import LONG, unless_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.upgrades import has_met_newer, is_upgraded
@@ -78,7 +78,13 @@ class QueueSource:
         return and_(not_(func.coalesce(self._message.is_long, false())), says)
 
 
-def messages_of(flavour: Flavour, queue: Table, within: Conditions, names: Collection[str] | None = None) -> Subquery:
+def messages_of(
+    flavour: Flavour,
+    queue: Table,
+    within: Conditions,
+    names: Collection[str] | None = None,
+    correlate: Sequence[FromClause] = (),
+) -> Subquery:
     """Return the rows of a queue with these of its columns, or all; work_item is NULL, `item` empty where `is_long`.
 
     `work_item_of` reads such a one. SQLite keeps a copy of a text for each place of a statement that names it.
@@ -86,10 +92,12 @@ def messages_of(flavour: Flavour, queue: Table, within: Conditions, names: Colle
     columns = [one for one in flavour.columns_of(queue) if names is None or one.name in names]
     text = queue.c.work_item
     others = [one for one in columns if one.name != text.name]
-    short, has_long = unless_long(flavour, text).label(text.name), is_long(flavour, text).label("is_long")
+    short, length = unless_long(flavour, text).label(text.name), flavour.length(text).label("length")
     # The offset changes no row, and keeps the text from being named anew in each place.
-    item = func.coalesce(short, "").label("item")
-    return select(*others, short, item, has_long).where(*within).offset(0).subquery("message")
+    read = select(*others, short, length).where(*within).offset(0)
+    of = (read.correlate(*correlate) if correlate else read).subquery("read").c
+    item, has_long = func.coalesce(of.work_item, "").label("item"), (of.length > LONG).label("is_long")
+    return select(*(of[one.name] for one in others), of.work_item, item, has_long).subquery("message")
 
 
 def work_item_of(reader: Reader, queue: Table, row: Any) -> Any:

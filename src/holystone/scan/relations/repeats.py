@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, literal, or_
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history, orchestrator_queue, worker_queue
+from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -69,13 +70,15 @@ class RepeatSource:
             history.c.instance_id == self._row.instance_id,
             history.c.execution_id == self._row.execution_id,
             history.c.event_id > self._row.activity_id,
-            self.flavour.messages.contains(history.c.event_data, source),
-            or_(*(self.flavour.event_says_type(history.c.event_data, kind) for kind in ANSWERING)),
+            may_be_of_type(self.flavour, history, *ANSWERING, containing=source),
         )
 
     @property
     def _has_message(self) -> ColumnElement[bool]:
-        messages, item = self.flavour.messages, orchestrator_queue.c.work_item
+        of_instance = orchestrator_queue.c.instance_id == self._row.instance_id
+        answer = messages_of(self.flavour, orchestrator_queue, [of_instance], ("work_item",), correlate=[self.rows])
+        queued = answer.alias("queued")
+        messages, item = self.flavour.messages, queued.c.work_item
         answers = [
             and_(
                 messages.is_kind(item, kind),
@@ -84,7 +87,7 @@ class RepeatSource:
             )
             for kind in ANSWERING
         ]
-        return there_is(orchestrator_queue.c.instance_id == self._row.instance_id, or_(*answers))
+        return there_is(or_(queued.c.is_long, *answers), correlate=(self.rows,))
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return list(self._row)

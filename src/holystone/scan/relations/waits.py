@@ -8,6 +8,7 @@ the ack of a turn, and that of an activity. So in no snapshot is an execution be
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, literal, not_, or_, select
@@ -21,6 +22,7 @@ from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
 from holystone.scan.relations.answers import ANSWERING, ASKING, MESSAGES, activities, never_answered
+from holystone.scan.relations.queues import messages_of
 from holystone.scan.relations.readable import read_events
 from holystone.scan.relations.wakers import Child
 from holystone.store.flavours import Flavour
@@ -47,15 +49,21 @@ class WaitSource:
     @property
     def has_message(self) -> ColumnElement[bool]:
         """A message waits that is for this execution, or for whichever is current."""
-        item, messages = orchestrator_queue.c.work_item, self.flavour.messages
+        item, messages = self._queued.c.work_item, self.flavour.messages
         return there_is(
-            orchestrator_queue.c.instance_id == self.rows.c.instance_id,
             or_(
                 not_(messages.contains(item, literal('execution_id":'))),
                 messages.says(item, "execution_id", self.rows.c.execution_id),
                 messages.says(item, "parent_execution_id", self.rows.c.execution_id),
             ),
+            correlate=(self.rows,),
         )
+
+    @cached_property
+    def _queued(self) -> FromClause:
+        """The messages for the instance; a long one says nothing here, and is left to the facts."""
+        of_instance = orchestrator_queue.c.instance_id == self.rows.c.instance_id
+        return messages_of(self.flavour, orchestrator_queue, [of_instance], ("work_item",), correlate=[self.rows])
 
     @property
     def has_activity(self) -> ColumnElement[bool]:
@@ -136,15 +144,13 @@ class WaitSource:
 
     @property
     def _answers(self) -> ColumnElement[int]:
-        item, messages = orchestrator_queue.c.work_item, self.flavour.messages
+        item, messages = self._queued.c.work_item, self.flavour.messages
         of_this = [messages.says(item, name, self.rows.c.execution_id) for name in _OF_EXECUTION]
         # Of two that are the same the engine drops one.
         queued = select(func.count(item.distinct())).where(
-            orchestrator_queue.c.instance_id == self.rows.c.instance_id,
-            or_(*(messages.is_kind(item, kind) for kind in MESSAGES)),
-            or_(*of_this),
+            or_(*(messages.is_kind(item, kind) for kind in MESSAGES)), or_(*of_this)
         )
-        return queued.scalar_subquery()
+        return queued.correlate(self.rows).scalar_subquery()
 
     @property
     def _children(self) -> ColumnElement[int]:

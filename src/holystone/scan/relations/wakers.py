@@ -1,15 +1,16 @@
 """What could wake an execution beside what its own events tell, each as one look into the store."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import and_, not_, or_, select
+from sqlalchemy import ColumnElement, and_, not_, or_, select
 
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
 from holystone.duroxide.references import child_instance_id
 from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue, worker_queue
 from holystone.scan.reader import Reader
+from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
 
@@ -42,10 +43,12 @@ def in_disguise(reader: Reader) -> set[tuple[Any, Any, Any]]:
     return reader.once("activities in disguise", lambda: set(_in_disguise(reader)))
 
 
-def messages(reader: Reader, instance_id: str) -> list[WorkItem | None]:
-    """Return the messages that wait for an instance, at whatever time, None for one that cannot be read."""
-    texts = select(orchestrator_queue.c.work_item).where(orchestrator_queue.c.instance_id == instance_id)
-    return [read_message(text) for text in reader.connection.execute(texts).scalars()]
+def messages(reader: Reader, instance_id: str, *conditions: ColumnElement[bool]) -> Iterator[WorkItem | None]:
+    """Yield the messages that wait for an instance, at whatever time, None for one that cannot be read."""
+    within = [orchestrator_queue.c.instance_id == instance_id, *conditions]
+    queued = select(messages_of(reader.flavour, orchestrator_queue, within, ("id", "work_item")))
+    for row in reader.connection.execute(queued).all():
+        yield read_message(work_item_of(reader, orchestrator_queue, row))
 
 
 def _may_wake(item: WorkItem | None, execution_id: int) -> bool:
@@ -56,15 +59,17 @@ def _may_wake(item: WorkItem | None, execution_id: int) -> bool:
 
 
 def _in_disguise(reader: Reader) -> Iterable[tuple[Any, Any, Any]]:
-    says, queue = reader.flavour.messages.says, worker_queue.c
-    rows = select(queue.work_item)
-    if all(map(reader.flavour.has, (queue.instance_id, queue.execution_id))):
-        of_whom = (queue.instance_id, queue.execution_id)
-        agree = and_(*map(says, (queue.work_item,) * 2, ("instance", "execution_id"), of_whom))
+    says, columns = reader.flavour.messages.says, ("id", "work_item", "instance_id", "execution_id")
+    queue = messages_of(reader.flavour, worker_queue, [], columns)
+    rows = select(queue)
+    if all(map(reader.flavour.has, (worker_queue.c.instance_id, worker_queue.c.execution_id))):
+        of_whom = (queue.c.instance_id, queue.c.execution_id)
+        # A long one says nothing here, and is read alone.
+        agree = and_(*map(says, (queue.c.item,) * 2, ("instance", "execution_id"), of_whom))
         rows = rows.where(or_(*(column.is_(None) for column in of_whom), not_(agree)))
     with reader.connection.execute(rows.execution_options(yield_per=500)) as result:
-        for text in result.scalars():
-            item = read_message(text)
+        for row in result:
+            item = read_message(work_item_of(reader, worker_queue, row))
             if item is not None and item.is_for_worker:
                 yield item.instance_id, item.fields["execution_id"], item.fields["id"]
 
