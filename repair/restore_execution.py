@@ -16,12 +16,14 @@ def _steps(facts: HistoryFacts) -> Sequence[Step]:
 
 def _doubt(facts: HistoryFacts) -> str | None:
     """The row of instances is not at an earlier execution, for then an earlier instance may have left the history; and
-    an execution that has not ended can go on, for else its end may be lost.
+    an execution that has not ended can go on, for else its end may be lost. One that has continued as new does go on.
     """
     if facts.beyond:
         return "the row of instances is at an earlier execution: this history may be what an earlier one left behind"
     if facts.would_be_stuck:
         return "nothing could take the execution on: it may have ended, and the event that says so is lost"
+    if facts.would_be_broken:
+        return "it continued as new, and nothing begins the next execution: I006 tells of it once there is a row"
     return None
 
 

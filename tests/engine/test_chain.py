@@ -103,6 +103,27 @@ def test_lost_row_of_a_chain_is_not_taken_for_a_lost_message(
     assert activities(store) == asked == [(number, "Double") for number in (1, 2, 3)]
 
 
+def test_lost_row_and_lost_message_of_one_execution_come_back_one_after_the_other(
+    engine_store: MakeStore, flavour: Flavour
+) -> None:
+    """No message is queued again while a history has no execution; then it is, and the engine goes on as ever."""
+    store = engine_store(ENGINES[-1], flavour, ["between-stopped"])
+    lost(store)
+    store.execute("DELETE FROM executions WHERE instance_id = 'between-stopped'")
+    assert [check for check, *_ in findings(store)] == ["H008", "I002"]
+    assert run(["repair", "apply", *store.arguments, "--yes", "--unsafe", REQUEUE]) == 1
+    assert [check for check, *_ in findings(store)] == ["H008", "I002"]
+    assert run(["repair", "apply", *store.arguments, "--yes", "--unsafe", "restore-execution"]) == 0
+    assert findings(store) == [("I006", "between-stopped", 1)]
+    assert store.execute("SELECT id FROM orchestrator_queue") == []
+    assert run(["repair", "apply", *store.arguments, "--yes", "--unsafe", REQUEUE]) == 0
+    store.run("run-until", "--events", '[["between-stopped", 2, 2]]')
+    store.run("raise-event", "between-stopped", "go", '"late"')
+    store.run("run-until", "--events", '[["between-stopped", 2, 4]]')
+    assert executions(store) == [(1, "ContinuedAsNew"), (2, "Completed")]
+    assert findings(store) == []
+
+
 def activities(store: EngineStore) -> list[tuple[Any, ...]]:
     """Return execution and name of each activity that `chain-waiting` has asked for."""
     of = "SELECT execution_id, event_data FROM history WHERE instance_id = 'chain-waiting' ORDER BY execution_id"

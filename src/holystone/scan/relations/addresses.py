@@ -7,14 +7,13 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
 from holystone.duroxide.replay import unanswered
 from holystone.duroxide.tables import instances, orchestrator_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
 from holystone.scan.reader import Reader
 from holystone.scan.relations.answers import may_be_answered
-from holystone.scan.relations.chains import chain_end
+from holystone.scan.relations.chains import is_to_continue
 from holystone.scan.relations.readable import read_events
 
 STARTING = ("StartOrchestration", "ContinueAsNew")
@@ -41,25 +40,14 @@ def is_misplaced(reader: Reader, row: Any, item: WorkItem) -> bool:
     it, nor a timer that is due before its time.
     """
     named = item.instance_id
-    if named is None or (item.kind != _CONTINUING and _is_to_continue(reader, named)):
+    if named is None or (item.kind != _CONTINUING and is_to_continue(reader, named)):
         return False
     if item.kind == _CONTINUING:
-        return _is_to_continue(reader, named) and not _is_to_continue(reader, row.instance_id)
+        return is_to_continue(reader, named) and not is_to_continue(reader, row.instance_id)
     if item.kind in ANSWERS:
         in_time = item.kind != "TimerFired" or _is_due_in_time(reader, row, item)
         return in_time and _lacks(reader, named, item) and not _lacks(reader, row.instance_id, item)
     return not is_known(reader, row.instance_id) and is_known(reader, named)
-
-
-def _is_to_continue(reader: Reader, instance_id: str) -> bool:
-    """Return whether the current execution has continued as new, and nothing is there that begins the next one."""
-    current = select(instances.c.current_execution_id).where(instances.c.instance_id == instance_id)
-    execution_id = reader.connection.execute(current).scalar_one_or_none()
-    if execution_id is None:
-        return False
-    events = read_events(reader.history(instance_id, execution_id)) or ()
-    ends = [event for event in events if TERMINAL.get(event["type"]) == CONTINUED_AS_NEW]
-    return bool(ends) and not chain_end(reader, instance_id, execution_id, ends[-1]["timestamp_ms"]).queued
 
 
 def _lacks(reader: Reader, instance_id: str, item: WorkItem) -> bool:

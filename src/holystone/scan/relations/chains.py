@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
 from holystone.duroxide.replay import carried_forward, custom_status
-from holystone.duroxide.tables import history, orchestrator_queue
+from holystone.duroxide.tables import history, instances, orchestrator_queue
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.store import WorkItem
@@ -37,6 +38,17 @@ def chain_end(reader: Reader, instance_id: str, execution_id: int, ended_at_ms: 
     survives = all(reader.flavour.survives(row.event_data) for row in rows if isinstance(row.event_data, str))
     message = _continuation(instance_id, rows) if survives else None
     return ChainEnd(False, message, ended_at_ms, _is_taken(reader, instance_id, execution_id))
+
+
+def is_to_continue(reader: Reader, instance_id: str) -> bool:
+    """Return whether the current execution has continued as new, and nothing is there that begins the next one."""
+    current = select(instances.c.current_execution_id).where(instances.c.instance_id == instance_id)
+    execution_id = reader.connection.execute(current).scalar_one_or_none()
+    if execution_id is None:
+        return False
+    events = read_events(reader.history(instance_id, execution_id)) or ()
+    ends = [event for event in events if TERMINAL.get(event["type"]) == CONTINUED_AS_NEW]
+    return bool(ends) and not chain_end(reader, instance_id, execution_id, ends[-1]["timestamp_ms"]).queued
 
 
 def _is_taken(reader: Reader, instance_id: str, execution_id: int) -> bool:

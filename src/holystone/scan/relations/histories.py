@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, TERMINAL
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, EVENT_TYPES, POISON_EVENT_ID, TERMINAL
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances
 from holystone.errors import RecordError
@@ -16,6 +16,7 @@ from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relations.chains import is_to_continue
 from holystone.scan.relations.waits import would_be_stuck
 from holystone.scan.spans import spans_of_store
 from holystone.store.flavours import Flavour
@@ -74,12 +75,16 @@ class HistorySource:
             instances.c.instance_id == self._of.instance_id,
             instances.c.current_execution_id == self._of.execution_id,
         )
+        followed = there_is(
+            executions.c.instance_id == self._of.instance_id, executions.c.execution_id > self._of.execution_id
+        )
         return [
             *self.key,
             self.execution_exists.label("execution_exists"),
             instance_exists.label("instance_exists"),
             beyond.label("beyond"),
             is_current.label("is_current"),
+            followed.label("followed"),
         ]
 
 
@@ -90,7 +95,8 @@ class HistoryFacts:
     `first_type` is None where the first event cannot be read. `row` is what the row of executions should hold that is
     not there; None where it is, and where the events do not tell. `was_never_stored` says that the history is the
     engine's own remark that it could not store the first turn: a failure without anything before it, numbered on from
-    the execution before. `would_be_stuck` is whether nothing could take the execution on, once its row were there.
+    the execution before. `would_be_stuck` is whether nothing could take the execution on, once its row were there, and
+    `would_be_broken` whether it has continued as new, and nothing is there that begins the next one.
     """
 
     instance_id: str
@@ -104,6 +110,7 @@ class HistoryFacts:
     beyond: bool
     row: Mapping[str, Any] | None
     would_be_stuck: bool
+    would_be_broken: bool
 
     @property
     def key(self) -> Key:
@@ -189,6 +196,8 @@ class Histories(Relation[HistoryFacts]):
         events = reader.history(row.instance_id, row.execution_id)
         absent = None if row.execution_exists else _row(reader, events)
         runs = absent is not None and absent["status"] == STILL_RUNNING.status and row.is_current
+        is_last = row.is_current and not row.followed
+        continues = absent is not None and absent["status"] == CONTINUED_AS_NEW and is_last
         return HistoryFacts(
             instance_id=row.instance_id,
             execution_id=row.execution_id,
@@ -201,6 +210,7 @@ class Histories(Relation[HistoryFacts]):
             beyond=bool(row.beyond),
             row=absent,
             would_be_stuck=bool(runs) and would_be_stuck(reader, row.instance_id, row.execution_id),
+            would_be_broken=bool(continues) and is_to_continue(reader, row.instance_id),
         )
 
 
