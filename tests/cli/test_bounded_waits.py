@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 
 from conftest import one_and_long
+from holystone.cli import files
 from holystone.mend import apply as mend_apply
 from holystone.mend import journal
 from holystone.store.flavours import postgresql_locks, postgresql_session, postgresql_structure, sqlite
@@ -282,6 +284,22 @@ def test_what_is_no_file_is_refused_at_once(
 def test_a_report_is_written_to_no_such_thing(sqlite_store: Sample, odd_files: dict[str, str], what: str) -> None:
     refused = holystone("check", sqlite_store.target, "--output", odd_files[what])
     assert_refused(refused)
+
+
+def test_a_reader_that_has_stopped_reading_is_not_waited_for_without_bound(
+    run: Run, sqlite_store: Sample, odd_files: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.5)
+    sqlite_store.execute(STALE)
+    command = ["check", sqlite_store.target, "--format", "json", "--output", odd_files["a FIFO"]]
+    reader = os.open(odd_files["a FIFO"], os.O_RDWR | os.O_NONBLOCK)
+    try:
+        os.write(reader, bytes(fcntl.fcntl(reader, fcntl.F_GETPIPE_SZ)))  # it is full, and nobody empties it
+        begun = time.monotonic()
+        assert_refused(run(*command), "nobody reads from this pipe")
+        assert time.monotonic() - begun < 20
+    finally:
+        os.close(reader)
 
 
 def test_a_report_is_written_to_a_fifo_that_somebody_reads(sqlite_store: Sample, odd_files: dict[str, str]) -> None:

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import select
 import stat
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedWriter, FileIO, RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,7 +17,7 @@ from holystone.errors import HolystoneError
 from holystone.store.flavours.database_files import belongs_to_database
 
 if TYPE_CHECKING:
-    from io import FileIO
+    from _typeshed import ReadableBuffer
 
 
 @contextmanager
@@ -39,7 +41,8 @@ def whole_file(name: str) -> Iterator[TextIO]:
         else:
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
+        raw = _ToPipe(handle, name) if special and _is_named_pipe(path) else FileIO(handle, "wb")
+        with TextIOWrapper(BufferedWriter(raw), encoding="utf-8", errors="backslashreplace") as out:
             yield out
             if temporary is not None:
                 out.flush()
@@ -108,6 +111,37 @@ def _open_to_write(name: str) -> int:
             return handle
 
 
+def _is_named_pipe(path: Path) -> bool:
+    """Return whether it is one; /dev/stdout may lead to a pipe, too, but that has no name, and is the shell's."""
+    return path.is_fifo()
+
+
+class _ToPipe(RawIOBase):
+    """Writes to a named pipe, and gives up where whoever reads it takes nothing for a while."""
+
+    def __init__(self, handle: int, name: str) -> None:
+        self._handle = handle
+        self._name = name
+        self._patience = _PATIENCE_SECONDS
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._handle
+
+    def write(self, data: "ReadableBuffer") -> int:
+        if not select.select([], [self._handle], [], self._patience)[1]:
+            self._patience = 0  # what is still in the buffer is tried once more when it is closed
+            raise HolystoneError(f"{self._name} cannot be written: nobody reads from this pipe.", "Name another file.")
+        return os.write(self._handle, memoryview(data)[: select.PIPE_BUF])  # for so much there is room
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._handle)
+        super().close()
+
+
 def _read_bytes(name: str) -> bytes:
     """Return what is in a file, or what comes through a named pipe; OSError for a device, which may have no end."""
     handle = os.open(name, os.O_RDONLY | _AT_ONCE)
@@ -122,7 +156,7 @@ def _require_end(mode: int) -> None:
         raise OSError(errno.EINVAL, "it is a device")
 
 
-def _from_pipe(file: "FileIO") -> bytes:
+def _from_pipe(file: FileIO) -> bytes:
     """Return what comes through a pipe up to its end, which it also says to have before anybody writes to it."""
     found: list[bytes] = []
     deadline = time.monotonic() + _PATIENCE_SECONDS
