@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SERVERS, missing
+from conftest import SERVERS, missing, one_and_long
 from postgresql import Server
 
 from .conftest import RESTORE
@@ -212,3 +212,27 @@ def test_server_that_is_stopped(
     assert done.err.count("Error: ") == 1, done.err
     assert "terminating connection" in done.err or "server closed the connection" in done.err
     assert done.err.splitlines()[-1].startswith("Next: ")
+
+
+def cancelled_and_terminated(session: Session) -> bool:
+    """The server ends the statement, and then the connection, as the client takes the statement back."""
+    failing("57014", "canceling statement due to user request")(session)
+    session.of.plan(terminate)
+    return True
+
+
+@pytest.mark.parametrize("part", one_and_long([0.3, 0.5]))
+@pytest.mark.parametrize("command", ["check", "check --level deep"])
+def test_what_was_said_first_is_told_where_taking_back_fails(
+    run: Run, postgresql_store: Sample, between: tuple[Interposer, Sample], command: str, part: float
+) -> None:
+    server, through = between
+    words = arranged(run, command, postgresql_store, through)
+    server.plan()
+    run(*words)
+    server.plan(cancelled_and_terminated, at=int(server.journeys * part), sparing=b"CLOSE")
+    done = run(*words)
+    assert done.status == 2
+    assert done.err.count("Error: ") == 1
+    said = "terminating connection due to administrator command; before that it said: canceling statement due to user"
+    assert said in done.err

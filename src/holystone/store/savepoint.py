@@ -19,7 +19,17 @@ def savepoint(connection: Connection) -> Iterator[None]:
         yield
     except DBAPIError as error:
         if not error.connection_invalidated:
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT holystone")
-            connection.exec_driver_sql("RELEASE SAVEPOINT holystone")
+            _take_back(connection, error)
         raise
     connection.exec_driver_sql("RELEASE SAVEPOINT holystone")
+
+
+def _take_back(connection: Connection, error: DBAPIError) -> None:
+    try:
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT holystone")
+        connection.exec_driver_sql("RELEASE SAVEPOINT holystone")
+    except DBAPIError as later:
+        # The connection may be lost by now; what was said before that is the cause, and is to be told.
+        if later.orig is not None and later.orig is not error.orig:
+            later.orig.__context__ = error.orig
+        raise

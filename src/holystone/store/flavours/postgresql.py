@@ -284,6 +284,9 @@ class PostgreSQL(Flavour):
         said = self.target.without_secrets(" ".join(str(cause).split())).rstrip(".?")
         if isinstance(error, postgresql_ends.ConnectionLostError) or state.startswith(_ENDED):
             words = self.target.without_secrets(postgresql_ends.last_words(cause)).rstrip(".")
+            last = self.target.without_secrets(postgresql_ends.last_words(error.orig)).rstrip(".")
+            if last and last != words and "connection is closed" not in last:
+                words = f"{last}; before that it said: {words}"
             return StoreUnavailableError(
                 f"{self.target} ended the connection: {words}.", _NOT_SO_LONG if state == _CONFLICT else _SEE_SERVER
             )
