@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
+from holystone.flavours.postgresql.ledger import first_migration
 from holystone.revision import Losses, lose, require_objects
-from holystone.store.flavours.postgresql_ledger import first_migration
 
 revision = "p0001"
 down_revision = None

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
+from holystone.flavours.sqlite.ledger import engine_migration
 from holystone.revision import Losses, lose, require_objects
-from holystone.store.flavours.sqlite_ledger import engine_migration
 
 revision = "s0007"
 down_revision = "s0006"

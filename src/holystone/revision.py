@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, Index, MetaData, Table, Text, func, i
 from sqlalchemy.schema import CreateIndex
 
 from holystone.errors import MigrationError
-from holystone.store.flavours.structure import Structure
+from holystone.flavours.structure import Structure
 from holystone.store.toolkit import Objects
 
 NO_OBJECTS: Mapping[str, Collection[str]] = MappingProxyType({})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holystone.demo.scribe import BEGUN_MS, EVENT_MS, Scribe
-from holystone.store.flavours import Flavour
+from holystone.flavours import Flavour
 
 Write = Callable[[Scribe], object]
 

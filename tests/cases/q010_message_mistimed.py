@@ -6,7 +6,7 @@ from cases.work import Message, raised_to
 from holystone.clock import now_ms
 from holystone.demo.scribe import Scribe, scheduled, started
 from holystone.duroxide.tables import orchestrator_queue, worker_queue
-from holystone.store.flavours.postgresql_values import moment_at
+from holystone.flavours.postgresql.values import moment_at
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000

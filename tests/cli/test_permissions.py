@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.store.flavours import sqlite as flavour
+from holystone.flavours.sqlite import flavour as flavour
 
 from .helpers import SCHEMA, STALE, Run, Sample, assert_refused, contents, holystone
 

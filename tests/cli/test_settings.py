@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from conftest import one_and_long
-from holystone.store.flavours.postgresql_session import settings_of
+from holystone.flavours.postgresql.session import settings_of
 
 from .helpers import STALE, UNDATED, Run, Sample
 

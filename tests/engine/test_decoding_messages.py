@@ -27,8 +27,8 @@ from engine.test_decoding import (
 )
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from holystone.errors import RecordError
-from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
-from holystone.store.flavours.sqlite_messages import SQLiteMessages
+from holystone.flavours.postgresql.messages import PostgreSQLMessages
+from holystone.flavours.sqlite.messages import SQLiteMessages
 
 TOO_OFTEN = 99
 """Attempts beyond the engine's limit."""

@@ -12,12 +12,12 @@ import pytest
 
 from conftest import FLAVOURS
 from holystone.duroxide import compact_json, event
+from holystone.flavours.postgresql import jsonb as postgresql_jsonb
 from holystone.mend import apply, plan
 from holystone.mend.attempt import Attempt
 from holystone.mend.repair import Safety, no_reason, repairs
 from holystone.scan.catalogue import checks
 from holystone.scan.relations import chains, statuses
-from holystone.store.flavours import postgresql_jsonb
 from judge.damages import Damage
 
 Mend = Callable[[pytest.MonkeyPatch], None]

@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from holystone.errors import HolystoneError
+from holystone.flavours.postgresql.flavour import PostgreSQL
+from holystone.flavours.sqlite.flavour import SQLite
 from holystone.mend.apply import apply_plan
 from holystone.mend.change import Change
 from holystone.mend.plan import make_plan
@@ -21,8 +23,6 @@ from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Check, Level
 from holystone.scan.scan import Scan
 from holystone.store import Store
-from holystone.store.flavours.postgresql import PostgreSQL
-from holystone.store.flavours.sqlite import SQLite
 from judge.stores import KEYS, Place, Row
 
 PASSES = 5

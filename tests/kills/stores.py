@@ -33,10 +33,10 @@ from ground import KeptStore, number_on
 from holystone.cli.main import run
 from holystone.demo.scribe import Scribe, completed, started
 from holystone.duroxide.tables import executions
+from holystone.flavours import flavour_of
+from holystone.flavours.target import parse_target
 from holystone.migrate import downgrade, upgrade
 from holystone.store import Store
-from holystone.store.flavours import flavour_of
-from holystone.store.target import parse_target
 from judge.stores import KEYS, Place, Stores, rows_of
 
 OLD = "0.1.24"

@@ -12,8 +12,8 @@ from unittest import mock
 
 from holystone import clock
 from holystone.errors import HolystoneError, InvalidTurnError, LockLostError
-from holystone.store.flavours.postgresql import PostgreSQL
-from holystone.store.flavours.sqlite import SQLite
+from holystone.flavours.postgresql.flavour import PostgreSQL
+from holystone.flavours.sqlite.flavour import SQLite
 from holystone.store.turns import locks
 from machine.lane import Crash, Lane
 from machine.model import Model

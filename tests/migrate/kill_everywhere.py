@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from holystone.errors import TargetError
+from holystone.flavours.sqlite import file
 from holystone.migrate import create
-from holystone.store.flavours import sqlite_file
 
 
 def create_and_die(path: Path, step: int) -> None:
@@ -43,7 +43,7 @@ def create_and_die(path: Path, step: int) -> None:
 
     event.listen(Engine, "before_cursor_execute", maybe_die_before)
     event.listen(Engine, "commit", maybe_die)
-    sqlite_file.os.link = link_between  # type: ignore[attr-defined]
+    file.os.link = link_between  # type: ignore[attr-defined]
     create(str(path))
 
 

@@ -22,10 +22,10 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine, event, make_url
 
+from holystone.flavours import flavour_of
+from holystone.flavours.target import Target, parse_target
 from holystone.migrate import create, status, upgrade
 from holystone.store import Store
-from holystone.store.flavours import flavour_of
-from holystone.store.target import Target, parse_target
 from holystone.store.toolkit import REVISIONS
 
 

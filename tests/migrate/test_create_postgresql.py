@@ -14,11 +14,11 @@ from conftest import ENGINES, EngineStore, MakePlace, Place, available
 from engine.engines import DriverError, run_driver, start_driver
 from engine.test_untouched import findings
 from holystone.errors import TakenError
+from holystone.flavours.postgresql.ledger import ENGINES_LOCK, lock_key
+from holystone.flavours.postgresql.lineage import LINEAGE
+from holystone.flavours.target import Target, parse_target
 from holystone.migrate import create, downgrade, status, upgrade
 from holystone.store import Store
-from holystone.store.flavours.postgresql_ledger import ENGINES_LOCK, lock_key
-from holystone.store.flavours.postgresql_lineage import LINEAGE
-from holystone.store.target import Target, parse_target
 from holystone.store.toolkit import REVISIONS
 
 from .conftest import EACH_ENGINE

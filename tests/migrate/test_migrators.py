@@ -21,11 +21,11 @@ from cli.helpers import Run, assert_refused
 from conftest import ENGINES, EngineStore, Flavour, MakePlace, MakeStore, Place, available
 from engine.engines import start_driver
 from engine.test_untouched import findings
+from holystone.flavours.postgresql import structure as postgresql_structure
+from holystone.flavours.postgresql.ledger import lock_key
+from holystone.flavours.postgresql.structure import OUR_LOCK
 from holystone.migrate import create, downgrade, restore, status, upgrade
 from holystone.store import Store
-from holystone.store.flavours import postgresql_structure
-from holystone.store.flavours.postgresql_ledger import lock_key
-from holystone.store.flavours.postgresql_structure import OUR_LOCK
 from holystone.store.toolkit import REVISIONS, state
 
 from .conftest import EACH_ENGINE

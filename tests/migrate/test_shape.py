@@ -13,8 +13,9 @@ import pytest
 
 from conftest import ENGINES, Flavour, MakePlace, MakeStore, available
 from engine.engines import run_driver
+from holystone.flavours.postgresql.lineage import LINEAGE as POSTGRESQL_LINEAGE
+from holystone.flavours.sqlite.lineage import LINEAGE as SQLITE_LINEAGE
 from holystone.store import Store
-from holystone.store.flavours import postgresql_lineage, sqlite_lineage
 from holystone.store.shape import Shape, recognise
 
 from .conftest import EACH_ENGINE, Lineage
@@ -44,7 +45,7 @@ def facts_of(target: str | Path, schema: str | None = None) -> dict[str, str]:
 
 
 def test_sqlite_at_each_level(lineage: Lineage) -> None:
-    levels = sqlite_lineage.LINEAGE.levels
+    levels = SQLITE_LINEAGE.levels
     assert len(levels) == 12
     for number, level in enumerate(levels, 1):
         assert_known(shape_of(lineage[number]), MIGRATED.format(level.version))
@@ -67,7 +68,7 @@ def test_the_fallback_shape(version: str, tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     make_fallback(version, path)
     assert_known(shape_of(path), "fallback")
-    assert facts_of(path) == sqlite_lineage.LINEAGE.others["fallback"]
+    assert facts_of(path) == SQLITE_LINEAGE.others["fallback"]
     # With a ledger that it could go on from, the engine does half a migration, and falls back again.
     forget_ledger(path)
     run_driver(version, "create", path)
@@ -79,7 +80,7 @@ def test_postgresql_as_the_engine_leaves_it(version: str, engine_store: MakeStor
     store = engine_store(version, "postgresql", ())
     last = POSTGRESQL_END[version]
     assert_known(shape_of(store.target, store.schema), MIGRATED.format(last))
-    (level,) = (level for level in postgresql_lineage.LINEAGE.levels if level.version == last)
+    (level,) = (level for level in POSTGRESQL_LINEAGE.levels if level.version == last)
     assert facts_of(store.target, store.schema) == level.facts
 
 
@@ -87,7 +88,7 @@ def test_postgresql_as_the_engine_leaves_it(version: str, engine_store: MakeStor
 @pytest.mark.parametrize("version", ALL_ENGINES)
 def test_postgresql_at_each_level(version: str, postgresql_schema: MakePlace) -> None:
     available(version)
-    for level in postgresql_lineage.LINEAGE.levels:
+    for level in POSTGRESQL_LINEAGE.levels:
         if level.version > POSTGRESQL_END[version]:
             break
         place = postgresql_schema()
@@ -99,10 +100,10 @@ def test_postgresql_at_each_level(version: str, postgresql_schema: MakePlace) ->
 def test_the_declarations_are_those_of_the_ledgers(lineage: Lineage, engine_store: MakeStore) -> None:
     with closing(sqlite3.connect(lineage[12])) as connection:
         entries = connection.execute("SELECT version, description FROM _sqlx_migrations ORDER BY version").fetchall()
-    assert entries == [(level.version, level.description) for level in sqlite_lineage.LINEAGE.levels]
+    assert entries == [(level.version, level.description) for level in SQLITE_LINEAGE.levels]
     store = engine_store(ENGINES[-1], "postgresql", ())
     names = store.execute("SELECT version, name FROM _duroxide_migrations ORDER BY version")
-    levels = [level for level in postgresql_lineage.LINEAGE.levels if level.version <= POSTGRESQL_END[ENGINES[-1]]]
+    levels = [level for level in POSTGRESQL_LINEAGE.levels if level.version <= POSTGRESQL_END[ENGINES[-1]]]
     assert names == [(level.version, f"{level.version:04}_{level.description}.sql") for level in levels]
 
 

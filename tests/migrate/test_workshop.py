@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from holystone.flavours.sqlite.workshop import workshop
 from holystone.migrate import create
-from holystone.store.flavours.workshop import workshop
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from holystone.store.flavours.workshop import workshop
+from holystone.flavours.sqlite.workshop import workshop
 with workshop(Path(sys.argv[1])) as folder:
     (folder / "store.db").write_bytes(b"half a store")
     (folder / "store.db-wal").touch()

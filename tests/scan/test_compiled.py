@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from holystone.flavours.compiled import COMPILED_STATEMENTS
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
 from holystone.store import Store
-from holystone.store.flavours.compiled import COMPILED_STATEMENTS
 
 
 def found(made: EngineStore) -> int:

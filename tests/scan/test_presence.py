@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from holystone.flavours.postgresql.flavour import PostgreSQL
+from holystone.flavours.target import parse_target
 from holystone.scan.catalogue import checks
 from holystone.scan.relation import Question, Relation
-from holystone.store.flavours.postgresql import PostgreSQL
-from holystone.store.target import parse_target
 
 RELATIONS = {relation.name: relation for check in checks() for relation in check.relations}
 

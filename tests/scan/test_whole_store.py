@@ -21,6 +21,7 @@ from cases.s001_schema_unknown import broken as altered
 from cases.s002_toolkit_schema_behind import broken as behind
 from conftest import ENGINES, SCHEMA, EngineStore, Flavour, MakePlace, MakeStore, available
 from holystone.demo.scribe import Scribe
+from holystone.flavours.target import parse_target
 from holystone.migrate import adopt, create, downgrade, restore, upgrade
 from holystone.render.json import finding_object
 from holystone.scan.catalogue import select_checks
@@ -30,7 +31,6 @@ from holystone.scan.policy import Policy, Suppression
 from holystone.scan.scan import Outcome, Scan, Verdict
 from holystone.scan.watermark import cover, record
 from holystone.store import Store
-from holystone.store.target import parse_target
 from holystone.store.toolkit import REVISIONS
 from migrate.old_stores import make_level
 

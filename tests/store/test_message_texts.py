@@ -26,10 +26,10 @@ from holystone.duroxide.error_details import DETAILS
 from holystone.duroxide.fields import NUMBER, PAIRS, TEXT
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from holystone.errors import RecordError
+from holystone.flavours.messages import Messages
+from holystone.flavours.postgresql.messages import PostgreSQLMessages
+from holystone.flavours.sqlite.messages import SQLiteMessages
 from holystone.store import WorkItem
-from holystone.store.flavours.messages import Messages
-from holystone.store.flavours.postgresql_messages import PostgreSQLMessages
-from holystone.store.flavours.sqlite_messages import SQLiteMessages
 
 AWKWARD = 'tab\t quote" back\\slash \u0001 é 😀 \u2028 </script> \x7f "instance":"no" {"type":1}'
 SAMPLES = {

@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.errors import StoreUnavailableError, TargetError
+from holystone.flavours.sqlite import connections
 from holystone.store import Store
-from holystone.store.flavours import sqlite_connections
 from turns.kit import Kit
 
 WRITES_AND_CLOSES = """
@@ -62,11 +62,11 @@ def test_file_that_was_replaced_is_opened_anew(made: EngineStore, tmp_path: Path
 def test_store_that_nobody_holds_has_no_connection(made: EngineStore) -> None:
     store = Store.open(made.target)
     Kit(store).start("a")
-    file = sqlite_connections.identify(Path(made.target))
-    assert file in sqlite_connections._files
+    file = connections.identify(Path(made.target))
+    assert file in connections._files
     del store
     gc.collect()
-    assert file not in sqlite_connections._files
+    assert file not in connections._files
     assert not Path(f"{made.target}-wal").exists()
 
 

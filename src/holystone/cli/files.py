@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from holystone.errors import HolystoneError
-from holystone.store.flavours.database_files import belongs_to_database
+from holystone.flavours.database_files import belongs_to_database
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

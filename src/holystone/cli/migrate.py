@@ -106,12 +106,12 @@ def upgrade(target: str, schema: str | None, to: str | None) -> int:
     Touches none of the engine's tables in a store that is there. A new store is as the engine makes it.
     """
     from holystone.errors import TakenError
+    from holystone.flavours import flavour_of
     from holystone.migrate import restore
     from holystone.migrate import upgrade as run_upgrade
     from holystone.migrate.change import NEWEST, create
     from holystone.render.words import one_line
     from holystone.store import Store
-    from holystone.store.flavours import flavour_of
 
     place = named_target(target, schema)
     structure = flavour_of(place).structure
@@ -202,9 +202,9 @@ def adopt(target: str, schema: str | None) -> int:
 @click.option("--to", metavar="REVISION", help="Go that far.")
 def sql(target: str, schema: str | None, to: str | None) -> int:
     """Print the SQL that `migrate upgrade` would run, for people who run it by hand. Changes nothing."""
+    from holystone.flavours import flavour_of
     from holystone.migrate import script
     from holystone.render.words import one_line
-    from holystone.store.flavours import flavour_of
 
     place = named_target(target, schema)
     statements = script(place, to)

@@ -13,9 +13,9 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from holystone.flavours.target import Target
     from holystone.scan.catalogue import Selection
     from holystone.store import Store
-    from holystone.store.target import Target
 
 Command = Callable[..., Any]
 
@@ -204,7 +204,7 @@ def named_target(target: str, schema: str | None) -> "Target":
     """
     import logging
 
-    from holystone.store.target import names_server, parse_target
+    from holystone.flavours.target import names_server, parse_target
 
     # Without a handler, what SQLAlchemy logs of a connection that was cut off goes to standard error, with a traceback.
     if not (log := logging.getLogger("sqlalchemy")).handlers:

@@ -5,10 +5,10 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from holystone.duroxide.tables import metadata
+from holystone.flavours.base import is_utf8
 from holystone.mend.change import Change
 from holystone.mend.repair import Safety
 from holystone.store import Store
-from holystone.store.flavours.base import is_utf8
 
 _FIELDS = {field.name: field.default is MISSING for field in fields(Change)}
 """The fields of a change, and whether each is required."""

@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, Table, Text, false, func, or_, select
 
 from holystone.errors import JournalError
+from holystone.flavours.base import is_utf8
 from holystone.mend.chain import ROW_REMOVED, Chain, Row, of_effect
 from holystone.mend.document import change_from
 from holystone.mend.journal import Entry, Run, changes, has_digests, is_installed, runs
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.store import Store
-from holystone.store.flavours.base import is_utf8
 
 _AT_A_TIME = 1_000
 """Rows of the journal that are read at a time."""

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from holystone.flavours import Flavour, flavour_of
+from holystone.flavours.target import Target, parse_target
 from holystone.migrate import runner
 from holystone.store import Store
-from holystone.store.flavours import Flavour, flavour_of
-from holystone.store.target import Target, parse_target
 from holystone.store.toolkit import REVISIONS, TOOLKIT, missing, revision_of
 
 NEWEST = f"{TOOLKIT}@head"

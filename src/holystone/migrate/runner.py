@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import CompileError
 
 from holystone.errors import MigrationError
-from holystone.store.flavours import Flavour
+from holystone.flavours import Flavour
 from holystone.store.toolkit import TOOLKIT, versions
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import DropTable
 
 from holystone.errors import MigrationError
+from holystone.flavours import flavour_of
+from holystone.flavours.target import Target
 from holystone.migrate import runner
 from holystone.migrate.change import NEWEST, ends
 from holystone.store import Store
-from holystone.store.flavours import flavour_of
-from holystone.store.target import Target
 from holystone.store.toolkit import TOOLKIT, revision_of, versions
 
 

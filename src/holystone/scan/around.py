@@ -7,11 +7,11 @@ from sqlalchemy import Column, false, select
 from sqlalchemy.exc import DBAPIError
 
 from holystone.duroxide.tables import executions, history, instances
+from holystone.flavours.savepoint import savepoint
 from holystone.scan.narrow import on
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
 from holystone.scan.unread import ODD, Unread, may_be_of_rows, unread
-from holystone.store.savepoint import savepoint
 
 _MOST = 100
 """Values whose rows are named as unreadable: where there are more, the table is damaged as a whole."""

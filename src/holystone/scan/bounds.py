@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, func, select
 
+from holystone.flavours.base import is_utf8
 from holystone.scan.reader import Reader
-from holystone.store.flavours.base import is_utf8
 
 
 def bounds(

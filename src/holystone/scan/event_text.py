@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal, or_
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history
+from holystone.flavours import Flavour
 from holystone.scan.long_texts import is_very_long
-from holystone.store.flavours import Flavour
 
 _SAYS_TYPE = '"type":"'
 

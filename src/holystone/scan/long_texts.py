@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, not_
 
-from holystone.store.flavours import Flavour
+from holystone.flavours import Flavour
 
 LONG = 64 * 1024
 """Length in bytes beyond which a text is long."""

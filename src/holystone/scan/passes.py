@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from holystone.flavours.savepoint import savepoint
 from holystone.scan.around import read_around
 from holystone.scan.check import Check
 from holystone.scan.parallel import Work
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
 from holystone.scan.unread import Unread, may_be_of_rows
-from holystone.store.savepoint import savepoint
 
 Progress = Callable[[str, int, int], None]
 """Called with a relation's name, the rows done, and the rows in all."""

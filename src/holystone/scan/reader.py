@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Select, select
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.outcome import known_type
 from holystone.duroxide.tables import executions, history
+from holystone.flavours import Flavour
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.store import Store
-from holystone.store.flavours import Flavour
 
 RACE_WINDOW_SECONDS = 60
 """Age from which a row that lacks another one is no race between two writers any more."""

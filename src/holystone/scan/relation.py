@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, select
 from sqlalchemy.exc import DBAPIError
 
+from holystone.flavours import Flavour
 from holystone.scan.bounds import bounds
 from holystone.scan.reader import Reader
 from holystone.scan.unread import ODD, Unread, unread
-from holystone.store.flavours import Flavour
 
 AT_ONCE = 2_000
 """Instances in one piece of work where only some are looked at."""

@@ -16,6 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from holystone.duroxide.tables import OF_INSTANCES
 from holystone.errors import CatalogueError
+from holystone.flavours.base import LacksColumnError
+from holystone.flavours.savepoint import savepoint
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding, judge, require_printable
@@ -31,8 +33,6 @@ from holystone.scan.sieves.sifting import Sifting, prepared
 from holystone.scan.unread import Unread
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
-from holystone.store.flavours.base import LacksColumnError
-from holystone.store.savepoint import savepoint
 
 _COUNTED = ("instances", "executions")
 """The relations whose rows are counted even where only some instances are looked at."""

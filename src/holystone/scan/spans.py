@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from holystone.duroxide.tables import executions, history
+from holystone.flavours import Flavour
 from holystone.scan.bounds import bounds
 from holystone.scan.reader import Reader
 from holystone.scan.relation import AT_ONCE, Conditions
-from holystone.store.flavours import Flavour
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert
 
 import holystone
 from holystone.errors import JournalError
+from holystone.flavours.changes import Position
 from holystone.scan.check import Check, Level
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.store import Store
-from holystone.store.changes import Position
 
 DAY_MS = 86_400_000
 

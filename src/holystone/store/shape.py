@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from holystone.store.flavours.lineage import Facts, Lineage
-from holystone.store.flavours.structure import OURS, Functions, LedgerEntry
+from holystone.flavours.lineage import Facts, Lineage
+from holystone.flavours.structure import OURS, Functions, LedgerEntry
 from holystone.store.store import Store
 
 _UNKNOWN = "unknown, nearest to "

@@ -21,9 +21,9 @@ from holystone.errors import (
     StoreChangedError,
     StoreUnavailableError,
 )
-from holystone.store.flavours import Flavour, flavour_of
-from holystone.store.flavours.base import Columns
-from holystone.store.target import Target, parse_target
+from holystone.flavours import Flavour, flavour_of
+from holystone.flavours.base import Columns
+from holystone.flavours.target import Target, parse_target
 
 if TYPE_CHECKING:
     from holystone.duroxide.event import Event

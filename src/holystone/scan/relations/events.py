@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, select
 
 from holystone.duroxide.tables import history
+from holystone.flavours import Flavour
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Predicate, Relation, Suspect
 from holystone.scan.relations.event_facts import EventFacts, event_facts
 from holystone.scan.sieves.packs import Packs, packed
 from holystone.scan.sieves.sifting import AT_ONCE
 from holystone.scan.spans import spans_of_store
-from holystone.store.flavours import Flavour
 
 
 class EventSource:

@@ -12,6 +12,7 @@ from holystone.duroxide.event import parse_event
 from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, EVENT_TYPES, FAILED, RUNNING, STATUSES, TERMINAL
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue
+from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import is_type_alone, text_or_type
 from holystone.scan.long_texts import is_long, is_very_long, unless_long, unless_very_long
@@ -21,7 +22,6 @@ from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.chains import ChainEnd, chain_end
 from holystone.scan.relations.waits import would_be_stuck
-from holystone.store.flavours import Flavour
 
 
 class ExecutionSource:

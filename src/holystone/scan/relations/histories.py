@@ -11,6 +11,7 @@ from holystone.duroxide.event_types import CONTINUED_AS_NEW, EVENT_TYPES, POISON
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances
 from holystone.errors import RecordError
+from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
@@ -19,7 +20,6 @@ from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.chains import is_to_continue
 from holystone.scan.relations.waits import would_be_stuck
 from holystone.scan.spans import spans_of_store
-from holystone.store.flavours import Flavour
 
 START = "OrchestrationStarted"
 Range = tuple[Any, Any]

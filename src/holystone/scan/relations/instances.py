@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, func, select
 
 from holystone.duroxide.tables import executions, history, instances
+from holystone.flavours import Flavour
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.waits import would_be_stuck
-from holystone.store.flavours import Flavour
 
 
 class InstanceSource:

@@ -30,13 +30,13 @@ from holystone.duroxide.engine_version import KEYS_IN_DELTA, engine_version
 from holystone.duroxide.event_types import POISON_EVENT_ID, RUNNING, TERMINAL
 from holystone.duroxide.kv import KEY_EVENTS, Entries, Entry, merged, written
 from holystone.duroxide.tables import executions, history, instances, kv_delta, kv_store
+from holystone.flavours import Flavour
 from holystone.scan.long_texts import unless_very_long
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation, Suspect
 from holystone.scan.relations.key_entries import Columns, Mismatch, leftover, mismatches, rows_of
 from holystone.scan.relations.readable import read_events
-from holystone.store.flavours import Flavour
 
 # What a row of the source is about, in the order in which they come.
 _INSTANCE, _STORED, _CHANGED, _EVENT = range(4)

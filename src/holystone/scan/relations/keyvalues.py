@@ -20,12 +20,12 @@ from holystone.duroxide.tables import (
     orchestrator_queue,
     worker_queue,
 )
+from holystone.flavours import Flavour
 from holystone.scan.event_text import last_event_ends
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.key_entries import Mismatch, leftover, mismatches, rows_of
-from holystone.store.flavours import Flavour
 
 
 class KeySource:

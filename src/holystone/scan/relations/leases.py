@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, cast, false, not_, null, or_, select, true
 
 from holystone.duroxide.tables import instance_locks, orchestrator_queue, sessions, worker_queue
+from holystone.flavours import Flavour
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.store.flavours import Flavour
 
 ENDLESS = "no-end"
 """Cause: there is a token without an end."""

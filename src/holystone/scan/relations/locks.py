@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, not_, select
 
 from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue
+from holystone.flavours import Flavour
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.store.flavours import Flavour
 
 
 class LockSource:

@@ -14,13 +14,13 @@ from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history, instances, orchestrator_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
+from holystone.flavours import Flavour
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.relations.addresses import ANSWERS, STARTING, is_known, is_misplaced, is_to_be
 from holystone.scan.relations.queues import READABLE, QueueFacts, QueueRelation, QueueSource, due_at, work_item_of
 from holystone.scan.relations.readable import can_be_looked_up
-from holystone.store.flavours import Flavour
 
 
 class MessageSource(QueueSource):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from holystone.flavours.structure import Objects
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Facts, Key
 from holystone.scan.relations.whole_store import WholeStore
-from holystone.store.flavours.structure import Objects
 from holystone.store.toolkit import REVISIONS
 
 STATE = "state"

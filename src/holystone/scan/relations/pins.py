@@ -16,11 +16,11 @@ from holystone.duroxide.engine_version import EngineVersion, engine_version, is_
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.event_types import FAILED
 from holystone.duroxide.tables import executions, instances, not_completed
+from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.store.flavours import Flavour
 
 VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
 

@@ -11,12 +11,12 @@ from holystone.duroxide.engine_version import NEWEST_IN_WORDS
 from holystone.duroxide.tables import worker_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError
+from holystone.flavours import Flavour
+from holystone.flavours.times import APART_MS, DAY_MS, LATEST_MS, MOST_ATTEMPTS
 from holystone.scan.long_texts import LONG, unless_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.upgrades import has_met_newer, is_upgraded
-from holystone.store.flavours import Flavour
-from holystone.store.flavours.times import APART_MS, DAY_MS, LATEST_MS, MOST_ATTEMPTS
 
 FOR_WORKERS = ("ActivityExecute",)
 """The kinds of message that go to worker_queue; all others go to orchestrator_queue."""

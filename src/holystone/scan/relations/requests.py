@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, Text, case, cast, false
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES
+from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
@@ -24,7 +25,6 @@ from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import can_be_looked_up, read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, ROUTING
 from holystone.store import WorkItem
-from holystone.store.flavours import Flavour
 
 _OF_CHILD = {"orchestration": "name", "input": "input"}
 

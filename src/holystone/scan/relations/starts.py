@@ -9,13 +9,13 @@ from sqlalchemy import ColumnElement, FromClause, and_, func, literal, not_, or_
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
 from holystone.duroxide.tables import instances
+from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.parents import parent_of
-from holystone.store.flavours import Flavour
 
 _COPIED = {"orchestration_name": "name", "orchestration_version": "version"}
 """Column of instances -> the field of the start event that the ack of a first turn writes there."""

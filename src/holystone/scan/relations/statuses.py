@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, 
 from holystone.duroxide.engine_version import STATUS_WITHOUT_EVENT, engine_version
 from holystone.duroxide.event_types import EVENT_TYPES
 from holystone.duroxide.tables import history, instances
+from holystone.flavours import Flavour
 from holystone.scan.event_text import event_text
 from holystone.scan.long_texts import is_very_long, unless_very_long
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.store.flavours import Flavour
 
 _UPDATED = "CustomStatusUpdated"
 

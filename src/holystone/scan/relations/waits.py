@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, liter
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, RUNNING, TERMINAL
 from holystone.duroxide.replay import dropped, is_open_to_events, unanswered
 from holystone.duroxide.tables import executions, history, instances, not_completed, orchestrator_queue, worker_queue
+from holystone.flavours import Flavour
 from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -25,7 +26,6 @@ from holystone.scan.relations.answers import ANSWERING, ASKING, MESSAGES, activi
 from holystone.scan.relations.queues import messages_of
 from holystone.scan.relations.readable import read_events
 from holystone.scan.relations.wakers import Child
-from holystone.store.flavours import Flavour
 
 NOTHING = "nothing"
 _ANYTHING = "anything at all"

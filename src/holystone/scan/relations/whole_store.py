@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, FromClause, MetaData, Table, literal, select
 
+from holystone.flavours import Flavour
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Facts, Relation, Suspect
-from holystone.store.flavours import Flavour
 
 F = TypeVar("F", bound=Facts)
 

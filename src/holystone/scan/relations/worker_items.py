@@ -14,13 +14,13 @@ from holystone.duroxide.event_types import RUNNING
 from holystone.duroxide.replay import unanswered
 from holystone.duroxide.tables import executions, history, instances, worker_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
+from holystone.flavours import Flavour
 from holystone.scan.event_text import last_event_ends, may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at, work_item_of
 from holystone.scan.relations.readable import read_events
-from holystone.store.flavours import Flavour
 
 OUTSTANDING = "outstanding"
 IDENTITY = ("instance_id", "execution_id", "activity_id")

@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, func, select
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history
+from holystone.flavours import Flavour
 from holystone.scan.event_text import event_text
 from holystone.scan.long_texts import unless_long
 from holystone.scan.narrow import on
@@ -16,7 +17,6 @@ from holystone.scan.reader import Reader
 from holystone.scan.relation import AT_ONCE, Conditions
 from holystone.scan.sieves.rows import NEEDS, Rows
 from holystone.scan.sieves.sieve import Judged, Sieve, streamed
-from holystone.store.flavours import Flavour
 
 TOGETHER = 50
 """Executions whose outer events are read by one call: where one of these events is odd, each is read alone."""

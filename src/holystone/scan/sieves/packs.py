@@ -16,10 +16,10 @@ from holystone.duroxide.event import EVENT_SHAPES
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.references import REFERS_TO
 from holystone.duroxide.tables import history
+from holystone.flavours import Flavour
 from holystone.scan.long_texts import is_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
-from holystone.store.flavours import Flavour
 
 if TYPE_CHECKING:
     from msgspec import Struct

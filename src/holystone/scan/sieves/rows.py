@@ -8,13 +8,13 @@ from sqlalchemy import Select, Table, and_, case, func, select, true, union
 from holystone.duroxide.error_details import display_message
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, FAILED, RUNNING, TERMINAL
 from holystone.duroxide.tables import executions, history, instances
+from holystone.flavours import Flavour
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.sieves.sieve import streamed
-from holystone.store.flavours import Flavour
 
 NEEDS: Mapping[str, Collection[str]] = {"instances": ("parent_instance_id", "custom_status")}
 """The columns that the engine's first versions did not have yet."""

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy.exc import DBAPIError
 
 from holystone.errors import HolystoneError
+from holystone.flavours.savepoint import savepoint
 from holystone.scan.reader import Reader
 from holystone.scan.sieves.sieve import Sieve, Sifted
 from holystone.scan.spans import Span
 from holystone.scan.unread import ODD
 from holystone.store import Store
-from holystone.store.savepoint import savepoint
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection as Pipe

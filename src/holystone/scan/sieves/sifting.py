@@ -6,6 +6,7 @@ from functools import partial
 
 from sqlalchemy.exc import DBAPIError
 
+from holystone.flavours.savepoint import savepoint
 from holystone.scan.check import Check
 from holystone.scan.parallel import in_order
 from holystone.scan.passes import Progress
@@ -14,7 +15,6 @@ from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
 from holystone.scan.sieves.sifters import Helper, Here, Sifter, helpers
 from holystone.scan.spans import Span, spans_of_instances, spans_of_store
 from holystone.store import Store
-from holystone.store.savepoint import savepoint
 
 AT_ONCE = 5_000
 """Executions in a span."""

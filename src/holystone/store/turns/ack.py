@@ -22,8 +22,8 @@ from holystone.duroxide.event_types import RUNNING, TERMINAL
 from holystone.duroxide.tables import executions, history, instances, worker_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import ExecutionEndedError, InvalidTurnError, RecordError, UnknownInstanceError
-from holystone.store.flavours import Flavour
-from holystone.store.flavours.statements import Step
+from holystone.flavours import Flavour
+from holystone.flavours.statements import Step
 from holystone.store.store import Store
 from holystone.store.turns import keyvalue, queues
 from holystone.store.turns.delta import (

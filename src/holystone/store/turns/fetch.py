@@ -13,7 +13,7 @@ from holystone.duroxide.event_types import EVENT_TYPES
 from holystone.duroxide.tables import executions, history, instance_locks, instances, kv_store, orchestrator_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError, UnreadableMessageError
-from holystone.store.flavours import Flavour
+from holystone.flavours import Flavour
 from holystone.store.store import Store
 from holystone.store.turns import keyvalue
 from holystone.store.turns.lease import OrchestrationItem

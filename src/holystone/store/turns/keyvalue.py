@@ -11,8 +11,8 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, null, select, 
 from holystone.duroxide.event import Event
 from holystone.duroxide.kv import KEY_EVENTS, written
 from holystone.duroxide.tables import kv_delta, kv_store, kv_store_execution_id
-from holystone.store.flavours import Flavour
-from holystone.store.flavours.statements import Step
+from holystone.flavours import Flavour
+from holystone.flavours.statements import Step
 from holystone.store.store import Store
 
 

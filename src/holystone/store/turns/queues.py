@@ -7,8 +7,8 @@ from sqlalchemy import insert
 from holystone.duroxide.tables import orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import InvalidTurnError
-from holystone.store.flavours import Flavour
-from holystone.store.flavours.statements import Step
+from holystone.flavours import Flavour
+from holystone.flavours.statements import Step
 
 _FOR_ORCHESTRATOR, _FOR_WORKER = insert(orchestrator_queue).inline(), insert(worker_queue).inline()
 _MEND = "Mend the caller: nothing was written."

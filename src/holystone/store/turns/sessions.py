@@ -7,8 +7,8 @@ from sqlalchemy import Connection, bindparam, delete, exists, not_, or_, update
 
 from holystone.clock import now_ms
 from holystone.duroxide.tables import sessions, worker_queue
-from holystone.store.flavours import Flavour
-from holystone.store.flavours.statements import Step
+from holystone.flavours import Flavour
+from holystone.flavours.statements import Step
 from holystone.store.store import Store
 
 

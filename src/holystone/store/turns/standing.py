@@ -24,8 +24,8 @@ from holystone.duroxide.event_types import RUNNING
 from holystone.duroxide.tables import executions, history, instance_locks, instances, kv_delta, orchestrator_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
-from holystone.store.flavours import Flavour
-from holystone.store.flavours.statements import Step
+from holystone.flavours import Flavour
+from holystone.flavours.statements import Step
 from holystone.store.store import Store
 from holystone.store.turns.delta import AFTER_THE_END
 from holystone.store.turns.locks import lost

@@ -8,7 +8,7 @@ from holystone.clock import now_ms
 from holystone.duroxide.tables import sessions, worker_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import InvalidTurnError, RecordError, UnreadableMessageError
-from holystone.store.flavours import Flavour
+from holystone.flavours import Flavour
 from holystone.store.store import Store
 from holystone.store.turns import queues
 from holystone.store.turns.lease import WorkLease

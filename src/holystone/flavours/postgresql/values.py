@@ -1,0 +1,88 @@
+"""Values of PostgreSQL as Python has them, as JSON, and back.
+
+A moment may lie where no calendar of Python's reaches: before the year 1, after 9999, or at infinity. Such a one is
+kept as the text that PostgreSQL writes.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, DateTime, Text, cast, literal, literal_column, null
+
+from holystone.flavours.base import fits_bigint, is_fit_to_print, is_utf8
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+_CYCLE_MS = 146_097 * 86_400_000
+"""400 years, after which the calendar repeats itself."""
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999."""
+
+
+def moment_at(ms: int) -> datetime | str:
+    """Return ms since the epoch as a column has them; a text where Python's calendar ends before that."""
+    if ms <= _LAST_MS:
+        return EPOCH + timedelta(milliseconds=ms)
+    cycles = (ms - _LAST_MS - 1) // _CYCLE_MS + 1
+    moment = EPOCH + timedelta(milliseconds=ms - cycles * _CYCLE_MS)
+    return f"{moment.year + 400 * cycles}{moment.isoformat()[4:]}"
+
+
+def to_ms(moment: Any) -> int | None:
+    """Return a moment as ms since the epoch, None where there is none or Python has no calendar for it."""
+    return (moment - EPOCH) // timedelta(milliseconds=1) if isinstance(moment, datetime) else None
+
+
+def to_json(value: Any) -> Any:
+    """Return a value as JSON."""
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+
+
+def from_json(column: str, document: Any) -> Any:
+    """Return the value of a column that `to_json` made JSON of, or an expression where Python has no such moment."""
+    if not column.endswith("_at") or not isinstance(document, str):
+        return document
+    try:
+        return datetime.fromisoformat(document)
+    except ValueError:
+        return cast(literal(document, Text), DateTime(timezone=True))
+
+
+def is_json_of_value(document: Any) -> bool:
+    """Return whether JSON that anybody may have written is what `to_json` makes of some value."""
+    match document:
+        case str():
+            return is_utf8(document) and "\0" not in document
+        case bool() | None:
+            return document is None
+        case int():
+            return fits_bigint(document)
+        case _:
+            return False
+
+
+def sql_literal(document: Any) -> ColumnElement[Any]:
+    """Return the value as it is written in SQL."""
+    if isinstance(document, str) and not is_fit_to_print(document):
+        return literal_column(f"convert_from('\\x{document.encode().hex()}', 'UTF8')")
+    return null() if document is None else literal(document)
+
+
+def register_loaders(connection: Any) -> None:
+    """Have a connection of psycopg hand out moments beyond Python's calendar as text, and all others as before."""
+    from psycopg import DataError, adapt, pq
+
+    oid = connection.adapters.types["timestamptz"].oid
+    usual = connection.adapters.get_loader(oid, pq.Format.TEXT)
+
+    class MomentLoader(adapt.Loader):
+        def __init__(self, oid: int, context: Any = None) -> None:
+            super().__init__(oid, context)
+            self._usual = usual(oid, context)
+
+        def load(self, data: Any) -> Any:
+            try:
+                return self._usual.load(data)
+            except DataError:
+                return bytes(data).decode()
+
+    connection.adapters.register_loader(oid, MomentLoader)
