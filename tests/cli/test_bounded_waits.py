@@ -21,7 +21,7 @@ from holystone.cli import files
 from holystone.flavours.postgresql import locks as postgresql_locks
 from holystone.flavours.postgresql import session as postgresql_session
 from holystone.flavours.postgresql import structure as postgresql_structure
-from holystone.flavours.sqlite import flavour as sqlite_flavour
+from holystone.flavours.sqlite import connector as sqlite_connector
 from holystone.mend import apply as mend_apply
 from holystone.mend import journal
 
@@ -61,7 +61,7 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql_locks, "PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(postgresql_structure, "PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(postgresql_structure, "_LOCK_TIMEOUT", "'1s'")
-    monkeypatch.setattr(sqlite_flavour, "_LOCK_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(sqlite_connector, "_LOCK_WAIT_SECONDS", 0.5)
     settings = {**postgresql_session.SETTINGS, "lock_timeout": "'1s'"}
     monkeypatch.setattr(postgresql_session, "SETTINGS", settings)
     monkeypatch.setattr(postgresql_locks, "SETTINGS", settings)

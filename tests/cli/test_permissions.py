@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.flavours.sqlite import flavour as flavour
+from holystone.flavours.sqlite import connector
 
 from .helpers import SCHEMA, STALE, Run, Sample, assert_refused, contents, holystone
 
@@ -22,7 +22,7 @@ WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"], ["migrate", "ad
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flavour, "_LOCK_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(connector, "_LOCK_WAIT_SECONDS", 0.05)
 
 
 @pytest.fixture(params=["WAL", "DELETE"])

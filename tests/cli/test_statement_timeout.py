@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
-from holystone.flavours.sqlite import flavour as sqlite_flavour
+from holystone.flavours.sqlite import connector as sqlite_connector
 
 from .helpers import Run
 
@@ -20,7 +20,7 @@ def test_statement_that_takes_too_long_is_given_up(
 ) -> None:
     made = engine_store(ENGINES[-1], flavour, ["completed", "chains"])
     # SQLite looks at the clock now and then, and so small a store is read between two looks.
-    monkeypatch.setattr(sqlite_flavour, "_STEPS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(sqlite_connector, "_STEPS_BETWEEN_LOOKS", 1)
     seconds = "0.2" if flavour == "postgresql" else "0.0000001"
     with changing(made) if flavour == "postgresql" else nullcontext():
         done = run("check", *made.arguments, "--statement-timeout", seconds)

@@ -1,6 +1,6 @@
 """The two flavours of a store. Nothing outside this package names a dialect."""
 
-from holystone.flavours.base import Flavour
+from holystone.flavours.flavour import Flavour
 from holystone.flavours.target import Target
 
 __all__ = ["Flavour", "flavour_of"]

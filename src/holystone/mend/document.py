@@ -5,7 +5,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from holystone.duroxide.tables import metadata
-from holystone.flavours.base import is_utf8
+from holystone.flavours.values import is_utf8
 from holystone.mend.change import Change
 from holystone.mend.repair import Safety
 from holystone.store import Store

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, Text, false, func, or_, select
 
 from holystone.errors import JournalError
-from holystone.flavours.base import is_utf8
+from holystone.flavours.values import is_utf8
 from holystone.mend.chain import ROW_REMOVED, Chain, Row, of_effect
 from holystone.mend.document import change_from
 from holystone.mend.journal import Entry, Run, changes, has_digests, is_installed, runs

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, func, select
 
-from holystone.flavours.base import is_utf8
+from holystone.flavours.values import is_utf8
 from holystone.scan.reader import Reader
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from holystone.duroxide.tables import OF_INSTANCES
 from holystone.errors import CatalogueError
-from holystone.flavours.base import LacksColumnError
+from holystone.flavours.connector import LacksColumnError
 from holystone.flavours.savepoint import savepoint
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check, Level, Severity

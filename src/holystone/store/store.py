@@ -22,7 +22,7 @@ from holystone.errors import (
     StoreUnavailableError,
 )
 from holystone.flavours import Flavour, flavour_of
-from holystone.flavours.base import Columns
+from holystone.flavours.connector import Columns
 from holystone.flavours.target import Target, parse_target
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from holystone.duroxide.tables import metadata
-from holystone.flavours.base import Held
+from holystone.flavours.connector import Held
 from holystone.flavours.postgresql.session import SETTINGS
 from holystone.flavours.savepoint import savepoint
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from holystone.duroxide.tables import metadata
-from holystone.flavours.base import Columns
+from holystone.flavours.connector import Columns
 
 _WAY_OUT = "Run REINDEX TABLE, and amcheck where it is installed; restore a backup where that still complains."
 _BY_INDEX = {"enable_seqscan": "off", "enable_indexscan": "on", "enable_bitmapscan": "off"}

@@ -11,7 +11,7 @@ import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Column, Connection, Index, MetaData, Row, Table, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
@@ -20,14 +20,12 @@ from sqlalchemy.schema import CreateIndex, CreateSchema, DropIndex
 from holystone.errors import StoreUnavailableError, TakenError, TargetError
 from holystone.flavours.lineage import Facts
 from holystone.flavours.postgresql import functions, integrity, introspection, objects
+from holystone.flavours.postgresql.connector import PostgreSQLConnector
 from holystone.flavours.postgresql.ledger import ENGINES_LOCK, ledger, lock_key
 from holystone.flavours.postgresql.lineage import LINEAGE
 from holystone.flavours.postgresql.locks import session_of
 from holystone.flavours.postgresql.session import SETTINGS, keep
 from holystone.flavours.structure import Functions, LedgerEntry, Objects, Structure
-
-if TYPE_CHECKING:
-    from holystone.flavours.postgresql.flavour import PostgreSQL
 
 PATIENCE_SECONDS = 60.0
 """How long to wait for other migrators, and for a moment at which an index can be built."""
@@ -67,9 +65,9 @@ class PostgreSQLStructure(Structure):
     engine_completes = "its functions and the rest of its tables"
     one_transaction = False
 
-    def __init__(self, flavour: "PostgreSQL") -> None:
-        self.flavour = flavour
-        self.schema = flavour.schema
+    def __init__(self, connector: PostgreSQLConnector) -> None:
+        self.connector = connector
+        self.schema = connector.schema
 
     @property
     def how_to_complete(self) -> str:
@@ -77,11 +75,11 @@ class PostgreSQLStructure(Structure):
 
     @property
     def before_creation(self) -> str:
-        return f"{CreateSchema(self.schema, if_not_exists=True).compile(dialect=self.flavour.dialect())};"
+        return f"{CreateSchema(self.schema, if_not_exists=True).compile(dialect=self.connector.dialect())};"
 
     @property
     def shell(self) -> str:
-        return f"psql -v ON_ERROR_STOP=1 {shlex.quote(str(self.flavour.target))}"
+        return f"psql -v ON_ERROR_STOP=1 {shlex.quote(str(self.connector.target))}"
 
     def facts(self, connection: Connection, tables: Collection[str]) -> Facts:
         return introspection.read(connection, self.schema, tables)
@@ -112,10 +110,10 @@ class PostgreSQLStructure(Structure):
 
     def is_vacant(self) -> bool:
         try:
-            with self.flavour.engine(read_only=True).connect() as connection:
+            with self.connector.engine(read_only=True).connect() as connection:
                 return self._is_vacant(connection)
         except DBAPIError as error:
-            raise self.flavour.explain(error) from error
+            raise self.connector.explain(error) from error
 
     def _is_vacant(self, connection: Connection) -> bool:
         """Return whether the schema holds nothing, and is not likely to be named by a slip.
@@ -130,27 +128,27 @@ class PostgreSQLStructure(Structure):
                 "Choose a name of small letters, digits and underscores, which is no word of SQL.",
             )
         made_on_purpose = self.schema != "public" and inspect(connection).has_schema(self.schema)
-        return made_on_purpose or not self.flavour.schemas_with_stores(connection)
+        return made_on_purpose or not self.connector.schemas_with_stores(connection)
 
     @contextmanager
     def creation(self) -> Iterator[Connection]:
         try:
-            with self._no_other_migrator(), self.flavour.engine(read_only=False).begin() as connection:
+            with self._no_other_migrator(), self.connector.engine(read_only=False).begin() as connection:
                 # An engine that comes meanwhile waits for its own lock, and finds the store whole.
                 self._await(connection, lock_key(ENGINES_LOCK, self.schema))
                 if not self._is_vacant(connection):
                     raise TakenError(
-                        f"The schema {self.schema!r} of {self.flavour.target} is not empty.",
+                        f"The schema {self.schema!r} of {self.connector.target} is not empty.",
                         "Name a schema that is empty, or not there yet.",
                     )
                 connection.execute(CreateSchema(self.schema, if_not_exists=True))
                 yield connection
         except DBAPIError as error:
-            raise self.flavour.explain(error) from error
+            raise self.connector.explain(error) from error
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:
-        with self._no_other_migrator(), self.flavour.engine(read_only=False).connect() as connection:
+        with self._no_other_migrator(), self.connector.engine(read_only=False).connect() as connection:
             keep(connection, "lock_timeout", _LOCK_TIMEOUT)
             connection.commit()
             yield connection
@@ -163,7 +161,7 @@ class PostgreSQLStructure(Structure):
         CONCURRENTLY waits for the end of every snapshot, so that two migrators would wait for each other. Between its
         statements a transaction that reads what is committed holds none, and a pooler gives its connection to nobody.
         """
-        with self.flavour.engine(read_only=False).begin() as connection:
+        with self.connector.engine(read_only=False).begin() as connection:
             self._await(connection, lock_key(OUR_LOCK, self.schema))
             yield
 
@@ -235,9 +233,9 @@ class PostgreSQLStructure(Structure):
 
     def _kept_waiting(self, why: str, who: Row[Any] | None) -> StoreUnavailableError:
         if who is None:  # gone this moment
-            return StoreUnavailableError(f"{self.flavour.target} {why} another process.", "Run the command again.")
+            return StoreUnavailableError(f"{self.connector.target} {why} another process.", "Run the command again.")
         return StoreUnavailableError(
-            f"{self.flavour.target} {why} {session_of(who)}.",
+            f"{self.connector.target} {why} {session_of(who)}.",
             f"Run the command again when it is done; SELECT pg_terminate_backend({who.pid}) ends it where it hangs.",
         )
 

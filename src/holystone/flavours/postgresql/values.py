@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, DateTime, Text, cast, literal, literal_column, null
 
-from holystone.flavours.base import fits_bigint, is_fit_to_print, is_utf8
+from holystone.flavours.postgresql.jsonb import printed
+from holystone.flavours.values import Values, fits_bigint, is_fit_to_print, is_utf8
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 _CYCLE_MS = 146_097 * 86_400_000
@@ -27,44 +28,59 @@ def moment_at(ms: int) -> datetime | str:
     return f"{moment.year + 400 * cycles}{moment.isoformat()[4:]}"
 
 
-def to_ms(moment: Any) -> int | None:
-    """Return a moment as ms since the epoch, None where there is none or Python has no calendar for it."""
-    return (moment - EPOCH) // timedelta(milliseconds=1) if isinstance(moment, datetime) else None
+class PostgreSQLValues(Values):
+    def to_json(self, value: Any) -> Any:
+        return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
+    def from_json(self, column: str, value: Any) -> Any:
+        if not column.endswith("_at") or not isinstance(value, str):
+            return value
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return cast(literal(value, Text), DateTime(timezone=True))
 
-def to_json(value: Any) -> Any:
-    """Return a value as JSON."""
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+    def is_json_of_value(self, document: Any) -> bool:
+        match document:
+            case str():
+                return is_utf8(document) and "\0" not in document
+            case bool() | None:
+                return document is None
+            case int():
+                return fits_bigint(document)
+            case _:
+                return False
 
+    def sql_literal(self, value: Any) -> ColumnElement[Any]:
+        if isinstance(value, str) and not is_fit_to_print(value):
+            return literal_column(f"convert_from('\\x{value.encode().hex()}', 'UTF8')")
+        return null() if value is None else literal(value)
 
-def from_json(column: str, document: Any) -> Any:
-    """Return the value of a column that `to_json` made JSON of, or an expression where Python has no such moment."""
-    if not column.endswith("_at") or not isinstance(document, str):
-        return document
-    try:
-        return datetime.fromisoformat(document)
-    except ValueError:
-        return cast(literal(document, Text), DateTime(timezone=True))
+    def completed_at(self, ms: int) -> Any:
+        return moment_at(ms)
 
+    def created_at(self, ms: int) -> Any:
+        return self.completed_at(ms)
 
-def is_json_of_value(document: Any) -> bool:
-    """Return whether JSON that anybody may have written is what `to_json` makes of some value."""
-    match document:
-        case str():
-            return is_utf8(document) and "\0" not in document
-        case bool() | None:
-            return document is None
-        case int():
-            return fits_bigint(document)
-        case _:
+    def queue_time(self, ms: int) -> Any:
+        return self.completed_at(ms)
+
+    def to_ms(self, moment: Any) -> int | None:
+        return (moment - EPOCH) // timedelta(milliseconds=1) if isinstance(moment, datetime) else None
+
+    def event_type_column(self, kind: str) -> str:
+        return "Event"
+
+    def survives(self, event_data: str) -> bool:
+        # fetch_orchestration_item casts the whole history to JSONB.
+        try:
+            printed(event_data)
+        except ValueError:
             return False
+        return True
 
-
-def sql_literal(document: Any) -> ColumnElement[Any]:
-    """Return the value as it is written in SQL."""
-    if isinstance(document, str) and not is_fit_to_print(document):
-        return literal_column(f"convert_from('\\x{document.encode().hex()}', 'UTF8')")
-    return null() if document is None else literal(document)
+    def may_not_survive(self, texts: str) -> bool:
+        return "\\u0000" in texts
 
 
 def register_loaders(connection: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from holystone.duroxide.tables import metadata
-from holystone.flavours.base import Columns
+from holystone.flavours.connector import Columns
 
 _PRIME = 2_147_483_647
 """So many digests differ, and no sum of them overflows."""

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Index, bindparam, inspect, select, text
 from sqlalchemy.exc import DBAPIError
@@ -14,13 +13,11 @@ from sqlalchemy.schema import CreateIndex
 
 from holystone.flavours.lineage import Facts
 from holystone.flavours.sqlite import integrity, introspection, objects
+from holystone.flavours.sqlite.connector import SQLiteConnector
 from holystone.flavours.sqlite.file import new_file
 from holystone.flavours.sqlite.ledger import checksums, ledger
 from holystone.flavours.sqlite.lineage import LINEAGE
 from holystone.flavours.structure import Functions, LedgerEntry, Objects, Structure
-
-if TYPE_CHECKING:
-    from holystone.flavours.sqlite.flavour import SQLite
 
 _TABLES = text(
     "SELECT 'table ' || name FROM sqlite_master WHERE type = 'table' AND name NOT IN :tables"
@@ -38,12 +35,12 @@ class SQLiteStructure(Structure):
     engine_completes = None
     one_transaction = True
 
-    def __init__(self, flavour: "SQLite") -> None:
-        self.flavour = flavour
+    def __init__(self, connector: SQLiteConnector) -> None:
+        self.connector = connector
 
     @property
     def how_to_complete(self) -> str:
-        path = shlex.quote(str(self.flavour.target))
+        path = shlex.quote(str(self.connector.target))
         return (
             "Open it once with a newer engine, or, where holystone made it: "
             f"holystone migrate upgrade {path} --to {self.branch}@head"
@@ -55,7 +52,7 @@ class SQLiteStructure(Structure):
 
     @property
     def shell(self) -> str:
-        return f"sqlite3 -bail {shlex.quote(str(self.flavour.target))}"
+        return f"sqlite3 -bail {shlex.quote(str(self.connector.target))}"
 
     def facts(self, connection: Connection, tables: Collection[str]) -> Facts:
         return introspection.read(connection, tables)
@@ -98,28 +95,26 @@ class SQLiteStructure(Structure):
     @property
     def _named(self) -> Path:
         """The name as the user gave it: a store is never made through a link to a file that is gone."""
-        assert self.flavour.target.path is not None
-        return self.flavour.target.path
+        assert self.connector.target.path is not None
+        return self.connector.target.path
 
     def is_vacant(self) -> bool:
         return not os.path.lexists(self._named)
 
     @contextmanager
     def creation(self) -> Iterator[Connection]:
-        from holystone.flavours.sqlite.flavour import SQLite
-
         with new_file(self._named) as path:
             try:
-                engine = SQLite(replace(self.flavour.target, path=path)).engine(read_only=False)
+                engine = SQLiteConnector(replace(self.connector.target, path=path)).engine(read_only=False)
                 with engine.begin() as connection:
                     yield connection
             except DBAPIError as error:
-                raise self.flavour.explain(error) from error
+                raise self.connector.explain(error) from error
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:
         # BEGIN IMMEDIATE shuts out every other writer of the file, and all that is done is one transaction.
-        with self.flavour.engine(read_only=False).begin() as connection:
+        with self.connector.engine(read_only=False).begin() as connection:
             yield connection
 
     def build_index(self, connection: Connection, index: Index) -> None:

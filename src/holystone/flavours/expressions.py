@@ -1,0 +1,151 @@
+"""What a flavour has to answer for in SQL: expressions over events, times and keys."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, literal
+from sqlalchemy.sql.functions import FunctionElement
+
+from holystone.duroxide.event_types import EVENT_TYPES, TERMINAL
+from holystone.flavours.messages import Messages
+from holystone.flavours.times import Times
+from holystone.flavours.values import Values
+
+
+@dataclass(frozen=True)
+class WithLastEvent:
+    """Executions beside their last events: what to select from, and the columns of both.
+
+    The columns of `last` are NULL for an execution without history.
+    """
+
+    rows: FromClause
+    execution: FromClause
+    last: FromClause
+
+
+class Expressions(Values):
+    """SQLAlchemy Core expressions, which mean the same on both flavours."""
+
+    messages: ClassVar[Messages]
+    """What can be told about the text of a message."""
+
+    times: ClassVar[Times]
+    """What can be told about times, locks and counts."""
+
+    @abstractmethod
+    def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
+        """Return the executions, each with the last event of its history, in the quickest way that there is.
+
+        `within` restricts them by conditions on the columns of `tables.executions`.
+        """
+
+    @abstractmethod
+    def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
+        """Return whether the event, as the engine writes it, has this type: quick, and never wrongly yes.
+
+        It may say no to an event that others wrote with spaces or in another order; `event_type` tells then.
+        """
+
+    @abstractmethod
+    def type_begins(self, events: Table, prefix: str) -> ColumnElement[bool]:
+        """Return whether the type of a row of history, as the engine writes it, begins so: quick, for scans of all.
+
+        It goes by the column event_type where the engine keeps the type there, so where that is wrong it is too.
+        """
+
+    def type_at_a_glance(self, events: FromClause) -> ColumnElement[str]:
+        """Return the type of an event that is very long, read in the way that takes the least memory.
+
+        That may be a copy of the type, of which another check tells where it is wrong.
+        """
+        return self.event_type(events.c.event_data)
+
+    @abstractmethod
+    def to_be_grouped(self, rows: Select[Any], order: Sequence[ColumnElement[Any]]) -> FromClause:
+        """Return rows for groups of which `lines` are taken: they come in this order, which begins with their group.
+
+        That is how both databases do it, and never surely so. Of one group all columns come in the same order.
+        """
+
+    @abstractmethod
+    def lines(self, column: ColumnElement[Any]) -> FunctionElement[str]:
+        """Return the values of a group of rows as text, one in each line, in the order in which they come."""
+
+    @abstractmethod
+    def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
+        """Return the length of a text in bytes."""
+
+    @abstractmethod
+    def is_text(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether the column holds text, in which a flavour may keep something else."""
+
+    @abstractmethod
+    def is_integer(self, column: ColumnElement[int]) -> ColumnElement[bool]:
+        """Return whether the column holds a whole number, in which a flavour may keep something else."""
+
+    @abstractmethod
+    def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
+        """Return the expression for the type inside `event_data`; NULL where none can be read.
+
+        history.event_type is a copy, and on PostgreSQL the literal word `Event`: it decides nothing.
+        """
+
+    def is_terminal(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether the event ends its execution."""
+        return self.event_type(event_data).in_(sorted(TERMINAL))
+
+    def is_known_type(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether the event's type is one that this version knows; NULL where it has none."""
+        return self.event_type(event_data).in_(sorted(EVENT_TYPES))
+
+    @abstractmethod
+    def event_says(self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether the text at `path` (such as `$.output`) in the event is `value`; NULL where it has none.
+
+        It may say no where the answer is yes, never the reverse: databases treat NUL and odd escapes in
+        their own ways. So it finds suspects only, and a finding rests on what `event.parse_event` reads.
+        """
+
+    @abstractmethod
+    def event_readable(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether this version can read the event: JSON, with a type that it knows."""
+
+    @abstractmethod
+    def completed_at_well_formed(self, completed_at: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return whether a completed_at that is there has the form that the engine writes."""
+
+    @abstractmethod
+    def is_waiting(self, queue: Table, now_ms: int) -> ColumnElement[bool]:
+        """Return whether the engine counts a message of this queue as one that waits."""
+
+    @abstractmethod
+    def insert(self, table: Table) -> Any:
+        """Return the flavour's own INSERT, which has on_conflict_do_nothing and on_conflict_do_update."""
+
+    @abstractmethod
+    def older_than(self, moment: ColumnElement[Any], seconds: int) -> ColumnElement[bool]:
+        """Return whether a creation column such as started_at lies more than `seconds` in the past."""
+
+    @abstractmethod
+    def matches_glob(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+        """Return whether `text` matches a pattern in which * and ? are wild and all else is itself."""
+
+    def between(self, column: ColumnElement[Any], after: Any, up_to: Any) -> list[ColumnElement[bool]]:
+        """Return the conditions that a key lies after one value and up to another; None is no bound."""
+        conditions = []
+        if after is not None:
+            conditions.append(column > literal(after, column.type))
+        if up_to is not None:
+            conditions.append(column <= literal(up_to, column.type))
+        return conditions
+
+    def among(self, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """Return the condition that a key is one of some, of which there may be thousands."""
+        return column.in_(values)
+
+    def among_given(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+        """Return the same condition for keys that are given to a statement as the value of a parameter."""
+        return column.in_(bindparam(parameter, expanding=True))

@@ -1,0 +1,317 @@
+"""Connections to a PostgreSQL database, its locks, and its errors."""
+
+import importlib.util
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Text,
+    create_engine,
+    event,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.psycopg import dialect as PostgreSQLDialect
+from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.pool import NullPool, Pool, QueuePool
+
+from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
+from holystone.flavours.changes import Changes, Position
+from holystone.flavours.compiled import COMPILED_STATEMENTS
+from holystone.flavours.connector import Columns, Connector, Held
+from holystone.flavours.postgresql import changes, ends, locks, session, soundness, values
+from holystone.flavours.statements import Outcome, Step, failed
+
+_CONNECT_SECONDS = 10
+_ENDED = ("57P01", "57P02", "57P05", "25P03", "25P04")
+"""States of the errors with which the server ends a connection: shut down, killed, or idle or at work for too long."""
+_SEE_SERVER = "See that the server runs, and run the command again."
+_NOT_LOCKED = ("55P03", "40P01")
+"""States of the errors of a statement that did not get a lock: in time, or for two wanted what the other had."""
+_CONFLICT = "40001"
+"""State of the error of a reader on a standby that keeps it from following its primary; no other of ours has it."""
+_NOT_SO_LONG = (
+    "Run it again, or on the primary; max_standby_streaming_delay of the standby says how long it lets readers read."
+)
+
+
+_FOR_READING = {
+    # Rows that are fetched some at a time are planned for a reader who leaves off after a tenth; a scan reads all.
+    "cursor_tuple_fraction": "1",
+    # A scan follows the order of keys, so the pages that it wants are near each other, or were read just before.
+    "random_page_cost": "1.1",
+}
+
+
+_AS_IT_LIES = ("enable_seqscan", "enable_bitmapscan")
+
+
+class PostgreSQLConnector(Connector):
+    _is_limited = False
+
+    @property
+    def schema(self) -> str:
+        assert self.target.schema is not None
+        return self.target.schema
+
+    def engine(self, *, read_only: bool) -> Engine:
+        options: dict[str, Any] = {"compiled_cache": COMPILED_STATEMENTS}
+        if read_only:
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        engine = self._engine(NullPool, pool_reset_on_return=None).execution_options(**options)
+        event.listen(engine, "begin", session.begin)
+        event.listen(engine, "handle_error", ends.tell)
+        event.listen(engine, "reset", ends.reset)
+        return engine
+
+    def turn_engine(self) -> Engine:
+        engine = self._engine(QueuePool, max_overflow=-1, isolation_level="AUTOCOMMIT")
+        event.listen(engine, "connect", session.keep_all)
+        event.listen(engine, "begin", lambda connection: connection.info.update(begun=False))
+        event.listen(engine, "before_execute", self._begin)
+        return engine
+
+    def _begin(self, connection: Connection, *_: Any) -> None:
+        """Begin the transaction with its first statement: BEGIN is sent with that, and needs no journey of its own."""
+        if connection.info.get("begun", True):
+            return
+        connection.info["begun"] = True
+        try:
+            session.begin_turn(connection)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise failed(connection, error) from error
+
+    def _engine(self, pool: type[Pool], **settings: Any) -> Engine:
+        assert self.target.url is not None
+        if importlib.util.find_spec("psycopg") is None:
+            raise TargetError(
+                "PostgreSQL stores need psycopg, which is not installed.",
+                "python -m pip install 'holystone[postgresql]'",
+            )
+        engine = create_engine(
+            self.target.url,
+            poolclass=pool,
+            use_native_hstore=False,  # to look for it SQLAlchemy would ask by names that anybody may have taken
+            **settings,
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": "holystone",
+                "client_encoding": "UTF8",
+            },
+        )
+        event.listen(engine, "do_connect", session.connect)
+        event.listen(engine, "connect", lambda driver, _: values.register_loaders(driver))
+        event.listen(engine, "connect", session.connected)
+        return engine.execution_options(schema_translate_map={None: self.schema})
+
+    def share_view(self, connection: Connection) -> str | None:
+        return str(connection.execute(select(func.pg_export_snapshot())).scalar_one())
+
+    def adopt_view(self, connection: Connection, view: str | None) -> None:
+        # Takes no parameters; the server made the id, of digits, letters and dashes.
+        assert view is not None
+        assert view.replace("-", "").isalnum()
+        connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{view}'")
+
+    def hold(self, connection: Connection, tables: Collection[str], patience: float | None, *, alone: bool) -> None:
+        locks.hold(connection, self.schema, tables, patience, indexes=not alone)
+
+    def hold_beside(self, connection: Connection, tables: Collection[str]) -> bool:
+        return locks.hold_beside(connection, self.schema, tables)
+
+    def read_quickly(self, connection: Connection) -> None:
+        connection.execute(select(*(func.set_config(name, value, True) for name, value in _FOR_READING.items())))
+
+    def limit_statements(self, connection: Connection, seconds: float) -> None:
+        self._is_limited = True
+        # Takes no parameters; set_config does, and would take the snapshot.
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000)):d}")
+
+    def lying_indexes(self, connection: Connection, columns: Columns, instance_ids: Sequence[str]) -> list[str]:
+        return list(soundness.lying_indexes(connection, self.schema, columns, instance_ids))
+
+    def interrupt(self, connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.cancel()
+
+    def position(self, connection: Connection) -> Position:
+        return changes.position(connection, self.schema)
+
+    def changed_since(self, connection: Connection, position: Position) -> Changes:
+        return changes.changed_since(connection, self.schema, position)
+
+    def dialect(self) -> Dialect:
+        return PostgreSQLDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+
+    def columns(self, connection: Connection) -> Columns:
+        rows = connection.execute(
+            text(
+                "SELECT t.relname, c.attname FROM pg_catalog.pg_attribute AS c"
+                " JOIN pg_catalog.pg_class AS t ON t.oid = c.attrelid"
+                " JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace"
+                " WHERE n.nspname = :schema AND t.relkind IN ('r', 'p') AND c.attnum > 0 AND NOT c.attisdropped"
+            ),
+            {"schema": self.schema},
+        )
+        found: dict[str, set[str]] = {}
+        for table, column in rows:
+            found.setdefault(table, set()).add(column)
+        return {table: frozenset(names) for table, names in found.items()}
+
+    def no_store(self, connection: Connection) -> HolystoneError:
+        found = [f"--schema {shlex.quote(name)}" for name in self.schemas_with_stores(connection)]
+        exists = connection.execute(
+            text("SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = :schema"), {"schema": self.schema}
+        ).scalar_one()
+        what = "holds none of duroxide's tables" if exists else "does not exist"
+        return NotAStoreError(
+            f"The schema {self.schema!r} of {self.target} {what}.",
+            f"Try {', or '.join(found)}." if found else "Name the database and the schema that the engine is given.",
+        )
+
+    def require_writable(self, connection: Connection) -> None:
+        if connection.execute(select(func.pg_is_in_recovery())).scalar_one():
+            raise StoreUnavailableError(
+                f"{self.target} is a hot standby, to which nothing can be written.", "Run the command on the primary."
+            )
+
+    def schemas_with_stores(self, connection: Connection) -> Sequence[str]:
+        """Return the schemas of the database that hold the engine's tables, by name."""
+        schemas = text(
+            "SELECT n.nspname FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_class AS t"
+            " ON t.relnamespace = n.oid WHERE t.relname IN ('instances', 'executions', 'history')"
+            " AND t.relkind IN ('r', 'p') GROUP BY n.nspname HAVING count(*) = 3 ORDER BY n.nspname"
+        )
+        return connection.execute(schemas).scalars().all()
+
+    def is_of_rows(self, error: DBAPIError) -> bool:
+        # Corrupt or internal, a file that cannot be read, a text that is none, or more than fits into memory.
+        return (getattr(error.orig, "sqlstate", None) or "").startswith(("XX", "58", "22", "54"))
+
+    def is_of_lock(self, error: DBAPIError) -> bool:
+        return getattr(error.orig, "sqlstate", None) in _NOT_LOCKED
+
+    def _in_the_way(self) -> str | None:
+        """Return who has a table of the store locked now, as far as that can be told."""
+        try:
+            with self.engine(read_only=True).connect() as connection:
+                return locks.who_locks(connection, self.schema)
+        except DBAPIError:
+            return None
+
+    @contextmanager
+    def by_index(self, connection: Connection) -> Iterator[None]:
+        for name in _AS_IT_LIES:
+            connection.exec_driver_sql(f"SET LOCAL {name} = off")
+        yield
+        for name in _AS_IT_LIES:
+            connection.exec_driver_sql(f"SET LOCAL {name} = on")
+
+    def is_refusal(self, error: DBAPIError) -> bool:
+        return getattr(error.orig, "sqlstate", None) == "42501"
+
+    def explain(self, error: DBAPIError) -> HolystoneError:
+        cause = ends.first(error.orig or error)
+        state = getattr(cause, "sqlstate", None) or ""
+        said = self.target.without_secrets(" ".join(str(cause).split())).rstrip(".?")
+        if isinstance(error, ends.ConnectionLostError) or state.startswith(_ENDED):
+            words = self.target.without_secrets(ends.last_words(cause)).rstrip(".")
+            last = self.target.without_secrets(ends.last_words(error.orig)).rstrip(".")
+            if last and last != words and "connection is closed" not in last:
+                words = f"{last}; before that it said: {words}"
+            return StoreUnavailableError(
+                f"{self.target} ended the connection: {words}.", _NOT_SO_LONG if state == _CONFLICT else _SEE_SERVER
+            )
+        if state == _CONFLICT:
+            return StoreUnavailableError(f"{self.target} gave a statement up: {said}.", _NOT_SO_LONG)
+        if state == "42501" and "must be owner" in said:
+            return StoreUnavailableError(
+                f"The role has no permission: {said}.", "Run the command as the role that owns the engine's tables."
+            )
+        if state == "42501" and "row-level security" in said:
+            return StoreUnavailableError(
+                f"Rows may be hidden from the role: {said}.",
+                "Run the command as a role with BYPASSRLS, or as one that no policy is for.",
+            )
+        if state == "42501":
+            return StoreUnavailableError(
+                f"The role has no permission: {said}.",
+                "Grant the role USAGE on the schema, SELECT on its tables, and for repairs UPDATE, INSERT and CREATE.",
+            )
+        if "FATAL:" in said:  # refused while connecting, of which libpq tells no state
+            words = said.rpartition("FATAL:")[2].strip()
+            if "the database system is" in words:  # starting up, shutting down, in recovery: it lets nobody in
+                return StoreUnavailableError(f"{self.target} cannot be reached: {words}.", _SEE_SERVER)
+            return StoreUnavailableError(
+                f"{self.target} refused the connection: {words}.",
+                "Mend user, password, database or the server's pg_hba.conf, and run the command again.",
+            )
+        if state == "25006":
+            return StoreUnavailableError(
+                f"{self.target} only reads: {said}.",
+                "Run the command on the primary, as a role without default_transaction_read_only.",
+            )
+        if state == "57014":
+            next_step = "Allow more time, or read less with --level quick." if self._is_limited else "Run it again."
+            return StoreUnavailableError(f"{self.target} gave a statement up: {said}.", next_step)
+        if state in _NOT_LOCKED:
+            holder = self._in_the_way()
+            next_step = "Run the command again when the store is quieter."
+            if holder is not None:
+                said, next_step = f"{said}; {holder} has locked a table", "Run the command again when it is done."
+            return StoreUnavailableError(f"{self.target} did not get a lock in time: {said}.", next_step)
+        if state == "" and isinstance(error, DataError):  # psycopg does not even send it
+            return StoreUnavailableError(f"PostgreSQL cannot hold a value: {said}.", "Repair the row by hand.")
+        if state == "" or state.startswith(("08", "57P", "3D", "53")):
+            return StoreUnavailableError(
+                f"{self.target} cannot be reached: {said}.", "See that the server runs and that the URL is right."
+            )
+        return StoreUnavailableError(
+            f"PostgreSQL could not do it ({state}): {said}.", "Mend the cause and run the command again."
+        )
+
+    def _run(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
+        alone = len(steps) == 1 and connection.info["begun"]
+        if alone or not self._has_pipelines:
+            self._begin(connection)
+            return super()._run(connection, steps)
+        driver: Any = connection.connection.driver_connection
+        with driver.pipeline():
+            self._begin(connection)
+            under_way = [(words, words.run(connection, values)) for words, values in self._in_words(connection, steps)]
+        return [words.outcome(cursor) for words, cursor in under_way]
+
+    @cached_property
+    def _has_pipelines(self) -> bool:
+        from psycopg import Pipeline
+
+        return Pipeline.is_supported()
+
+    def hold_off_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
+        named = func.unnest(literal(list(instance_ids), ARRAY(Text))).column_valued("instance_id")
+        held = connection.execute(select(named, self.try_hold(named)))
+        return {instance_id for instance_id, is_held in held if not is_held}
+
+    def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
+        # fetch_orchestration_item takes this very lock before it takes an instance.
+        return func.pg_try_advisory_xact_lock(func.hashtext(instance_id))
+
+    def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
+        return func.pg_advisory_xact_lock(func.hashtext(instance_id))  # as in try_hold
+
+    def who_holds(self, connection: Connection, instance_id: str) -> str | None:
+        key = connection.execute(select(func.hashtext(instance_id))).scalar_one()
+        return locks.who_holds_advisory(connection, key)
+
+    def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> Sequence[Held]:
+        return list(locks.lock_rows(connection, self.schema, keys))
