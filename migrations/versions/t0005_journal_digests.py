@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 from holystone.errors import MigrationError
 from holystone.mend.journal import has_digests, is_installed, runs, seal
 from holystone.revision import Losses, has_columns, require_toolkit
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.toolkit import REVISIONS
 
 revision = "t0005"
@@ -53,7 +53,7 @@ def verify(connection: Connection) -> None:
     require_toolkit(connection, REVISIONS[revision])
 
 
-def refuse_sql(store: Store, connection: Connection) -> None:
+def refuse_sql(store: OpenStore, connection: Connection) -> None:
     """Raise MigrationError where there is a run to seal, for no statement computes a digest on both flavours."""
     if not is_installed(store) or has_digests(store):
         return

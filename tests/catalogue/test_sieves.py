@@ -52,7 +52,7 @@ PACKED_AND_APART = [long_texts.LONG, 250]
 @pytest.fixture(params=PACKED_AND_APART, ids=["packed", "apart"])
 def _read_apart(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_texts, "LONG", request.param)
-    monkeypatch.setattr("holystone.store.store._PREPARED", {})
+    monkeypatch.setattr("holystone.store.open_store._PREPARED", {})
 
 
 @pytest.mark.parametrize("sieve", SIEVES, ids=lambda sieve: sieve.name)
@@ -69,7 +69,7 @@ def test_findings_of_every_case_are_in_doubt(
     store = prepare(flavour, case.broken, own=case.alters_schema).store
     for length in PACKED_AND_APART:
         monkeypatch.setattr(long_texts, "LONG", length)
-        monkeypatch.setattr("holystone.store.store._PREPARED", {})
+        monkeypatch.setattr("holystone.store.open_store._PREPARED", {})
         for sieve in SIEVES:
             assert found(sieve, store) <= left(sieve, store)
 

@@ -15,7 +15,8 @@ from .helpers import clean_environment
 
 FAULTY = """
 import sys
-from holystone.store import Store
+from holystone.store.histories import Histories
+from holystone.store.open_store import OpenStore
 from holystone.cli.main import main
 
 class Odd(BaseException):
@@ -25,7 +26,7 @@ def fail(place, **options):
     secret = place.url and place.url.password
     raise {error}
 
-Store.open = fail
+OpenStore.open = Histories.open = fail
 main()
 """
 TARGET = "postgresql://robert:s3cr%40t%2F@localhost:1/orders?sslpassword=s3cond"

@@ -13,7 +13,7 @@ from typing import Any
 from holystone.clock import now_ms
 from holystone.errors import DeletionError, ExecutionEndedError, LockLostError, UnknownInstanceError
 from holystone.store import Event, WorkItem
-from holystone.store.status import InstanceStatus
+from holystone.store.histories import InstanceStatus
 from holystone.store.turns.lease import OrchestrationItem, WorkLease
 from holystone.store.turns.locks import new_token
 from holystone.store.turns.records import DeleteInstanceResult, PruneResult

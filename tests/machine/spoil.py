@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.store import Event, WorkItem
-from holystone.store.turns.lease import ExecutionMetadata
 from turns.shared.turn import ENDED, Turn
 
 Ack = dict[str, Any]

@@ -11,7 +11,7 @@ from conftest import available
 from engine.engines import ENGINES, run_driver
 from holystone.cli.main import run as run_command
 from holystone.migrate import create
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 from .structure import levels
 
@@ -55,6 +55,6 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def made(path: Path) -> Store:
+def made(path: Path) -> OpenStore:
     """A store that holystone made."""
     return create(str(path))

@@ -99,7 +99,7 @@ def test_an_entry_out_of_order_ends_no_check(
 ) -> None:
     """A scan of the index finds other events of an execution than a search in it, as the events read apart are read."""
     monkeypatch.setattr(long_texts, "LONG", 195)
-    monkeypatch.setattr("holystone.store.store._PREPARED", {})
+    monkeypatch.setattr("holystone.store.open_store._PREPARED", {})
     let_entry_name(waiting.target, HISTORY_INDEX, number, ID, OTHERS[place])
     scan, found = scanned(waiting)
     assert [result.reason for result in scan.results.values() if result.outcome is Outcome.failed] == []

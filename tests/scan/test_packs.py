@@ -65,7 +65,7 @@ def test_sound_only_as_written(
 ) -> None:
     monkeypatch.setattr(long_texts, "LONG", 900)
     monkeypatch.setattr(packs, "_MOST", most)
-    monkeypatch.setattr("holystone.store.store._PREPARED", {})  # what was made with the usual lengths
+    monkeypatch.setattr("holystone.store.open_store._PREPARED", {})  # what was made with the usual lengths
     made = engine_store(ENGINES[-1], flavour, ())  # type: ignore[arg-type]
     store = Store.open(made.target, made.schema)
     with store.transaction() as connection:

@@ -31,6 +31,7 @@ from holystone.scan.policy import Policy, Suppression
 from holystone.scan.scan import Outcome, Scan, Verdict
 from holystone.scan.watermark import cover, record
 from holystone.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.toolkit import REVISIONS
 from migrate.old_stores import make_level
 
@@ -47,7 +48,7 @@ def opened(made: EngineStore) -> Store:
     return Store.open(made.target, made.schema)
 
 
-def found(store: Store, checks: list[Check] = WHOLE, **more: Any) -> list[Finding]:
+def found(store: OpenStore, checks: list[Check] = WHOLE, **more: Any) -> list[Finding]:
     scan = Scan(store, checks, **more)
     findings = list(scan)
     failed = [(r.check.id, r.reason) for r in scan.results.values() if r.outcome is Outcome.failed]

@@ -10,6 +10,7 @@ import pytest
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from contents import contents
+from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.errors import (
     DeletionError,
     ExecutionEndedError,
@@ -23,7 +24,7 @@ from holystone.errors import (
     UnknownInstanceError,
 )
 from holystone.store import Event, Store, WorkItem
-from holystone.store.turns.lease import ExecutionMetadata, OrchestrationItem, WorkLease
+from holystone.store.turns.lease import OrchestrationItem, WorkLease
 from holystone.store.turns.records import InstanceFilter
 from holystone.store.turns.taken import ANSWERED_IN
 from turns.conftest import Clock

@@ -8,9 +8,9 @@ import pytest
 
 from conftest import EngineStore
 from contents import contents
+from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.errors import ExecutionEndedError, InvalidTurnError
 from holystone.store import Event, WorkItem
-from holystone.store.turns.lease import ExecutionMetadata
 from turns.conftest import Column
 from turns.kit import Kit
 

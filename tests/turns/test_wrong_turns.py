@@ -13,10 +13,10 @@ import pytest
 
 from conftest import EngineStore
 from contents import contents
+from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.errors import InvalidTurnError
 from holystone.store import Event, WorkItem
 from holystone.store.turns.ack import Activity
-from holystone.store.turns.lease import ExecutionMetadata
 from turns.kit import Kit, News
 
 FAR_MS = 4_000_000_000_000

@@ -57,6 +57,6 @@ def _run(words: Sequence[str]) -> int:
 
 def _latest_run(path: Path) -> str:
     from holystone.mend.runs import read_runs
-    from holystone.store import Store
+    from holystone.store.open_store import OpenStore
 
-    return read_runs(Store.open(str(path), read_only=True))[0].run_id
+    return read_runs(OpenStore.open(str(path), read_only=True))[0].run_id

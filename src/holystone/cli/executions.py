@@ -9,14 +9,14 @@ from holystone.cli.options import (
     CENTURY_SECONDS,
     format_option,
     instance_option,
-    open_store,
+    named_target,
     output_to,
     target_options,
 )
 from holystone.errors import HolystoneError
 
 if TYPE_CHECKING:
-    from holystone.store import Store
+    from holystone.store.histories import Histories
 
 SHOWN = 50
 """Executions listed unless the user says how many."""
@@ -55,8 +55,9 @@ def list_(
     """List executions by their rows; where the history says otherwise, both are shown."""
     from holystone.render.executions import list_json, list_text
     from holystone.scan.lookup import listed
+    from holystone.store.histories import Histories
 
-    store = open_store(target, schema, read_only=True)
+    store = Histories.open(named_target(target, schema), read_only=True)
     status = None if status is None else _known_status(store, status)
     if instance is not None and not store.list_executions(instances=instance, limit=1):
         raise HolystoneError(
@@ -71,7 +72,7 @@ def list_(
     return Exit.OK
 
 
-def _known_status(store: "Store", given: str) -> str:
+def _known_status(store: "Histories", given: str) -> str:
     """Return the status as it is written; UsageError where neither the engine nor any row has it."""
     from holystone.duroxide.event_types import STATUSES
 
@@ -94,8 +95,9 @@ def show(target: str, schema: str | None, instance: str, execution: int | None, 
     """Show an instance's executions with their histories; only EXECUTION where it is given."""
     from holystone.render.executions import show_json, show_text
     from holystone.scan.lookup import listed
+    from holystone.store.histories import Histories
 
-    store = open_store(target, schema, read_only=True)
+    store = Histories.open(named_target(target, schema), read_only=True)
     found = list(listed(store, instance_id=instance, execution_id=execution))
     if not found:
         what = f"{instance!r}" if execution is None else f"execution {execution} of {instance!r}"

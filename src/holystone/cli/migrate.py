@@ -19,7 +19,7 @@ from holystone.cli.options import (
 
 if TYPE_CHECKING:
     from holystone.migrate import Status
-    from holystone.store import Store
+    from holystone.store.open_store import OpenStore
 
 LISTED = 40
 """Differences of an unknown shape that are listed at most."""
@@ -76,7 +76,7 @@ def _status_object(found: "Status") -> dict[str, object]:
     }
 
 
-def _status_text(store: "Store", found: "Status") -> None:
+def _status_text(store: "OpenStore", found: "Status") -> None:
     from holystone.render.words import command, one_line
 
     adoption = found.adoption
@@ -111,7 +111,7 @@ def upgrade(target: str, schema: str | None, to: str | None) -> int:
     from holystone.migrate import upgrade as run_upgrade
     from holystone.migrate.change import NEWEST, create
     from holystone.render.words import one_line
-    from holystone.store import Store
+    from holystone.store.open_store import OpenStore
 
     place = named_target(target, schema)
     structure = flavour_of(place).structure
@@ -126,7 +126,7 @@ def upgrade(target: str, schema: str | None, to: str | None) -> int:
             if structure.engine_completes:
                 click.echo(f"Next: open it with the engine, which adds {structure.engine_completes}.")
             return Exit.OK
-    store = Store.open(place)
+    store = OpenStore.open(place)
     with _told_when_stopped(store):
         restored = restore(store)
         if restored:
@@ -217,7 +217,7 @@ def sql(target: str, schema: str | None, to: str | None) -> int:
 
 
 @contextmanager
-def _told_when_stopped(store: "Store") -> Iterator[None]:
+def _told_when_stopped(store: "OpenStore") -> Iterator[None]:
     """Say how to see what was done, where the store fails meanwhile: each revision is done whole or not at all."""
     from holystone.errors import StoreUnavailableError
     from holystone.render.words import command

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 if TYPE_CHECKING:
     from holystone.flavours.target import Target
     from holystone.scan.catalogue import Selection
-    from holystone.store import Store
+    from holystone.store.open_store import OpenStore
 
 Command = Callable[..., Any]
 
@@ -215,11 +215,13 @@ def named_target(target: str, schema: str | None) -> "Target":
     return parse_target(target, schema)
 
 
-def open_store(target: str, schema: str | None, *, read_only: bool, statement_timeout: float | None = None) -> "Store":
+def open_store(
+    target: str, schema: str | None, *, read_only: bool, statement_timeout: float | None = None
+) -> "OpenStore":
     """Open the store that the command was given."""
-    from holystone.store import Store
+    from holystone.store.open_store import OpenStore
 
-    store = Store.open(named_target(target, schema), read_only=read_only)
+    store = OpenStore.open(named_target(target, schema), read_only=read_only)
     store.statement_timeout = statement_timeout
     return store
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from holystone.mend.journal import Run
     from holystone.mend.plan import Plan
     from holystone.scan.catalogue import Selection
-    from holystone.store import Store
+    from holystone.store.open_store import OpenStore
 
 
 @click.group
@@ -196,7 +196,7 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     return Exit.OK
 
 
-def _undo(store: "Store", undone: "Run", undoing: "Run", *, yes: bool, format_: str) -> int:
+def _undo(store: "OpenStore", undone: "Run", undoing: "Run", *, yes: bool, format_: str) -> int:
     """Take a run back, by an undo that is new or was stopped."""
     from holystone.mend.undo import undo_run
     from holystone.render.words import counted
@@ -208,7 +208,7 @@ def _undo(store: "Store", undone: "Run", undoing: "Run", *, yes: bool, format_: 
         return _report(store, undo_run(store, undone, undoing), format_, verb="put back")
 
 
-def _resume(store: "Store", stopped: "Run", plan_file: str | None, jobs: int, *, yes: bool, format_: str) -> int:
+def _resume(store: "OpenStore", stopped: "Run", plan_file: str | None, jobs: int, *, yes: bool, format_: str) -> int:
     """Go on with a run of apply."""
     from holystone.cli.files import read_file
     from holystone.errors import PlanError
@@ -239,7 +239,7 @@ def _resume(store: "Store", stopped: "Run", plan_file: str | None, jobs: int, *,
     return _carry_out(store, application, made, selection, jobs, plan_file, yes=yes, format_=format_)
 
 
-def _shown_plan(store: "Store", selection: "Selection", jobs: int, *, yes: bool, format_: str) -> "Plan":
+def _shown_plan(store: "OpenStore", selection: "Selection", jobs: int, *, yes: bool, format_: str) -> "Plan":
     """Return a new plan, which was shown and agreed to."""
     from holystone.errors import StoreChangedError
     from holystone.render.repairs import plan_text
@@ -257,7 +257,7 @@ def _shown_plan(store: "Store", selection: "Selection", jobs: int, *, yes: bool,
 
 
 def _carry_out(
-    store: "Store",
+    store: "OpenStore",
     application: "Application",
     made: "Plan",
     selection: "Selection",
@@ -296,7 +296,7 @@ def _complain(made: "Plan") -> int:
     return Exit.COULD_NOT_RUN
 
 
-def _report(store: "Store", report: "Report", format_: str, *, verb: str) -> int:
+def _report(store: "OpenStore", report: "Report", format_: str, *, verb: str) -> int:
     """Print what became of a run, and return the exit status."""
     from holystone.render.repairs import report_text
 
@@ -309,7 +309,7 @@ def _report(store: "Store", report: "Report", format_: str, *, verb: str) -> int
 
 
 @contextmanager
-def _told_when_stopped(store: "Store", run_id: str, *words: str, verb: str) -> Iterator[None]:
+def _told_when_stopped(store: "OpenStore", run_id: str, *words: str, verb: str) -> Iterator[None]:
     """Say what a run has done by then, and how to go on and back, where it is stopped; its last chunk is not done.
 
     `words` follow those of the command that resumes it. A run is stopped by its user, or by an error, which is told
@@ -352,7 +352,7 @@ def _request(selection: "Selection", unsafe: tuple[str, ...], *, from_file: bool
     ).to_json()
 
 
-def _make(store: "Store", selection: "Selection", jobs: int, only: "Collection[str] | None" = None) -> "Plan":
+def _make(store: "OpenStore", selection: "Selection", jobs: int, only: "Collection[str] | None" = None) -> "Plan":
     from holystone.cli.progress import progress_bar
     from holystone.mend.plan import make_plan
 
@@ -381,7 +381,7 @@ def _known_unsafe(ids: "Collection[str]") -> None:
             checks().get(id)
 
 
-def _install_journal(store: "Store") -> None:
+def _install_journal(store: "OpenStore") -> None:
     from holystone.mend.journal import has_digests
     from holystone.migrate import upgrade
     from holystone.store.toolkit import JOURNAL, JOURNAL_DIGESTS

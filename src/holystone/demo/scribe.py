@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, insert, update
 
 from holystone.duroxide.compact_json import write
+from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, RUNNING
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
+from holystone.duroxide.work_item import WorkItem
 from holystone.flavours import Flavour
-from holystone.store import Event, WorkItem
 
 ENGINE_VERSION = "0.1.32"
 BEGUN_MS = 1_760_000_000_000

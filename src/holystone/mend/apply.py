@@ -21,7 +21,7 @@ from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety
 from holystone.mend.surroundings import faults_of_store
 from holystone.scan.passes import Progress
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 MOST_PASSES = 20
 """Passes of one run, so that it ends in any case: each kind of repair waits for the others at most once."""
@@ -60,7 +60,9 @@ class Report:
         }
 
 
-def apply_plan(store: Store, plan: Plan, *, unsafe: Collection[str] = (), progress: Progress | None = None) -> Report:
+def apply_plan(
+    store: OpenStore, plan: Plan, *, unsafe: Collection[str] = (), progress: Progress | None = None
+) -> Report:
     """Carry out the plan's safe changes, and those of the unsafe repairs or checks named in `unsafe`.
 
     The journal must be installed. An interrupted run leaves each row either as it was or changed and
@@ -79,7 +81,7 @@ class Application:
 
     def __init__(
         self,
-        store: Store,
+        store: OpenStore,
         plan_hash: str,
         *,
         unsafe: Collection[str] = (),

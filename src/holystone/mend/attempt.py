@@ -16,7 +16,7 @@ from holystone.scan.catalogue import checks
 from holystone.scan.finding import Finding, judge
 from holystone.scan.reader import Reader
 from holystone.scan.unread import Unread
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 MOVED_ON = "the row or its history is no longer as planned"
 UNMENDED = "the check still finds the row after the change"
@@ -40,7 +40,7 @@ class Attempt:
     """
 
     def __init__(
-        self, store: Store, connection: Connection, faults: Sequence[str], is_named: Callable[[Change], bool]
+        self, store: OpenStore, connection: Connection, faults: Sequence[str], is_named: Callable[[Change], bool]
     ) -> None:
         self.made: list[Change] = []
         self.skipped: list[Skipped] = []
@@ -197,7 +197,7 @@ def row_of(finding: Finding) -> tuple[str, str, Any]:
     return finding.check.id, finding.relation.name, row
 
 
-def found_again(store: Store, reader: Reader, groups: Iterable[Group]) -> Iterable[Finding]:
+def found_again(store: OpenStore, reader: Reader, groups: Iterable[Group]) -> Iterable[Finding]:
     """Yield the findings of these groups that are there, whether or not their rows name an instance."""
     by_relation: dict[tuple[str, str], list[Image]] = defaultdict(list)
     for group in groups:
@@ -213,7 +213,7 @@ def found_again(store: Store, reader: Reader, groups: Iterable[Group]) -> Iterab
                 yield finding
 
 
-def _is_done(store: Store, connection: Connection, change: Change) -> bool:
+def _is_done(store: OpenStore, connection: Connection, change: Change) -> bool:
     """Return whether the row is already what the change would make of it."""
     rows = row_table(store, change.table)
     wanted = is_row(rows, values(store, {**change.key, **(change.after or {})}))
@@ -221,7 +221,7 @@ def _is_done(store: Store, connection: Connection, change: Change) -> bool:
     return found == (change.after is not None)
 
 
-def held_groups(store: Store, connection: Connection, groups: Sequence[Group]) -> dict[int, str]:
+def held_groups(store: OpenStore, connection: Connection, groups: Sequence[Group]) -> dict[int, str]:
     """Lock the rows of some groups; return for each of which others hold one, by its id(), who does."""
     held = {(one.table, one.key): one.by for one in store.flavour.lock_rows(connection, keys_by_table(store, groups))}
     if not held:
@@ -241,7 +241,7 @@ def _rows_of(group: Group) -> list[tuple[str, Mapping[str, Any]]]:
     return [group[0].found_in, *((change.table, change.key) for change in group)]
 
 
-def keys_by_table(store: Store, groups: Sequence[Group]) -> dict[str, list[Mapping[str, Any]]]:
+def keys_by_table(store: OpenStore, groups: Sequence[Group]) -> dict[str, list[Mapping[str, Any]]]:
     """Return the keys of the groups' rows, those that change and those that the findings are about."""
     keys: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     for group in groups:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnClause, ColumnElement, Connection, TableClause, and
 from holystone.mend.repair import Image, Insert, Remove, Repair, Set, Step
 from holystone.scan.check import NoRepair
 from holystone.scan.finding import Finding
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 _NAMING = ("instance_id", "parent_instance_id")
 """The columns that name an instance."""
@@ -106,13 +106,13 @@ def repair_of(finding: Finding, catalogue: Mapping[str, Repair]) -> Repair | Non
     return repair.for_facts(finding.facts) if repair.applies(finding.facts) else None
 
 
-def found(store: Store, finding: Finding) -> str:
+def found(store: OpenStore, finding: Finding) -> str:
     """Return the name of the finding, as its changes have it."""
     key = {column: store.flavour.to_json(value) for column, value in finding.facts.key.items()}
     return name_of(finding.check.id, finding.relation.table.name, key)
 
 
-def changes_for(store: Store, connection: Connection, finding: Finding, repair: Repair) -> list[Change]:
+def changes_for(store: OpenStore, connection: Connection, finding: Finding, repair: Repair) -> list[Change]:
     """Return the changes by which `repair` mends the row of `finding`, in the order in which they are made."""
     steps = repair.steps(finding.facts)
     key = {column: store.flavour.to_json(value) for column, value in finding.facts.key.items()}
@@ -122,7 +122,9 @@ def changes_for(store: Store, connection: Connection, finding: Finding, repair: 
     return [_change(store, connection, finding, repair, step, of) for step in steps]
 
 
-def _change(store: Store, connection: Connection, finding: Finding, repair: Repair, step: Step, of: Image) -> Change:
+def _change(
+    store: OpenStore, connection: Connection, finding: Finding, repair: Repair, step: Step, of: Image
+) -> Change:
     def as_json(values: Image) -> Image:
         return {column: store.flavour.to_json(value) for column, value in values.items()}
 
@@ -150,14 +152,14 @@ def _change(store: Store, connection: Connection, finding: Finding, repair: Repa
     )
 
 
-def image(store: Store, connection: Connection, name: str, key: Image) -> Image:
+def image(store: OpenStore, connection: Connection, name: str, key: Image) -> Image:
     """Return the whole row with `key`, every column that the store's table has; empty where it is gone."""
     whole = row_table(store, name)
     row = connection.execute(select(whole).where(is_row(whole, values(store, key)))).mappings().one_or_none()
     return {} if row is None else {c: store.flavour.to_json(row[c]) for c in sorted(whole.c.keys())}
 
 
-def row_table(store: Store, name: str, columns: Iterable[str] | None = None) -> TableClause:
+def row_table(store: OpenStore, name: str, columns: Iterable[str] | None = None) -> TableClause:
     """Return the store's table with these or all of its columns, untyped, so that values pass unchanged."""
     named: list[ColumnClause[Any]] = [column(c) for c in sorted(store.columns[name] if columns is None else columns)]
     return table(name, *named, schema=store.target.schema)
@@ -168,6 +170,6 @@ def is_row(rows: TableClause, values: Mapping[str, Any]) -> ColumnElement[bool]:
     return and_(*(rows.c[name].is_(None) if value is None else rows.c[name] == value for name, value in values.items()))
 
 
-def values(store: Store, image: Image) -> dict[str, Any]:
+def values(store: OpenStore, image: Image) -> dict[str, Any]:
     """Return an image's values as a statement takes them."""
     return {name: store.flavour.from_json(name, value) for name, value in image.items()}

@@ -8,13 +8,13 @@ from holystone.duroxide.tables import metadata
 from holystone.flavours.values import is_utf8
 from holystone.mend.change import Change
 from holystone.mend.repair import Safety
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 _FIELDS = {field.name: field.default is MISSING for field in fields(Change)}
 """The fields of a change, and whether each is required."""
 
 
-def change_from(document: Any, store: Store) -> Change:
+def change_from(document: Any, store: OpenStore) -> Change:
     """Return the change that a JSON object holds; ValueError, as the rest of a sentence, where it is none."""
     if not isinstance(document, dict):
         raise ValueError("a change is no object")
@@ -48,7 +48,7 @@ def _require_texts(change: Change) -> None:
         raise ValueError("its 'safety' is neither safe nor unsafe")
 
 
-def _require_evidence(store: Store, evidence: Any) -> None:
+def _require_evidence(store: OpenStore, evidence: Any) -> None:
     if not isinstance(evidence, dict):
         raise ValueError("its 'evidence' is no object")
     if "finding" not in evidence:
@@ -59,13 +59,13 @@ def _require_evidence(store: Store, evidence: Any) -> None:
     _require_key(store, "the key of its finding", finding["table"], finding["key"])
 
 
-def _require_key(store: Store, what: str, table: Any, key: Any) -> None:
+def _require_key(store: OpenStore, what: str, table: Any, key: Any) -> None:
     _require_row(store, what, table, key)
     if not key or key.keys() - set(metadata.tables[table].columns.keys()):
         raise ValueError(f"{what} is none of {table}")
 
 
-def _require_row(store: Store, what: str, table: Any, row: Any) -> None:
+def _require_row(store: OpenStore, what: str, table: Any, row: Any) -> None:
     """Raise ValueError where these are no columns of a table of the engine's, or no values of such columns."""
     if not isinstance(table, str) or table not in metadata.tables or table not in store.columns:
         raise ValueError("its table is none of the engine's")

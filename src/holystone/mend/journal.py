@@ -23,7 +23,7 @@ from sqlalchemy import (
 from holystone.errors import JournalError
 from holystone.mend.chain import Row, of_change, of_end, of_run
 from holystone.mend.change import Change
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 UNDO = "undo"
 """Why a change of an undo was made."""
@@ -108,12 +108,12 @@ class Entry:
     took_away: frozenset[str] | None = None
 
 
-def is_installed(store: Store) -> bool:
+def is_installed(store: OpenStore) -> bool:
     """Return whether the store has the journal's tables."""
     return {runs.name, changes.name} <= store.columns.keys()
 
 
-def has_digests(store: Store) -> bool:
+def has_digests(store: OpenStore) -> bool:
     """Return whether the journal has its digests: an older version of holystone made it without."""
     return is_installed(store) and all(
         column.name in store.columns[table.name] for table in (runs, changes) for column in table.c

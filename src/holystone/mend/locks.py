@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from holystone.duroxide.tables import instance_locks
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 BUSY = "the engine is working on the instance"
 
 
-def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[Any]) -> set[str]:
+def busy_instances(store: OpenStore, connection: Connection, instance_ids: Iterable[Any]) -> set[str]:
     """Return those instances in the middle of a turn; the others begin none until the transaction ends.
 
     The engine fetches a turn by a row of instance_locks with an expiry in ms, and its ack writes only while
@@ -27,7 +27,7 @@ def busy_instances(store: Store, connection: Connection, instance_ids: Iterable[
     return busy | set(connection.execute(held).scalars())
 
 
-def why_busy(store: Store, connection: Connection, instance_ids: Collection[str]) -> str:
+def why_busy(store: OpenStore, connection: Connection, instance_ids: Collection[str]) -> str:
     """Return why busy instances cannot be repaired now, with the session that works on one where that is known."""
     holders = (store.flavour.who_holds(connection, instance) for instance in sorted(instance_ids))
     return next((f"{BUSY}: {holder}" for holder in holders if holder is not None), BUSY)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, exists, or_, select
 
 from holystone.duroxide.tables import instance_locks, orchestrator_queue, worker_queue
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 CHUNK = 100
 """Rows in one of the first transactions while the engine rests."""
@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Pace:
     """The pace of one run over a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: OpenStore) -> None:
         self._store = store
         self._size = GENTLE_CHUNK
         self._rest_seconds = 0.0
@@ -67,7 +67,7 @@ class Pace:
         return min(MOST_IN_A_CHUNK, 2 * self._size) if seconds < LONGEST_SECONDS / 2 else self._size
 
 
-def engine_at_work(store: Store, connection: Connection) -> bool:
+def engine_at_work(store: OpenStore, connection: Connection) -> bool:
     """Return whether the engine is in the middle of a turn or an activity, or has one to begin by now."""
     locks = (instance_locks, worker_queue, orchestrator_queue)
     held = (exists().where(store.flavour.times.is_held(table.c.locked_until)) for table in locks)

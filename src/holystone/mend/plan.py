@@ -25,7 +25,7 @@ from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS
 from holystone.scan.scan import Outcome, Scan, Verdict
 from holystone.scan.unread import Unread
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 _MAKE_ANEW = "Make a plan anew with `holystone repair plan`."
 
@@ -63,7 +63,7 @@ class Plan:
 
 
 def make_plan(
-    store: Store,
+    store: OpenStore,
     checks: Sequence[Check],
     *,
     instances: str | None = None,
@@ -94,13 +94,13 @@ def make_plan(
         return replace(_plan(store, connection, found, now, race_window), unread=_unread(store, scan))
 
 
-def _unread(store: Store, scan: Scan) -> list[Unread]:
+def _unread(store: OpenStore, scan: Scan) -> list[Unread]:
     """Return the rows that could not be looked at, with keys that JSON can hold."""
     as_json = store.flavour.to_json
     return [Unread({name: as_json(part) for name, part in row.key.items()}, row.reason) for row in scan.unread]
 
 
-def _plan(store: Store, connection: Connection, findings: Sequence[Finding], now_ms: int, race_window: int) -> Plan:
+def _plan(store: OpenStore, connection: Connection, findings: Sequence[Finding], now_ms: int, race_window: int) -> Plan:
     catalogue = repairs().by_id
     unmended = Counter(finding.check.id for finding in findings if repair_of(finding, catalogue) is None)
     groups = groups_for(store, connection, findings)
@@ -129,7 +129,7 @@ def _plan(store: Store, connection: Connection, findings: Sequence[Finding], now
     )
 
 
-def read_plan(text: str, store: Store) -> Plan:
+def read_plan(text: str, store: OpenStore) -> Plan:
     """Return the plan that `text` holds; PlanError where it is malformed, altered, or of another store."""
     require_catalogues()
     try:
@@ -161,7 +161,7 @@ class _Unfit(ValueError):
     """Says what is the matter with one of the changes."""
 
 
-def _numbered(number: int, row: Any, store: Store) -> Change:
+def _numbered(number: int, row: Any, store: OpenStore) -> Change:
     try:
         change = change_from(row, store)
         _require_known(change)

@@ -28,7 +28,7 @@ from holystone.scan.catalogue import checks
 from holystone.scan.event_text import event_text
 from holystone.scan.finding import Finding
 from holystone.scan.reader import Reader
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 CHANGED_SINCE = "the row was changed after the run"
 USED_AGAIN = "the id {!r} was used again after the run, for an instance that the row was not of"
@@ -48,7 +48,7 @@ class Restoration:
     `took_away` are by the names of the findings those others that are not there any more, for the journal.
     """
 
-    def __init__(self, store: Store, connection: Connection, version: str) -> None:
+    def __init__(self, store: OpenStore, connection: Connection, version: str) -> None:
         self.restored: list[Entries] = []
         self.skipped: list[Skipped] = []
         self.took_away: dict[str, Sequence[str]] = {}
@@ -217,7 +217,7 @@ def _is_taken_back(parts: Sequence[Sequence[Entries]]) -> bool:
     return any(entry.change.why == UNDO for part in parts for group in part for entry in group)
 
 
-def _names(store: Store, part: Sequence[Entries], around: Surroundings) -> Iterator[str]:
+def _names(store: OpenStore, part: Sequence[Entries], around: Surroundings) -> Iterator[str]:
     touched = set().union(*(instances_of(changes_of(group)) for group in part))
     own = {group[0].change.finding for group in part}
     names = (found(store, finding) for instance in touched for finding in around.findings.get(instance, ()))
@@ -236,7 +236,7 @@ def _is_same(planned: Sequence[Change], made: Sequence[Change], *, with_words: b
     return effects(planned) == effects(made)
 
 
-def _put_back(store: Store, connection: Connection, change: Change) -> bool:
+def _put_back(store: OpenStore, connection: Connection, change: Change) -> bool:
     """Put the before-image back; return False where the row is not the after-image any more."""
     rows = row_table(store, change.table)
     as_after = is_row(rows, values(store, {**change.key, **(change.after or {})}))
@@ -251,7 +251,7 @@ def _put_back(store: Store, connection: Connection, change: Change) -> bool:
     return connection.execute(update(rows).where(as_after).values(before)).rowcount == 1
 
 
-def _lives(store: Store, connection: Connection, instance_ids: Collection[str]) -> Mapping[str, tuple[int, int]]:
+def _lives(store: OpenStore, connection: Connection, instance_ids: Collection[str]) -> Mapping[str, tuple[int, int]]:
     """Return for instances when they first began and when they came to their end, in ms since the epoch by the engine.
 
     0 stands for never, or for what nothing tells. That one execution is followed by the next is no end.

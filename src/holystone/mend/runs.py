@@ -16,13 +16,13 @@ from holystone.mend.chain import ROW_REMOVED, Chain, Row, of_effect
 from holystone.mend.document import change_from
 from holystone.mend.journal import Entry, Run, changes, has_digests, is_installed, runs
 from holystone.scan.long_texts import is_long, unless_long
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 _AT_A_TIME = 1_000
 """Rows of the journal that are read at a time."""
 
 
-def read_runs(store: Store) -> list[Run]:
+def read_runs(store: OpenStore) -> list[Run]:
     """Return all runs, the latest first; none where the store has no journal.
 
     Where the journal has no digests, nothing is known of what was altered.
@@ -45,7 +45,7 @@ class Logged:
 
 
 @contextmanager
-def log_of(store: Store) -> Iterator[Iterator[Logged]]:
+def log_of(store: OpenStore) -> Iterator[Iterator[Logged]]:
     """Yield all runs, the latest first, as they are at one moment; none where the store has no journal.
 
     Each is read twice, first for what is wrong with it.
@@ -57,7 +57,7 @@ def log_of(store: Store) -> Iterator[Iterator[Logged]]:
         yield _logged(store, connection)
 
 
-def _logged(store: Store, connection: Connection) -> Iterator[Logged]:
+def _logged(store: OpenStore, connection: Connection) -> Iterator[Logged]:
     order = (runs.c.started_at_ms.desc(), runs.c.run_id.desc())
     for row in connection.execute(_select(store, runs).order_by(*order)).mappings().all():
         undone: dict[str, int] = defaultdict(int)
@@ -78,14 +78,14 @@ def _logged(store: Store, connection: Connection) -> Iterator[Logged]:
         yield Logged(_lost_run(*lost), 0, {}, lambda: iter(()))
 
 
-def _entries(store: Store, connection: Connection, run_id: Any) -> Iterator[Entry]:
+def _entries(store: OpenStore, connection: Connection, run_id: Any) -> Iterator[Entry]:
     """Yield the changes of a run that can be read."""
     for row in _rows(store, connection, run_id):
         with suppress(ValueError):
             yield _entry(store, row)
 
 
-def read_run(store: Store, run_id: str) -> Run:
+def read_run(store: OpenStore, run_id: str) -> Run:
     """Return the run, for undoing it.
 
     JournalError where the journal has none of that id, where a row of it cannot be read or was altered by hand, and
@@ -116,7 +116,7 @@ def read_run(store: Store, run_id: str) -> Run:
     )
 
 
-def _require_digests(store: Store) -> None:
+def _require_digests(store: OpenStore) -> None:
     if not has_digests(store):
         raise JournalError(
             f"The journal of {store.target} was made by an older version of holystone, and has no digests yet.",
@@ -124,12 +124,12 @@ def _require_digests(store: Store) -> None:
         )
 
 
-def _select(store: Store, table: Table) -> Any:
+def _select(store: OpenStore, table: Table) -> Any:
     """Return a select of the columns that the store's table has."""
     return select(*(column for column in table.c if column.name in store.columns[table.name]))
 
 
-def _rows(store: Store, connection: Connection, run_id: Any) -> Iterator[Row]:
+def _rows(store: OpenStore, connection: Connection, run_id: Any) -> Iterator[Row]:
     """Yield the rows of a run's changes in their order, not all at once."""
     stored = [column for column in changes.c if column.name in store.columns[changes.name]]
     texts = [column for column in stored if isinstance(column.type, Text)]
@@ -146,7 +146,7 @@ def _rows(store: Store, connection: Connection, run_id: Any) -> Iterator[Row]:
             yield connection.execute(alone).mappings().one()
 
 
-def _run(store: Store, connection: Connection, row: Row, take: Callable[[Entry], None]) -> Run:
+def _run(store: OpenStore, connection: Connection, row: Row, take: Callable[[Entry], None]) -> Run:
     """Return a run without its changes, each of which that can be read is given to `take`."""
     unreadable: list[str] = []
     altered: list[str] = []
@@ -179,7 +179,7 @@ def _lost_run(run_id: Any, since_ms: Any) -> Run:
 
 
 def _wrongly_undone(
-    store: Store,
+    store: OpenStore,
     connection: Connection,
     run: Row,
     effects: Mapping[str, list[tuple[Any, Any]]],
@@ -234,7 +234,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and is_utf8(value)
 
 
-def _entry(store: Store, row: Row) -> Entry:
+def _entry(store: OpenStore, row: Row) -> Entry:
     document = {
         "check": row["check_id"],
         "repair": row["repair_id"],

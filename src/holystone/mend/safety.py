@@ -11,7 +11,7 @@ from holystone.mend.repair import Repair, Safety, repairs
 from holystone.mend.surroundings import Surroundings
 from holystone.scan.evidence import Evidence, in_words
 from holystone.scan.finding import Finding
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 NO_SUCH_INSTANCE = "nothing is there of the instance {!r}, and no message that is due begins it"
 NOT_ALL_SEEN = "not all rows of the instance {!r} could be looked at"
@@ -19,7 +19,7 @@ NO_INSTANCE = "the row names no instance, so nothing can be told of what it rest
 BY_PEOPLE = "only people can decide it: `holystone explain {}` says what to consider"
 
 
-def groups_for(store: Store, connection: Connection, findings: Iterable[Finding]) -> list[Group]:
+def groups_for(store: OpenStore, connection: Connection, findings: Iterable[Finding]) -> list[Group]:
     """Return the changes that mend the findings, as safe as declaration and facts let them be; none where none may."""
     catalogue = repairs().by_id
     mendable = [(finding, repair) for finding in findings if (repair := repair_of(finding, catalogue)) is not None]
@@ -36,7 +36,7 @@ def _told_by(finding: Finding, repair: Repair) -> str | None:
     return repair.unsafe_because(finding.facts) or BY_PEOPLE.format(repair.id)
 
 
-def judged(store: Store, groups: Sequence[Group], around: Surroundings, faults: Sequence[str] = ()) -> list[Group]:
+def judged(store: OpenStore, groups: Sequence[Group], around: Surroundings, faults: Sequence[str] = ()) -> list[Group]:
     """Return the groups, each unsafe with the reason where what it rests on is called into question.
 
     Findings that a safe one of the groups takes away do not count, nor does anything where no repair is safe anyway.
@@ -80,7 +80,7 @@ def _why_never(group: Group, around: Surroundings, faults: Sequence[str]) -> str
     return None
 
 
-def _left(store: Store, around: Surroundings, mended: set[str]) -> Mapping[str, Mapping[str, Finding]]:
+def _left(store: OpenStore, around: Surroundings, mended: set[str]) -> Mapping[str, Mapping[str, Finding]]:
     """Return for each instance the checks with a finding that is not mended, each with one such finding."""
     left: dict[str, dict[str, Finding]] = {}
     for instance, findings in around.findings.items():

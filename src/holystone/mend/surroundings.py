@@ -18,7 +18,7 @@ from holystone.scan.relations.addresses import STARTING
 from holystone.scan.relations.messages import MessageFacts
 from holystone.scan.scan import Outcome, Scan
 from holystone.scan.soundness import unsound
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 _AT_A_TIME = 2_000
 
@@ -62,7 +62,7 @@ class _Named:
 
 
 def look_around(
-    store: Store, connection: Connection, instance_ids: Collection[str], now_ms: int, race_window: int
+    store: OpenStore, connection: Connection, instance_ids: Collection[str], now_ms: int, race_window: int
 ) -> Surroundings:
     """Return what is around these instances, whatever a user has selected or put up with.
 
@@ -77,7 +77,7 @@ def look_around(
     return Surroundings(findings, there, _unseen(scan), scan.unread_instances)
 
 
-def faults_of_store(store: Store, connection: Connection, instance_ids: Collection[str]) -> list[str]:
+def faults_of_store(store: OpenStore, connection: Connection, instance_ids: Collection[str]) -> list[str]:
     """Return what calls the store as a whole into question, or what it shows of these instances; in words."""
     # What a repair touches is compared with its indexes below; to look at the whole database is for a check.
     scan = Scan(store, [check for check in checks() if check.level is not Level.deep])
@@ -99,7 +99,7 @@ def _unseen(scan: Scan) -> list[str]:
     return [f"{result.check.id} could not look: {result.reason}" for result in failed]
 
 
-def _there(store: Store, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
+def _there(store: OpenStore, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
     """Return those that have a row, or a message that is due and makes one."""
     flavour, queue = store.flavour, orchestrator_queue.c
     starts = or_(*(flavour.messages.is_kind(queue.work_item, kind) for kind in STARTING))

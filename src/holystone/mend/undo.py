@@ -11,10 +11,10 @@ from holystone.mend.journal import Run
 from holystone.mend.locks import busy_instances, why_busy
 from holystone.mend.pace import Pace
 from holystone.mend.restoration import Entries, Restoration, changes_of, reverse
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 
-def undo_run(store: Store, run: Run, undoing: Run | None = None) -> Report:
+def undo_run(store: OpenStore, run: Run, undoing: Run | None = None) -> Report:
     """Take the run's changes back, the last one first; journaled as a run of its own, `undoing` where it is given.
 
     One that was stopped goes on, where it is one that the journal has already. Rows that are no longer as the run left
@@ -35,7 +35,7 @@ def undo_run(store: Store, run: Run, undoing: Run | None = None) -> Report:
     return report
 
 
-def _undo_chunk(store: Store, pace: Pace, run: Run, undoing: Run, chunk: Sequence[Entries], report: Report) -> None:
+def _undo_chunk(store: OpenStore, pace: Pace, run: Run, undoing: Run, chunk: Sequence[Entries], report: Report) -> None:
     made: list[Change] = []
     skipped: list[Skipped] = []
     with pace.transaction() as connection:

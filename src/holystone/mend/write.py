@@ -8,7 +8,7 @@ from sqlalchemy import ClauseElement, Connection, and_, bindparam, column, delet
 from sqlalchemy.sql.base import Executable
 
 from holystone.mend.change import Change, is_row, row_table, values
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 Columns = tuple[tuple[str, Any], ...]
 """Columns with what tells values apart that SQLAlchemy binds in different ways; for None of it NULL is meant."""
@@ -18,7 +18,7 @@ class RowChangedError(Exception):
     """A row is not as it was a moment ago, though we hold the lock."""
 
 
-def write(store: Store, connection: Connection, change: Change) -> None:
+def write(store: OpenStore, connection: Connection, change: Change) -> None:
     """Change one row, provided that it is as before; the caller has compared it under lock already."""
     before = values(store, {**change.key, **(change.before or {})})
     after = values(store, change.after or {})

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 import holystone
 from holystone.clock import now_ms
 from holystone.errors import UnknownShapeError
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.shape import Shape, recognise
 
 adoptions = Table(
@@ -42,7 +42,7 @@ class Adopted:
     is_new: bool
 
 
-def adopt(store: Store) -> Adopted:
+def adopt(store: OpenStore) -> Adopted:
     """Add holystone's own objects to a store whose shape is known, and record the shape; UnknownShapeError else.
 
     None of the engine's tables is touched. Once more it changes nothing, and records the shape only where the
@@ -78,7 +78,7 @@ def adopt(store: Store) -> Adopted:
     return Adopted(shape, revisions, is_new)
 
 
-def require_known(store: Store, shape: Shape) -> None:
+def require_known(store: OpenStore, shape: Shape) -> None:
     """Raise UnknownShapeError where the shape is unknown."""
     if shape.known:
         return
@@ -92,7 +92,7 @@ def require_known(store: Store, shape: Shape) -> None:
     )
 
 
-def last_adoption(store: Store, connection: Connection) -> Adoption | None:
+def last_adoption(store: OpenStore, connection: Connection) -> Adoption | None:
     """Return the record of the latest adoption, None where the store was never adopted."""
     if adoptions.name not in store.columns:
         return None

@@ -9,13 +9,13 @@ from sqlalchemy.exc import DBAPIError
 from holystone.flavours import Flavour, flavour_of
 from holystone.flavours.target import Target, parse_target
 from holystone.migrate import runner
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.toolkit import REVISIONS, TOOLKIT, missing, revision_of
 
 NEWEST = f"{TOOLKIT}@head"
 
 
-def create(target: str | Target, to: str | None = None) -> Store:
+def create(target: str | Target, to: str | None = None) -> OpenStore:
     """Make a store where nothing is, as the engine makes it, with holystone's own tables; return it, opened.
 
     On PostgreSQL it makes the schema, and the tables of the engine's first migration: the engine adds the others,
@@ -31,7 +31,7 @@ def create(target: str | Target, to: str | None = None) -> Store:
     with flavour.structure.creation() as connection:
         for end in ends(flavour, to):
             runner.run_up(flavour, connection, end)
-    return Store.open(place)
+    return OpenStore.open(place)
 
 
 def ends(flavour: Flavour, to: str | None) -> Sequence[str]:
@@ -42,7 +42,7 @@ def ends(flavour: Flavour, to: str | None) -> Sequence[str]:
     return list(newest.values())
 
 
-def upgrade(store: Store, to: str = NEWEST) -> Sequence[str]:
+def upgrade(store: OpenStore, to: str = NEWEST) -> Sequence[str]:
     """Bring holystone's own tables to the newest revision; return the revisions that were run, oldest first.
 
     Of two at once the second one waits and then finds nothing to do. An interrupted upgrade leaves nothing behind
@@ -62,7 +62,7 @@ def upgrade(store: Store, to: str = NEWEST) -> Sequence[str]:
     return [script.revision for script in pending]
 
 
-def restore(store: Store) -> Sequence[str]:
+def restore(store: OpenStore) -> Sequence[str]:
     """Build holystone's indexes again that somebody removed, or whose building was interrupted; return their names.
 
     The engine may have removed one, by making its table anew in a migration of its own. `upgrade` does the same.
@@ -71,7 +71,7 @@ def restore(store: Store) -> Sequence[str]:
         return _restore(store, connection)
 
 
-def _restore(store: Store, connection: Connection) -> Sequence[str]:
+def _restore(store: OpenStore, connection: Connection) -> Sequence[str]:
     order = list(REVISIONS)
     current = revision_of(store, connection)
     made = order[: order.index(current) + 1] if current in order else []
@@ -85,7 +85,7 @@ def _restore(store: Store, connection: Connection) -> Sequence[str]:
     return [str(index.name) for index in gone]
 
 
-def path_of_downgrade(store: Store, revision: str) -> Sequence[tuple[str, str]]:
+def path_of_downgrade(store: OpenStore, revision: str) -> Sequence[tuple[str, str]]:
     """Return the revisions that `downgrade` would take back, the newest first, each with what it is about."""
     branch = runner.branch_of(store.flavour, revision)
     with store.look() as connection:
@@ -94,7 +94,7 @@ def path_of_downgrade(store: Store, revision: str) -> Sequence[tuple[str, str]]:
     return [(script.revision, script.doc) for script in path]
 
 
-def downgrade(store: Store, revision: str) -> Sequence[str]:
+def downgrade(store: OpenStore, revision: str) -> Sequence[str]:
     """Take the revisions above `revision` back, such as `s0011`, or `toolkit@base` for all; return them, newest first.
 
     Raises MigrationError, which names them, where rows would be lost; then nothing has been taken back. Open the
@@ -114,7 +114,7 @@ def downgrade(store: Store, revision: str) -> Sequence[str]:
 
 
 @contextmanager
-def _migrating(store: Store) -> Iterator[Connection]:
+def _migrating(store: OpenStore) -> Iterator[Connection]:
     """Yield a connection for revisions, with `store.columns` as they are, and in the end as they have become."""
     flavour = store.flavour
     try:
@@ -126,7 +126,7 @@ def _migrating(store: Store) -> Iterator[Connection]:
         raise flavour.explain(error) from error
 
 
-def _end_reading(store: Store, connection: Connection) -> None:
+def _end_reading(store: OpenStore, connection: Connection) -> None:
     """End the transaction in which the connection has read so far, where the revisions are to have their own."""
     if not store.flavour.structure.one_transaction:
         connection.commit()

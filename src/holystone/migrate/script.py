@@ -10,7 +10,7 @@ from holystone.flavours import flavour_of
 from holystone.flavours.target import Target
 from holystone.migrate import runner
 from holystone.migrate.change import NEWEST, ends
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.toolkit import TOOLKIT, revision_of, versions
 
 
@@ -27,7 +27,7 @@ def script(place: Target, to: str | None = None) -> str:
         )
     if flavour_of(place).structure.is_vacant():
         return _of_creation(place, to)
-    return _of_upgrade(Store.open(place, read_only=True), to or NEWEST)
+    return _of_upgrade(OpenStore.open(place, read_only=True), to or NEWEST)
 
 
 def _of_creation(place: Target, to: str | None) -> str:
@@ -42,7 +42,7 @@ def _of_creation(place: Target, to: str | None) -> str:
     return out.getvalue()
 
 
-def _of_upgrade(store: Store, to: str) -> str:
+def _of_upgrade(store: OpenStore, to: str) -> str:
     branches = {TOOLKIT, store.flavour.structure.branch}
     branch = runner.branch_of(store.flavour, to)
     with store.look() as connection:

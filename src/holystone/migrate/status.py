@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from holystone.errors import MigrationError
 from holystone.migrate.adopt import Adoption, last_adoption
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.shape import Shape, recognise
 from holystone.store.toolkit import revision_of, state
 
@@ -27,13 +27,13 @@ class Status:
     adoption: Adoption | None
 
 
-def toolkit_revision(store: Store) -> str | None:
+def toolkit_revision(store: OpenStore) -> str | None:
     """Return the revision of holystone's tables in the store, None where there are none."""
     with store.look() as connection:
         return revision_of(store, connection)
 
 
-def status(store: Store) -> Status:
+def status(store: OpenStore) -> Status:
     """Return where the store stands; reads only. MigrationError where a newer version of holystone upgraded it."""
     with store.look() as connection:
         toolkit = state(store, connection)

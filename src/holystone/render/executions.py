@@ -10,11 +10,10 @@ from holystone.errors import RecordError
 from holystone.json_pieces import Writer
 from holystone.render.words import command, counted, shown, value
 from holystone.scan.lookup import Listed
-from holystone.store import Store
-from holystone.store.status import ExecutionRow
+from holystone.store.histories import ExecutionRow, Histories
 
 
-def list_text(store: Store, executions: Iterable[Listed], limit: int, out: TextIO) -> None:
+def list_text(store: Histories, executions: Iterable[Listed], limit: int, out: TextIO) -> None:
     """Write a line an execution, and whether there are more than `limit`."""
     number, differs, more = 0, False, False
     for row, told in executions:
@@ -29,13 +28,13 @@ def list_text(store: Store, executions: Iterable[Listed], limit: int, out: TextI
         click.echo(f"Some statuses are not what their histories say. Next: {command(store, 'check')}", file=out)
 
 
-def list_json(store: Store, executions: Iterable[Listed], out: TextIO) -> None:
+def list_json(store: Histories, executions: Iterable[Listed], out: TextIO) -> None:
     """Write the executions as one object."""
     Writer(indent=1).write({"schema": 1, "executions": (_object(store, *one) for one in executions)}, out)
     out.write("\n")
 
 
-def show_text(store: Store, executions: Iterable[Listed], out: TextIO) -> None:
+def show_text(store: Histories, executions: Iterable[Listed], out: TextIO) -> None:
     """Write each execution of an instance with its history, an event a line."""
     for row, told in executions:
         click.echo(click.style(_name(row), bold=True), file=out)
@@ -47,13 +46,13 @@ def show_text(store: Store, executions: Iterable[Listed], out: TextIO) -> None:
             click.echo(f"  {line}", file=out)
 
 
-def show_json(store: Store, executions: Iterable[Listed], out: TextIO) -> None:
+def show_json(store: Histories, executions: Iterable[Listed], out: TextIO) -> None:
     """Write the executions with their events as one object."""
     Writer(indent=1).write({"schema": 1, "executions": (_whole(store, *one) for one in executions)}, out)
     out.write("\n")
 
 
-def _whole(store: Store, row: ExecutionRow, told: str | None) -> dict[str, Any]:
+def _whole(store: Histories, row: ExecutionRow, told: str | None) -> dict[str, Any]:
     one = _object(store, row, told)
     try:
         one["events"] = [event.fields for event in store.read_history(row.instance_id, row.execution_id)]
@@ -66,7 +65,7 @@ def _name(row: ExecutionRow) -> str:
     return f"{value(row.instance_id)} execution {value(row.execution_id)}"
 
 
-def _history(store: Store, row: ExecutionRow) -> list[str]:
+def _history(store: Histories, row: ExecutionRow) -> list[str]:
     try:
         events = store.read_history(row.instance_id, row.execution_id)
     except RecordError as error:
@@ -77,7 +76,7 @@ def _history(store: Store, row: ExecutionRow) -> list[str]:
     ]
 
 
-def _object(store: Store, row: ExecutionRow, told: str | None) -> dict[str, Any]:
+def _object(store: Histories, row: ExecutionRow, told: str | None) -> dict[str, Any]:
     one = {name: store.flavour.to_json(thing) for name, thing in vars(row).items()}
     return {**one, "status_of_history": told}
 
@@ -90,6 +89,6 @@ def _status(row: ExecutionRow, told: str | None) -> str:
     return f"{value(row.status)}, its history says {told}" if _differs(row, told) else value(row.status)
 
 
-def _times(store: Store, row: ExecutionRow) -> str:
+def _times(store: Histories, row: ExecutionRow) -> str:
     started, ended = store.flavour.to_json(row.started_at), store.flavour.to_json(row.completed_at)
     return f"began {value(started)}" if ended is None else f"began {value(started)}, ended {value(ended)}"

@@ -12,7 +12,7 @@ from holystone.render.moments import moment, moment_of
 from holystone.scan.finding import Finding
 from holystone.scan.scan import Scan
 from holystone.scan.watermark import Coverage
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 
 def check(scan: Scan, out: TextIO, limit: int | None) -> None:
@@ -32,7 +32,7 @@ def check(scan: Scan, out: TextIO, limit: int | None) -> None:
     out.write("}\n")
 
 
-def toolkit_revision_if_readable(store: Store) -> str | None:
+def toolkit_revision_if_readable(store: OpenStore) -> str | None:
     """Return the revision of holystone's own tables; None without them, or where the role may not read them.
 
     A role that was granted SELECT before the journal was made can still check the store.
@@ -94,7 +94,7 @@ def _coverage(scan: Scan, coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def finding_object(store: Store, finding: Finding) -> dict[str, Any]:
+def finding_object(store: OpenStore, finding: Finding) -> dict[str, Any]:
     """Return a finding as JSON."""
     try:
         repair = repair_of(finding, repairs().by_id)

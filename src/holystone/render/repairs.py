@@ -14,7 +14,7 @@ from holystone.mend.repair import Safety, repairs
 from holystone.mend.runs import Logged
 from holystone.render.moments import moment_or_value
 from holystone.render.words import command, counted, key_of, one_line, value, wrapped
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 EXAMPLES = 5
 """Changes shown of each repair in a plan's text; the file holds all."""
@@ -26,7 +26,7 @@ def plan_json(plan: Plan, out: TextIO) -> None:
     out.write("\n")
 
 
-def plan_text(store: Store, plan: Plan, out: TextIO, *, apply_with: Sequence[str] | None = None) -> None:
+def plan_text(store: OpenStore, plan: Plan, out: TextIO, *, apply_with: Sequence[str] | None = None) -> None:
     """Write what the plan would do, and the command that does it, with these words after the target if any."""
     by_repair: dict[tuple[str, str], list[Change]] = {}
     for change in plan.changes:
@@ -78,7 +78,7 @@ def effect(change: Change) -> str:
     return ", ".join(f"{one_line(column)} {value(before)} → {value(after)}" for column, before, after in both)
 
 
-def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None:
+def report_text(store: OpenStore, report: Report, out: TextIO, *, verb: str) -> None:
     """Write what became of a plan, or of an undo; `verb` is what was done to a row."""
     for change, why in report.skipped:
         click.echo(f"  skipped {one_line(change.check)} {key_of(change.key)}: {one_line(why)}", file=out)
@@ -95,7 +95,7 @@ def report_text(store: Store, report: Report, out: TextIO, *, verb: str) -> None
         click.echo(f"Way back: {command(store, 'repair undo', report.run)}", file=out)
 
 
-def stopped_text(store: Store, run_id: str, run: Run | None, words: Sequence[str], *, verb: str) -> None:
+def stopped_text(store: OpenStore, run_id: str, run: Run | None, words: Sequence[str], *, verb: str) -> None:
     """Write to standard error what a run has done whose command was stopped, None where the store cannot be read now.
 
     It is resumed with these `words` as well, unless all was done by then but the report; `verb` is what was done to a
@@ -113,7 +113,7 @@ def stopped_text(store: Store, run_id: str, run: Run | None, words: Sequence[str
         click.echo(f"Way back: {command(store, 'repair undo', run_id)}", err=True)
 
 
-def log_text(store: Store, log: Iterable[Logged], out: TextIO, *, rows: bool) -> None:
+def log_text(store: OpenStore, log: Iterable[Logged], out: TextIO, *, rows: bool) -> None:
     """Write the runs, the latest first; with `rows`, each with its changes."""
     is_empty = True
     for logged in log:
@@ -136,13 +136,13 @@ def log_text(store: Store, log: Iterable[Logged], out: TextIO, *, rows: bool) ->
         click.echo(f"{one_line(str(store.target))}: the journal is empty.", file=out)
 
 
-def log_json(store: Store, log: Iterable[Logged], out: TextIO) -> None:
+def log_json(store: OpenStore, log: Iterable[Logged], out: TextIO) -> None:
     """Write the runs with all their changes."""
     Writer(indent=1).write({"schema": 1, "runs": (_run_object(store, logged) for logged in log)}, out)
     out.write("\n")
 
 
-def _run_object(store: Store, logged: Logged) -> dict[str, Any]:
+def _run_object(store: OpenStore, logged: Logged) -> dict[str, Any]:
     run, to_json = logged.run, store.flavour.to_json
     return {
         "run": run.run_id,

@@ -7,10 +7,10 @@ from sqlalchemy import delete, exists, insert, select, update
 from holystone.mend.change import Change, is_row, row_table
 from holystone.mend.plan import Plan
 from holystone.render.words import key_of, one_line
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 
-def plan_sql(store: Store, plan: Plan, out: TextIO) -> None:
+def plan_sql(store: OpenStore, plan: Plan, out: TextIO) -> None:
     """Write a statement for each safe change, in one transaction.
 
     A statement does nothing where the row is no longer as planned. Run by hand, nothing is journaled and
@@ -27,7 +27,7 @@ def plan_sql(store: Store, plan: Plan, out: TextIO) -> None:
     out.write("COMMIT;\n")
 
 
-def _statement(store: Store, change: Change) -> str:
+def _statement(store: OpenStore, change: Change) -> str:
     literal = store.flavour.sql_literal
     as_before = {**change.key, **(change.before or {})}
     as_after = {**(change.key if change.before is None else {}), **(change.after or {})}

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 if TYPE_CHECKING:
     from holystone.scan.unread import Unread
@@ -61,7 +61,7 @@ def key_of(key: Mapping[str, Any]) -> str:
     return " ".join(["no instance" if instance_id is None else shown(str(instance_id)), *rest])
 
 
-def command(store: Store, words: str, *more: str) -> str:
+def command(store: OpenStore, words: str, *more: str) -> str:
     """Return the holystone command for this store, ready to paste; the password is left to fill in."""
     target = str(store.target)
     line = ["holystone", *words.split(), f"./{target}" if target.startswith("-") else target, *more]

@@ -9,8 +9,8 @@ from holystone.duroxide.tables import executions
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.scan.reader import Reader
 from holystone.scan.relations.executions import EXECUTIONS
-from holystone.store import Store
-from holystone.store.status import ExecutionRow, listing
+from holystone.store.histories import ExecutionRow, listing
+from holystone.store.open_store import OpenStore
 
 _AT_A_TIME = 200
 
@@ -18,7 +18,7 @@ Listed = tuple[ExecutionRow, str | None]
 """An execution, and the status that its history tells; None where it tells none."""
 
 
-def listed(store: Store, *, with_outputs: bool = True, **which: Any) -> Iterator[Listed]:
+def listed(store: OpenStore, *, with_outputs: bool = True, **which: Any) -> Iterator[Listed]:
     """Yield the executions that `list_executions` returns for these arguments, not all at once.
 
     `execution_id` is one more of them. Without outputs, that of a row may be None though it has one.

@@ -12,7 +12,7 @@ from holystone.duroxide.outcome import known_type
 from holystone.duroxide.tables import executions, history
 from holystone.flavours import Flavour
 from holystone.scan.long_texts import is_long, unless_long
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 RACE_WINDOW_SECONDS = 60
 """Age from which a row that lacks another one is no race between two writers any more."""
@@ -66,7 +66,7 @@ class Reader:
     complete.
     """
 
-    store: Store
+    store: OpenStore
     connection: Connection
     begun_ms: int | None = None
     race_window: int = RACE_WINDOW_SECONDS

@@ -32,7 +32,7 @@ from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
 from holystone.scan.sieves.sifting import Sifting, prepared
 from holystone.scan.unread import Unread
 from holystone.scan.watermark import Coverage
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 _COUNTED = ("instances", "executions")
 """The relations whose rows are counted even where only some instances are looked at."""
@@ -86,7 +86,7 @@ class Scan:
 
     def __init__(
         self,
-        store: Store,
+        store: OpenStore,
         checks: Sequence[Check],
         *,
         level: Level = Level.standard,

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 
-def unsound(store: Store, connection: Connection, instance_ids: Sequence[str]) -> list[str]:
+def unsound(store: OpenStore, connection: Connection, instance_ids: Sequence[str]) -> list[str]:
     """Return what is wrong with the database, one sentence each that ends in what to do; empty where nothing is.
 
     The rows of these instances are read by each index and beside all of them, in one transaction, and compared. It

@@ -13,7 +13,7 @@ from holystone.errors import JournalError
 from holystone.flavours.changes import Position
 from holystone.scan.check import Check, Level
 from holystone.scan.policy import AS_DECLARED, Policy
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 DAY_MS = 86_400_000
 
@@ -51,7 +51,7 @@ class Coverage:
 
 
 def cover(
-    store: Store, level: Level, checks: Sequence[Check], *, policy: Policy = AS_DECLARED, afresh: bool = False
+    store: OpenStore, level: Level, checks: Sequence[Check], *, policy: Policy = AS_DECLARED, afresh: bool = False
 ) -> Coverage:
     """Return what to look at so that the whole store is verified up to now; reads only.
 
@@ -87,7 +87,7 @@ def _scope(level: Level, checks: Sequence[Check], policy: Policy) -> str:
     return f"{level.name} {digest}"
 
 
-def record(store: Store, coverage: Coverage) -> None:
+def record(store: OpenStore, coverage: Coverage) -> None:
     """Write that the store was found clean up to the coverage's position."""
     with store.transaction() as connection:
         connection.execute(delete(watermarks).where(watermarks.c.scope == coverage.scope))

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from holystone.flavours.lineage import Facts, Lineage
 from holystone.flavours.structure import OURS, Functions, LedgerEntry
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 
 _UNKNOWN = "unknown, nearest to "
 _INDEX = "index "
@@ -56,7 +56,7 @@ class _Candidate:
     facts: Facts
 
 
-def recognise(store: Store, connection: Connection) -> Shape:
+def recognise(store: OpenStore, connection: Connection) -> Shape:
     """Return the shape of a store, read through `connection`: in some milliseconds, and without a lock."""
     structure = store.flavour.structure
     lineage = structure.lineage

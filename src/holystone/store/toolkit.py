@@ -11,7 +11,7 @@ from functools import cached_property
 from sqlalchemy import Column, ColumnElement, Connection, Index, MetaData, Table, Text, select
 
 from holystone.duroxide.tables import Moment, not_completed
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 
 TOOLKIT = "toolkit"
 """The branch of holystone's own objects; the ids of a branch's revisions begin with its first letter."""
@@ -101,7 +101,7 @@ class Toolkit:
     is_newer: bool
 
 
-def revision_of(store: Store, connection: Connection, branch: str = TOOLKIT) -> str | None:
+def revision_of(store: OpenStore, connection: Connection, branch: str = TOOLKIT) -> str | None:
     """Return the store's revision in a branch, which is named by itself or by one of its revisions."""
     if versions.name not in store.columns:
         return None
@@ -111,7 +111,7 @@ def revision_of(store: Store, connection: Connection, branch: str = TOOLKIT) -> 
     return connection.execute(of_branch).scalar_one_or_none()
 
 
-def state(store: Store, connection: Connection) -> Toolkit:
+def state(store: OpenStore, connection: Connection) -> Toolkit:
     """Return where holystone's own objects stand, read through `connection`: in some milliseconds, without a lock."""
     revision = revision_of(store, connection)
     order = list(REVISIONS)
@@ -122,7 +122,7 @@ def state(store: Store, connection: Connection) -> Toolkit:
     return Toolkit(revision, order[reached:], lacking, False)
 
 
-def missing(store: Store, connection: Connection, revisions: Sequence[str]) -> list[str]:
+def missing(store: OpenStore, connection: Connection, revisions: Sequence[str]) -> list[str]:
     """Return the objects of these revisions that the store lacks; an index that is not valid counts as missing."""
     made = [REVISIONS[revision] for revision in revisions]
     tables = {index.table.name for objects in made for index in objects.indexes}

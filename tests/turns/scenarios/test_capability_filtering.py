@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from conftest import EngineStore
+from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.errors import InvalidTurnError
 from holystone.store import Event
 from holystone.store.turns.fetch import Version
-from holystone.store.turns.lease import ExecutionMetadata, OrchestrationItem
+from holystone.store.turns.lease import OrchestrationItem
 from turns.conftest import Column
 from turns.kit import LOCK_MS, Kit
 

@@ -14,10 +14,10 @@ from sqlalchemy import select
 from holystone.duroxide.engine_version import GIVES_UP_IN_EVENTS, engine_version
 from holystone.duroxide.replay import ANSWERS
 from holystone.duroxide.tables import worker_queue
+from holystone.duroxide.work_item import WorkItem
 from holystone.scan.reader import Reader
 from holystone.scan.relations import wakers
 from holystone.scan.relations.wakers import Child
-from holystone.store import WorkItem
 
 _TELLS: Mapping[str, tuple[str, str, str]] = {
     "ActivityCompleted": ("ActivityScheduled", "execution_id", "id"),

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, false,
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history, instances, orchestrator_queue
-from holystone.duroxide.work_item import WORK_ITEM_SHAPES
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.flavours import Flavour
 from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
@@ -23,7 +23,6 @@ from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
-from holystone.store import WorkItem
 
 TOLD_TWICE: Mapping[str, tuple[str, str, frozenset[str]]] = {
     "ActivityCompleted": ("execution_id", "id", frozenset({"ActivityFailed"})),

@@ -8,9 +8,9 @@ from sqlalchemy import select
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
 from holystone.duroxide.replay import carried_forward, custom_status
 from holystone.duroxide.tables import history, instances, orchestrator_queue
+from holystone.duroxide.work_item import WorkItem
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relations.readable import read_events, read_message
-from holystone.store import WorkItem
 
 _PARENT = ("parent_instance", "parent_id", "parent_execution_id")
 

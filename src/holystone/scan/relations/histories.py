@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, EVENT_TYPES, POISON_EVENT_ID, TERMINAL
+from holystone.duroxide.metadata import metadata_of
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances
 from holystone.errors import RecordError
@@ -228,8 +229,6 @@ def _was_never_stored(events: Sequence[EventRow]) -> bool:
 
 def _row(reader: Reader, events: Sequence[EventRow]) -> Mapping[str, Any] | None:
     """Return the columns of the row of executions that the acks of these events wrote, None where they do not tell."""
-    from holystone.store.turns.delta import metadata_of
-
     try:
         start = Event.from_json(events[0].event_data)
     except (RecordError, TypeError):

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holystone.duroxide.event_types import EVENT_TYPES
+from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
 from holystone.scan.reader import EventRow
-from holystone.store import WorkItem
 
 
 def read_events(rows: Sequence[EventRow]) -> list[Mapping[str, Any]] | None:

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, literal, or_
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history, orchestrator_queue, worker_queue
+from holystone.duroxide.work_item import WorkItem
 from holystone.flavours import Flavour
 from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
@@ -25,7 +26,6 @@ from holystone.scan.relations import wakers
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, OUTSTANDING, ROUTING
-from holystone.store import WorkItem
 
 ANSWERING = ("ActivityCompleted", "ActivityFailed")
 """Events and messages of these kinds answer an activity."""

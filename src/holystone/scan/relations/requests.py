@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, Text, case, cast, false
 
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
-from holystone.duroxide.work_item import WORK_ITEM_SHAPES
+from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
@@ -24,7 +24,6 @@ from holystone.scan.relations import wakers
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import can_be_looked_up, read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, ROUTING
-from holystone.store import WorkItem
 
 _OF_CHILD = {"orchestration": "name", "input": "input"}
 

@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult, Select
 from holystone.scan.check import Check
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 Passes = Sequence[tuple[Relation[Any], Sequence[Check]]]
 """Relations, each with the checks that look at it."""
@@ -92,7 +92,7 @@ class Sieve(ABC):
     pays_for: ClassVar[frozenset[str]]
     """The names of the relations that have to be saved a look at all their rows, for the sieve to be quicker."""
 
-    def fits(self, store: Store, passes: Passes) -> bool:
+    def fits(self, store: OpenStore, passes: Passes) -> bool:
         """Return whether it saves enough of these looks at a store's relations."""
         saved = {relation.name for relation, checks in passes if any(check.id in self.proves for check in checks)}
         has_columns = all(store.columns[table].issuperset(columns) for table, columns in self.needs.items())

@@ -18,7 +18,7 @@ from holystone.scan.reader import Reader
 from holystone.scan.sieves.sieve import Sieve, Sifted
 from holystone.scan.spans import Span
 from holystone.scan.unread import ODD
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection as Pipe
@@ -55,7 +55,7 @@ class Here:
 class Helper:
     """Sifts in a process of its own, which sees the store as a connection here does."""
 
-    def __init__(self, sieve: Sieve, store: Store, others: Sequence["Helper"]) -> None:
+    def __init__(self, sieve: Sieve, store: OpenStore, others: Sequence["Helper"]) -> None:
         import multiprocessing
 
         context = multiprocessing.get_context("fork")
@@ -85,7 +85,7 @@ class Helper:
         self._pipe.close()
 
 
-def _help(pipe: "Pipe", inherited: "Iterable[Pipe]", sieve: Sieve, store: Store) -> None:
+def _help(pipe: "Pipe", inherited: "Iterable[Pipe]", sieve: Sieve, store: OpenStore) -> None:
     """Sift the spans that come through a pipe, until nobody is there to send any."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -103,7 +103,7 @@ def _help(pipe: "Pipe", inherited: "Iterable[Pipe]", sieve: Sieve, store: Store)
 
 
 @contextmanager
-def helpers(number: int, sieve: Sieve, store: Store) -> Iterator[list[Helper]]:
+def helpers(number: int, sieve: Sieve, store: OpenStore) -> Iterator[list[Helper]]:
     """Yield so many helpers, which wait for a view to begin with; none where a process cannot be forked safely.
 
     That is so once threads or connections are at work in it, so ask before.

@@ -14,7 +14,7 @@ from holystone.scan.reader import Reader
 from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
 from holystone.scan.sieves.sifters import Helper, Here, Sifter, helpers
 from holystone.scan.spans import Span, spans_of_instances, spans_of_store
-from holystone.store import Store
+from holystone.store.open_store import OpenStore
 
 AT_ONCE = 5_000
 """Executions in a span."""
@@ -80,7 +80,7 @@ class Sifting:
 
 @contextmanager
 def prepared(
-    store: Store, passes: Passes, sieves: Sequence[Sieve], jobs: int, only: Sequence[str] | None
+    store: OpenStore, passes: Passes, sieves: Sequence[Sieve], jobs: int, only: Sequence[str] | None
 ) -> Iterator[Sifting | None]:
     """Yield the first of the sieves that fits these passes, with helpers for so many jobs in all; None where none does.
 

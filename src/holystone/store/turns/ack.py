@@ -19,13 +19,14 @@ from sqlalchemy import (
 from holystone.clock import now_ms
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import RUNNING, TERMINAL
+from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.duroxide.tables import executions, history, instances, worker_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import ExecutionEndedError, InvalidTurnError, RecordError, UnknownInstanceError
 from holystone.flavours import Flavour
 from holystone.flavours.statements import Step
-from holystone.store.store import Store
-from holystone.store.turns import keyvalue, queues
+from holystone.store.open_store import OpenStore
+from holystone.store.turns import kv, queues
 from holystone.store.turns.delta import (
     CONTINUED,
     START,
@@ -37,7 +38,6 @@ from holystone.store.turns.delta import (
     require_sources,
     require_start,
 )
-from holystone.store.turns.lease import ExecutionMetadata
 from holystone.store.turns.locks import RELEASED, TAKEN, require_one
 from holystone.store.turns.outgoing import needed, require_cancels, require_messages, require_told
 from holystone.store.turns.standing import Turn, locked
@@ -50,7 +50,7 @@ _MEND = "Mend the caller: nothing was written."
 
 
 def ack(
-    store: Store,
+    store: OpenStore,
     lock_token: str,
     execution_id: int,
     *,
@@ -60,17 +60,7 @@ def ack(
     metadata: ExecutionMetadata | None,
     cancelled_activities: Sequence[Activity],
 ) -> None:
-    """Write a turn and release its instance.
-
-    LockLostError where the lock is not ours any more. InvalidTurnError where the turn is none that the engine could
-    have taken: its execution is neither the current one nor the one that follows it, its events do not go on where the
-    history ends, or its messages do not go with its events. ExecutionEndedError where the execution has ended before,
-    UnknownInstanceError where there is no instance and no event that starts it. Nothing is written then, and the lock
-    stays as it is.
-
-    A history that cannot be read may be ended all the same: as the engine does it, with an OrchestrationFailed at the
-    event id 99999.
-    """
+    """Write a turn and release its instance: see `Turns.ack_orchestration_item`."""
     flavour = store.flavour
     with store.turn() as connection:
         now = now_ms()
@@ -90,9 +80,9 @@ def ack(
             _require_accord(turn, history_delta, earlier, messages, orchestrator_items)
         require_cancelled(turn.instance_id, execution_id, history_delta, cancelled_activities)
         _require_use(store, connection, turn, messages, history_delta)
-        keys = keyvalue.record(store, turn.instance_id, history_delta, now)
+        keys = kv.record(store, turn.instance_id, history_delta, now)
         if written.status is not None and (keys or turn.has_keys):
-            keys += keyvalue.merge(store, turn.instance_id, execution_id)
+            keys += kv.merge(store, turn.instance_id, execution_id)
         steps = [
             *_instance(flavour, turn, written, history_delta, now),
             *_execution(flavour, turn, written, now),
@@ -108,7 +98,7 @@ def ack(
         require_one(flavour.together(connection, steps)[-1].rowcount, "turn", lock_token)
 
 
-def _require_place(store: Store, connection: Connection, turn: Turn, delta: Sequence[Event]) -> None:
+def _require_place(store: OpenStore, connection: Connection, turn: Turn, delta: Sequence[Event]) -> None:
     """Raise where the turn's execution is neither the current one nor the one to begin, or begins without an event."""
     current = turn.current_execution_id
     following = 1 if current is None else current + 1
@@ -142,7 +132,7 @@ def _require_accord(
 
 
 def _require_use(
-    store: Store, connection: Connection, turn: Turn, messages: Sequence[WorkItem], delta: Sequence[Event]
+    store: OpenStore, connection: Connection, turn: Turn, messages: Sequence[WorkItem], delta: Sequence[Event]
 ) -> None:
     """Raise where the turn takes messages away that the store still needs."""
     of = f"The turn of {turn.instance_id!r}, execution {turn.execution_id},"
@@ -160,7 +150,7 @@ def _require_use(
             require_answers(of, left, events)
 
 
-def _has_ended(store: Store, connection: Connection, turn: Turn) -> bool:
+def _has_ended(store: OpenStore, connection: Connection, turn: Turn) -> bool:
     """Return whether the turn's execution has ended for good, so that all that comes is dropped."""
     key = {"instance": turn.instance_id, "execution": turn.execution_id}
     (found,) = store.flavour.together(connection, [(store.prepared(_end_types), key)])

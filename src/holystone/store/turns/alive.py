@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Table, and_, func, select
 
 from holystone.duroxide.event_types import COMPLETED, FAILED, RUNNING, STATUSES, TERMINAL
 from holystone.duroxide.tables import executions, history, instance_locks, instances
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 
 ENDED = sorted(set(STATUSES) - {RUNNING})
 """The statuses of executions that have ended, by their rows."""
@@ -18,7 +18,7 @@ ENDED = sorted(set(STATUSES) - {RUNNING})
 _ENDS = sorted(type for type, status in TERMINAL.items() if status in (COMPLETED, FAILED))
 
 
-def why_alive(store: Store, connection: Connection, instance_id: str, now: int) -> str | None:
+def why_alive(store: OpenStore, connection: Connection, instance_id: str, now: int) -> str | None:
     """Return why an instance counts as still at work, as the rest of a sentence about it; None where it does not.
 
     It has ended where no turn of it is being taken, neither its current nor its newest execution is Running by its row,
@@ -48,7 +48,7 @@ def why_alive(store: Store, connection: Connection, instance_id: str, now: int) 
     return None
 
 
-def ended_by_history(store: Store, connection: Connection, instance_id: str, numbers: list[int]) -> set[int]:
+def ended_by_history(store: OpenStore, connection: Connection, instance_id: str, numbers: list[int]) -> set[int]:
     """Return those of an instance's executions whose histories have an event that ends them."""
     of_these = and_(history.c.instance_id == instance_id, history.c.execution_id.in_(numbers))
     ended = select(history.c.execution_id).where(of_these, store.flavour.is_terminal(history.c.event_data))

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, select
 
 from holystone.duroxide.tables import executions, instances
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.turns.records import InstanceFilter
 
 DEFAULT_LIMIT = 1000
@@ -14,7 +14,7 @@ DEFAULT_LIMIT = 1000
 _PAGE = 500
 
 
-def candidates(store: Store, filter: InstanceFilter, *conditions: ColumnElement[bool]) -> Iterator[str]:
+def candidates(store: OpenStore, filter: InstanceFilter, *conditions: ColumnElement[bool]) -> Iterator[str]:
     """Yield the instances that meet the filter but for its limit, and the conditions, in the order of their ids.
 
     Conditions are on the columns of the instance and of its current execution.
@@ -29,7 +29,7 @@ def candidates(store: Store, filter: InstanceFilter, *conditions: ColumnElement[
         yield from _pages(store, filter, (these, *conditions))
 
 
-def _pages(store: Store, filter: InstanceFilter, conditions: Sequence[ColumnElement[bool]]) -> Iterator[str]:
+def _pages(store: OpenStore, filter: InstanceFilter, conditions: Sequence[ColumnElement[bool]]) -> Iterator[str]:
     current = and_(
         executions.c.instance_id == instances.c.instance_id,
         executions.c.execution_id == instances.c.current_execution_id,

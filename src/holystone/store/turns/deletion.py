@@ -25,7 +25,7 @@ from holystone.duroxide.tables import (
 )
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import DeletionError, RecordError, UnknownInstanceError
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.turns.alive import ENDED, why_alive
 from holystone.store.turns.candidates import DEFAULT_LIMIT, candidates
 from holystone.store.turns.records import DeleteInstanceResult, InstanceFilter
@@ -35,70 +35,71 @@ _MOST = 10_000
 """How many instances are deleted at once; PostgreSQL takes some 60,000 values with a statement."""
 
 
-def delete(store: Store, instance_id: str, *, force: bool) -> DeleteInstanceResult:
-    """Delete a root with all its descendants.
+class Deletion(OpenStore):
+    """Deleting instances, each with all that comes from it."""
 
-    UnknownInstanceError where there is no such instance. DeletionError where it has a parent, and, without `force`,
-    where it or a descendant is still at work, by its row or by its history, in the middle of a turn, or still to
-    start: nothing is deleted then. With `force` the starts of children go from the queue as well, and a turn that is
-    being taken cannot be acked any more, nor an activity that is being run.
-    """
-    with store.turn() as connection:
-        parent = parent_of(connection, instance_id)
-        if parent is not None:
+    def delete_instance(self, instance_id: str, *, force: bool = False) -> DeleteInstanceResult:
+        """Delete a root with all its descendants.
+
+        UnknownInstanceError where there is no such instance. DeletionError where it has a parent, and, without `force`,
+        where it or a descendant is still at work, by its row or by its history, in the middle of a turn, or still to
+        start: nothing is deleted then. With `force` the starts of children go from the queue as well, and a turn that
+        is being taken cannot be acked any more, nor an activity that is being run.
+        """
+        with self.turn() as connection:
+            parent = parent_of(connection, instance_id)
+            if parent is not None:
+                raise DeletionError(
+                    f"{instance_id!r} cannot be deleted by itself: it is a child of {parent!r}.",
+                    "Delete the root that it descends from.",
+                )
+            result = _delete(self, connection, descent(connection, instance_id), force=force)
+            if not result.instances_deleted:  # somebody was quicker
+                raise unknown(instance_id)
+            return result
+
+    def delete_instances_atomic(self, instance_ids: Sequence[str], *, force: bool = False) -> DeleteInstanceResult:
+        """Delete these instances in one transaction; those of them that are not there count as nothing.
+
+        DeletionError where one has a child that is not among them, and, without `force`, where one is still at work;
+        and for more than 10,000, which no statement could name.
+        """
+        if len(instance_ids) > _MOST:
             raise DeletionError(
-                f"{instance_id!r} cannot be deleted by itself: it is a child of {parent!r}.",
-                "Delete the root that it descends from.",
+                f"{len(instance_ids)} instances are too many for one transaction, so none was deleted.",
+                f"Delete {_MOST} at a time, or all with delete_instance_bulk and a filter.",
             )
-        result = _delete(store, connection, descent(connection, instance_id), force=force)
-        if not result.instances_deleted:  # somebody was quicker
-            raise unknown(instance_id)
-        return result
+        with self.turn() as connection:
+            return _delete(self, connection, instance_ids, force=force)
 
+    def delete_instance_bulk(self, filter: InstanceFilter) -> DeleteInstanceResult:
+        """Delete the roots that meet the filter and have ended by their rows, each in a transaction of its own.
 
-def delete_all(store: Store, instance_ids: Sequence[str], *, force: bool) -> DeleteInstanceResult:
-    """Delete these instances in one transaction; those of them that are not there count as nothing.
-
-    DeletionError where one has a child that is not among them, and, without `force`, where one is still at work; and
-    for more than 10,000, which no statement could name.
-    """
-    if len(instance_ids) > _MOST:
-        raise DeletionError(
-            f"{len(instance_ids)} instances are too many for one transaction, so none was deleted.",
-            f"Delete {_MOST} at a time, or all with delete_instance_bulk and a filter.",
-        )
-    with store.turn() as connection:
-        return _delete(store, connection, instance_ids, force=force)
-
-
-def delete_bulk(store: Store, filter: InstanceFilter) -> DeleteInstanceResult:
-    """Delete the roots that meet the filter and have ended by their rows, each in a transaction of its own.
-
-    A root that is still at work all the same, or that has a descendant that is, is left out, and the result says why;
-    the engine deletes such a one. The filter's limit counts the roots that were deleted.
-    """
-    limit = DEFAULT_LIMIT if filter.limit is None else filter.limit
-    total = DeleteInstanceResult()
-    roots = 0
-    ended = executions.c.status.in_(ENDED)
-    for instance_id in candidates(store, filter, instances.c.parent_instance_id.is_(None), ended):
-        if roots >= limit:
-            break
-        try:
-            total = _sum(total, delete(store, instance_id, force=False))
-            roots += 1
-        except UnknownInstanceError:
-            continue  # another one was quicker
-        except DeletionError as error:
-            total = replace(total, left_out=(*total.left_out, error.message))
-    return total
+        A root that is still at work all the same, or that has a descendant that is, is left out, and the result says
+        why; the engine deletes such a one. The filter's limit counts the roots that were deleted.
+        """
+        limit = DEFAULT_LIMIT if filter.limit is None else filter.limit
+        total = DeleteInstanceResult()
+        roots = 0
+        ended = executions.c.status.in_(ENDED)
+        for instance_id in candidates(self, filter, instances.c.parent_instance_id.is_(None), ended):
+            if roots >= limit:
+                break
+            try:
+                total = _sum(total, self.delete_instance(instance_id, force=False))
+                roots += 1
+            except UnknownInstanceError:
+                continue  # another one was quicker
+            except DeletionError as error:
+                total = replace(total, left_out=(*total.left_out, error.message))
+        return total
 
 
 def _sum(one: DeleteInstanceResult, other: DeleteInstanceResult) -> DeleteInstanceResult:
     return DeleteInstanceResult(*(getattr(one, field.name) + getattr(other, field.name) for field in fields(one)))
 
 
-def _delete(store: Store, connection: Connection, wanted: Sequence[str], *, force: bool) -> DeleteInstanceResult:
+def _delete(store: OpenStore, connection: Connection, wanted: Sequence[str], *, force: bool) -> DeleteInstanceResult:
     _hold(store, connection, wanted)
     # The engine's own ack writes to these rows first of all: it is over then, or finds that its lock has gone.
     these = select(instances.c.instance_id).where(instances.c.instance_id.in_(wanted)).order_by(instances.c.instance_id)
@@ -121,7 +122,7 @@ def _delete(store: Store, connection: Connection, wanted: Sequence[str], *, forc
     return DeleteInstanceResult(clear(instances), rows, events, messages)
 
 
-def _hold(store: Store, connection: Connection, ids: Sequence[str]) -> None:
+def _hold(store: OpenStore, connection: Connection, ids: Sequence[str]) -> None:
     for instance_id in sorted(ids):
         if (held := store.flavour.held(literal(instance_id))) is not None:
             connection.execute(select(held))
@@ -139,7 +140,7 @@ def _require_no_child_left(connection: Connection, ids: list[str]) -> None:
         )
 
 
-def _require_ended(store: Store, connection: Connection, ids: list[str], to_start: list[str]) -> None:
+def _require_ended(store: OpenStore, connection: Connection, ids: list[str], to_start: list[str]) -> None:
     now = now_ms()
     reasons = [(instance_id, why_alive(store, connection, instance_id, now)) for instance_id in ids]
     reasons += [
@@ -150,7 +151,7 @@ def _require_ended(store: Store, connection: Connection, ids: list[str], to_star
             raise DeletionError(f"{instance_id!r} {why}.", "Let it end or cancel it first, or delete it by force.")
 
 
-def _children_to_start(store: Store, connection: Connection, ids: list[str]) -> list[str]:
+def _children_to_start(store: OpenStore, connection: Connection, ids: list[str]) -> list[str]:
     """Return the children that these instances have scheduled and that have not taken their first turn.
 
     Started later, such a child would tell a parent that is gone of its end, which halts the engine's dispatcher on

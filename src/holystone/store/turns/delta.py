@@ -1,16 +1,15 @@
 """What a turn's events say: which row changes they demand, and whether they can be appended at all."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from holystone.duroxide.engine_version import engine_version
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, TERMINAL
-from holystone.duroxide.outcome import terminal_outcome
+from holystone.duroxide.metadata import ExecutionMetadata, metadata_of
 from holystone.duroxide.references import REFERS_TO
 from holystone.errors import InvalidTurnError
-from holystone.store.turns.lease import ExecutionMetadata
 
 START = "OrchestrationStarted"
 CONTINUED = "OrchestrationContinuedAsNew"
@@ -18,7 +17,6 @@ CONTINUED = "OrchestrationContinuedAsNew"
 AFTER_THE_END = ("ActivityCancelRequested",)
 """The types of events that may follow a terminal event, in its own turn: the engine cancels what is still running."""
 
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _MEND = "Mend the caller: nothing was written."
 
 
@@ -141,7 +139,7 @@ def require_named(
         return
     start = next((event for event in delta if event.type == START), None)
     pinned = given.pinned_version
-    if pinned is not None and (start is None or pinned != _parsed(start.duroxide_version)):
+    if pinned is not None and (start is None or pinned != engine_version(start.duroxide_version)):
         raise InvalidTurnError(
             f"{of} pins the engine {pinned}, and no event of it starts an execution with that.", _MEND
         )
@@ -155,28 +153,6 @@ def require_named(
                     f"{of} claims the orchestration_{what} {claimed!r}, which is {stands!r}, and starts no execution.",
                     _MEND,
                 )
-
-
-def metadata_of(delta: Sequence[Event]) -> ExecutionMetadata:
-    """Return the row changes that the events demand, as `compute_execution_metadata` of the engine does."""
-    start = next((event for event in delta if event.type == START), None)
-    end = next((event for event in delta if event.type in TERMINAL), None)
-    outcome = (
-        None if end is None else terminal_outcome({**end.payload, "type": end.type, "timestamp_ms": end.timestamp_ms})
-    )
-    if end is not None and outcome is None:
-        raise InvalidTurnError(
-            f"Event {end.event_id} of {end.instance_id!r}, execution {end.execution_id}, ends it without saying how.",
-            _MEND,
-        )
-    return ExecutionMetadata(
-        status=None if outcome is None else outcome.status,
-        output=None if outcome is None else outcome.output,
-        orchestration_name=None if start is None else start.payload["name"],
-        orchestration_version=None if start is None else start.payload["version"],
-        parent_instance_id=None if start is None else start.payload.get("parent_instance"),
-        pinned_version=None if start is None else _parsed(start.duroxide_version),
-    )
 
 
 def agreed(given: ExecutionMetadata | None, delta: Sequence[Event], of: str) -> ExecutionMetadata:
@@ -199,8 +175,3 @@ def agreed(given: ExecutionMetadata | None, delta: Sequence[Event], of: str) -> 
             raise InvalidTurnError(f"{of} claims the {name} {claimed!r}, and its events say {told!r}.", _MEND)
     missing = {name: value for name, value in vars(derived).items() if getattr(given, name) is None}
     return replace(given, **missing)
-
-
-def _parsed(version: str) -> tuple[int, int, int] | None:
-    found = _VERSION.match(version)
-    return None if found is None else (int(found[1]), int(found[2]), int(found[3]))

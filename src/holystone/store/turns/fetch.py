@@ -14,8 +14,8 @@ from holystone.duroxide.tables import executions, history, instance_locks, insta
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError, UnreadableMessageError
 from holystone.flavours import Flavour
-from holystone.store.store import Store
-from holystone.store.turns import keyvalue
+from holystone.store.open_store import OpenStore
+from holystone.store.turns import kv
 from holystone.store.turns.lease import OrchestrationItem
 from holystone.store.turns.locks import RELEASED, TAKEN, new_token
 
@@ -31,18 +31,9 @@ _KEPT = sorted(WORK_ITEM_SHAPES.keys() - {*_STARTS, _DROPPED})
 
 
 def fetch(
-    store: Store, lock_timeout_ms: int, supported: tuple[Version, Version] | None = None
+    store: OpenStore, lock_timeout_ms: int, supported: tuple[Version, Version] | None
 ) -> OrchestrationItem | None:
-    """Return the next turn to take, locked for `lock_timeout_ms`, or None where there is none at this moment.
-
-    `supported` is the lowest and the highest engine version whose executions the caller can replay; others, and
-    their histories, are not touched. An instance that cannot be begun yet, because a message came before its
-    start, is passed over, so that it holds up no other; messages of event queues are not kept for such a one.
-
-    An instance with a message that cannot be read is passed over as well. UnreadableMessageError names the row where
-    there is no other turn to take; nothing of it is written, and it stays until somebody mends or deletes it. (The
-    engine loses such a message on SQLite without a word, and on PostgreSQL no turn of the whole store can be taken.)
-    """
+    """Return the next turn to take: see `Turns.fetch_orchestration_item`."""
     unreadable: UnreadableMessageError | None = None
     passed_over: list[str] = []
     while True:
@@ -70,7 +61,7 @@ class _NotNowError(Exception):
 
 
 def _candidate(
-    store: Store,
+    store: OpenStore,
     connection: Connection,
     now: int,
     supported: tuple[Version, Version] | None,
@@ -136,7 +127,7 @@ def _packed(major: Any, minor: Any, patch: Any) -> Any:
 
 
 def _take(
-    store: Store, connection: Connection, instance_id: str, lock_timeout_ms: int, now: int
+    store: OpenStore, connection: Connection, instance_id: str, lock_timeout_ms: int, now: int
 ) -> OrchestrationItem | None:
     """Lock the instance, which is held, and return its turn.
 
@@ -179,7 +170,7 @@ def _take(
         messages=messages,
         lock_token=token,
         attempt_count=max(row.attempt_count for row in rows),
-        kv=keyvalue.snapshot(store, connection, instance_id) if context.has_keys else {},
+        kv=kv.snapshot(store, connection, instance_id) if context.has_keys else {},
         history_error=context.history_error,
     )
 

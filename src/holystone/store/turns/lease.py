@@ -34,19 +34,3 @@ class WorkLease:
     item: WorkItem
     lock_token: str
     attempt_count: int
-
-
-@dataclass(frozen=True)
-class ExecutionMetadata:
-    """What a turn makes of its execution's row; derived from the turn's events where it is not given.
-
-    `status` and `output` belong to a terminal event; `pinned_version` is the engine version (major, minor, patch) that
-    began the execution, by which turns are handed out to engines that can replay them.
-    """
-
-    status: str | None = None
-    output: str | None = None
-    orchestration_name: str | None = None
-    orchestration_version: str | None = None
-    parent_instance_id: str | None = None
-    pinned_version: tuple[int, int, int] | None = None

@@ -9,7 +9,7 @@ from holystone.clock import now_ms
 from holystone.duroxide.tables import sessions, worker_queue
 from holystone.flavours import Flavour
 from holystone.flavours.statements import Step
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,33 @@ class SessionFetchConfig:
 
     owner_id: str
     lock_timeout_ms: int
+
+
+class Sessions(OpenStore):
+    """The sessions that workers hold."""
+
+    def renew_session_lock(self, owner_ids: Sequence[str], extend_ms: int, idle_timeout_ms: int) -> int:
+        """Hold these workers' sessions for `extend_ms` from now; return how many.
+
+        Sessions that have expired, or were not used for `idle_timeout_ms`, are not renewed: the idle ones become free
+        when their locks end.
+        """
+        now = now_ms()
+        held = sessions.c.worker_id.in_(owner_ids) & (sessions.c.locked_until > now)
+        used = sessions.c.last_activity_at > now - idle_timeout_ms
+        with self.turn() as connection:
+            return connection.execute(update(sessions).where(held, used).values(locked_until=now + extend_ms)).rowcount
+
+    def cleanup_orphaned_sessions(self) -> int:
+        """Remove the sessions that have expired and have no activity waiting; return how many.
+
+        The engine's own operation takes an idle timeout, and makes no use of it.
+        """
+        waiting = exists().where(worker_queue.c.session_id == sessions.c.session_id)
+        with self.turn() as connection:
+            return connection.execute(
+                delete(sessions).where(sessions.c.locked_until < now_ms(), not_(waiting))
+            ).rowcount
 
 
 def claim(flavour: Flavour, connection: Connection, session_id: str, config: SessionFetchConfig, now: int) -> bool:
@@ -37,26 +64,3 @@ _TOUCH = update(sessions).where(
 def touch(session_id: str | None, now: int) -> list[Step]:
     """Return how to note that a session was used; where its lock has expired, it may be another worker's by then."""
     return [] if session_id is None else [(_TOUCH, {"session": session_id, "now": now, "last_activity_at": now})]
-
-
-def renew(store: Store, owner_ids: Sequence[str], extend_ms: int, idle_timeout_ms: int) -> int:
-    """Hold these workers' sessions for `extend_ms` from now; return how many.
-
-    Sessions that have expired, or were not used for `idle_timeout_ms`, are not renewed: the idle ones become free
-    when their locks end.
-    """
-    now = now_ms()
-    held = sessions.c.worker_id.in_(owner_ids) & (sessions.c.locked_until > now)
-    used = sessions.c.last_activity_at > now - idle_timeout_ms
-    with store.turn() as connection:
-        return connection.execute(update(sessions).where(held, used).values(locked_until=now + extend_ms)).rowcount
-
-
-def clean_up(store: Store) -> int:
-    """Remove the sessions that have expired and have no activity waiting; return how many.
-
-    The engine's own operation takes an idle timeout, and makes no use of it.
-    """
-    waiting = exists().where(worker_queue.c.session_id == sessions.c.session_id)
-    with store.turn() as connection:
-        return connection.execute(delete(sessions).where(sessions.c.locked_until < now_ms(), not_(waiting))).rowcount

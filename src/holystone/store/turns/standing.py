@@ -26,7 +26,7 @@ from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
 from holystone.flavours.statements import Step
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.turns.delta import AFTER_THE_END
 from holystone.store.turns.locks import lost
 
@@ -62,7 +62,7 @@ def _hold(flavour: Flavour) -> Select[Any] | None:
 
 
 def locked(
-    store: Store,
+    store: OpenStore,
     connection: Connection,
     lock_token: str,
     execution_id: int,

@@ -4,27 +4,28 @@ from sqlalchemy import Connection, select
 
 from holystone.duroxide.tables import instances
 from holystone.errors import UnknownInstanceError
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.turns.records import InstanceTree
 
 
-def children(store: Store, instance_id: str) -> list[str]:
-    """Return the children of an instance, oldest first; none where there is no such instance."""
-    with store.snapshot() as connection:
-        return _children(connection, [instance_id])
+class Families(OpenStore):
+    """The parents and the children of instances."""
 
+    def list_children(self, instance_id: str) -> list[str]:
+        """Return the children of an instance, oldest first; none where there is no such instance."""
+        with self.snapshot() as connection:
+            return _children(connection, [instance_id])
 
-def parent(store: Store, instance_id: str) -> str | None:
-    """Return the parent of an instance, None for a root; UnknownInstanceError where there is no such instance."""
-    with store.snapshot() as connection:
-        return parent_of(connection, instance_id)
+    def get_parent_id(self, instance_id: str) -> str | None:
+        """Return the parent of an instance, None for a root; UnknownInstanceError where there is no such instance."""
+        with self.snapshot() as connection:
+            return parent_of(connection, instance_id)
 
-
-def instance_tree(store: Store, instance_id: str) -> InstanceTree:
-    """Return an instance and all its descendants; UnknownInstanceError where there is no such instance."""
-    with store.snapshot() as connection:
-        parent_of(connection, instance_id)
-        return InstanceTree(instance_id, tuple(descent(connection, instance_id)))
+    def get_instance_tree(self, instance_id: str) -> InstanceTree:
+        """Return an instance and all its descendants; UnknownInstanceError where there is no such instance."""
+        with self.snapshot() as connection:
+            parent_of(connection, instance_id)
+            return InstanceTree(instance_id, tuple(descent(connection, instance_id)))
 
 
 def parent_of(connection: Connection, instance_id: str) -> str | None:

@@ -13,10 +13,29 @@ from holystone.duroxide.kv import KEY_EVENTS, written
 from holystone.duroxide.tables import kv_delta, kv_store, kv_store_execution_id
 from holystone.flavours import Flavour
 from holystone.flavours.statements import Step
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 
 
-def record(store: Store, instance_id: str, delta: Sequence[Event], now: int) -> list[Step]:
+class Keys(OpenStore):
+    """The key-value stores of instances."""
+
+    def get_kv_value(self, instance_id: str, key: str) -> str | None:
+        """Return the value of a key of an instance, None where there is no such key."""
+        return self.get_kv_all_values(instance_id).get(key)
+
+    def get_kv_all_values(self, instance_id: str) -> dict[str, str]:
+        """Return all keys of an instance as its turns left them: what its current execution wrote, over what was
+        before.
+        """
+        with self.snapshot() as connection:
+            found: dict[str, str | None] = {}
+            for table in (kv_store, kv_delta):
+                rows = select(table.c.key, table.c.value).where(table.c.instance_id == instance_id)
+                found |= dict(connection.execute(rows).all())
+        return {key: value for key, value in found.items() if value is not None}
+
+
+def record(store: OpenStore, instance_id: str, delta: Sequence[Event], now: int) -> list[Step]:
     """Return how to write a turn's changes of keys to kv_delta; nothing where it has changed none."""
     changes, cleared_at_ms = written((event.fields for event in delta if event.type in KEY_EVENTS), now)
     steps: list[Step] = []
@@ -32,7 +51,7 @@ def record(store: Store, instance_id: str, delta: Sequence[Event], now: int) -> 
     return steps
 
 
-def merge(store: Store, instance_id: str, execution_id: int) -> list[Step]:
+def merge(store: OpenStore, instance_id: str, execution_id: int) -> list[Step]:
     """Return how to move kv_delta to kv_store: at the end of an execution, whatever its status."""
     # PostgreSQL kept the column of an earlier schema.
     numbered = "execution_id" in store.columns[kv_store.name]
@@ -52,20 +71,10 @@ _CLEAR = update(kv_delta).where(_DELTA).values(value=None, last_updated_at_ms=bi
 _SNAPSHOT = select(kv_store.c.key, kv_store.c.value, kv_store.c.last_updated_at_ms).where(_STORE)
 
 
-def snapshot(store: Store, connection: Connection, instance_id: str) -> dict[str, tuple[str, int]]:
+def snapshot(store: OpenStore, connection: Connection, instance_id: str) -> dict[str, tuple[str, int]]:
     """Return the keys as they were when the current execution began: key -> (value, last update in ms)."""
     (found,) = store.flavour.together(connection, [(_SNAPSHOT, {"instance": instance_id})])
     return {row.key: (row.value, row.last_updated_at_ms) for row in found.rows}
-
-
-def values(store: Store, instance_id: str) -> dict[str, str]:
-    """Return all keys of an instance as its turns left them: what its current execution wrote, over what was before."""
-    with store.snapshot() as connection:
-        found: dict[str, str | None] = {}
-        for table in (kv_store, kv_delta):
-            rows = select(table.c.key, table.c.value).where(table.c.instance_id == instance_id)
-            found |= dict(connection.execute(rows).all())
-    return {key: value for key, value in found.items() if value is not None}
 
 
 def _set(flavour: Flavour) -> Any:

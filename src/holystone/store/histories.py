@@ -10,7 +10,7 @@ from holystone.duroxide.event_types import COMPLETED, FAILED, RUNNING, TERMINAL
 from holystone.duroxide.outcome import terminal_outcome
 from holystone.duroxide.tables import executions, history, not_completed
 from holystone.duroxide.tables import instances as instance_rows
-from holystone.store.store import Store
+from holystone.store.open_store import OpenStore
 from holystone.store.turns.fetch import read_event
 
 NOT_FOUND = "NotFound"
@@ -24,28 +24,6 @@ class InstanceStatus:
     output: str | None = None
     custom_status: str | None = None
     custom_status_version: int = 0
-
-
-def history_of(store: Store, instance_id: str, execution_id: int | None) -> list[Event]:
-    """Return the events of an execution in order, of the latest one for None; none where there is no such.
-
-    RecordError names an event that cannot be read.
-    """
-    with store.snapshot() as connection:
-        return [_event(row) for row in connection.execute(_rows(instance_id, execution_id))]
-
-
-def histories_of(store: Store, instance_id: str) -> dict[int, list[Event]]:
-    """Return the events of all executions of an instance: execution id -> its events in order.
-
-    RecordError names an event that cannot be read.
-    """
-    found: dict[int, list[Event]] = {}
-    every = select(history).where(history.c.instance_id == instance_id)
-    with store.snapshot() as connection:
-        for row in connection.execute(every.order_by(history.c.execution_id, history.c.event_id)):
-            found.setdefault(row.execution_id, []).append(_event(row))
-    return found
 
 
 def _rows(instance_id: str, execution_id: int | None) -> Select[Any]:
@@ -64,37 +42,8 @@ def _event(row: Any) -> Event:
     return read_event(row.instance_id, row.execution_id, row.event_id, row.event_data)
 
 
-def status_of(store: Store, instance_id: str) -> InstanceStatus:
-    """Return the status that the latest history tells, as `get_orchestration_status` of the engine derives it.
-
-    The last event that ends the instance counts. One that continued as new is Running: its next execution
-    only waits for its first turn. A history that cannot be read counts as far as its end can be: the engine fails one
-    like that with a last event, and refuses to tell its status.
-    """
-    with store.snapshot() as connection:
-        custom = _custom_status(store, connection, instance_id, -1) or (None, 0)
-        started = False
-        backwards = _rows(instance_id, None).order_by(None).order_by(history.c.event_id.desc())
-        for event in map(_event, connection.execute(backwards)):
-            if TERMINAL.get(event.type) in (COMPLETED, FAILED):
-                outcome = terminal_outcome({**event.payload, "type": event.type, "timestamp_ms": event.timestamp_ms})
-                if outcome is not None:
-                    return InstanceStatus(outcome.status, outcome.output, *custom)
-            started = started or event.type == "OrchestrationStarted"
-    return InstanceStatus(RUNNING, None, *custom) if started else InstanceStatus(NOT_FOUND)
-
-
-def custom_status(store: Store, instance_id: str, last_seen_version: int) -> tuple[str | None, int] | None:
-    """Return the custom status and its version where that is newer than the one last seen, else None.
-
-    None also where there is no such instance.
-    """
-    with store.snapshot() as connection:
-        return _custom_status(store, connection, instance_id, last_seen_version)
-
-
 def _custom_status(
-    store: Store, connection: Connection, instance_id: str, last_seen_version: int
+    store: OpenStore, connection: Connection, instance_id: str, last_seen_version: int
 ) -> tuple[str | None, int] | None:
     if "custom_status" not in store.columns[instance_rows.name]:  # an older engine's, which has none
         return None
@@ -122,37 +71,89 @@ class ExecutionRow:
     completed_at: Any
 
 
-def list_executions(
-    store: Store,
-    *,
-    status: str | None = None,
-    name: str | None = None,
-    older_than_seconds: int | None = None,
-    instance_id: str | None = None,
-    instances: str | None = None,
-    limit: int | None = None,
-) -> list[ExecutionRow]:
-    """Return the executions in the order of their ids, by the column and not by the history.
+class Histories(OpenStore):
+    """Histories, and the statuses that they tell."""
 
-    `status`, `name` and `instance_id` are exact; `instances` is a pattern in which * and ? are wild;
-    `older_than_seconds` goes by started_at. By a status other than Completed they are found through an index of
-    holystone's own, where `migrate upgrade` has made it; by any other way the whole table is read.
-    """
-    wanted = listing(
-        store,
-        status=status,
-        name=name,
-        older_than_seconds=older_than_seconds,
-        instance_id=instance_id,
-        instances=instances,
-        limit=limit,
-    )
-    with store.snapshot() as connection:
-        return [ExecutionRow(*row) for row in connection.execute(wanted)]
+    def get_custom_status(self, instance_id: str, last_seen_version: int = 0) -> tuple[str | None, int] | None:
+        """Return the custom status and its version where that is newer than the one last seen, else None.
+
+        None also where there is no such instance.
+        """
+        with self.snapshot() as connection:
+            return _custom_status(self, connection, instance_id, last_seen_version)
+
+    def read_histories(self, instance_id: str) -> dict[int, list[Event]]:
+        """Return the events of all executions of an instance: execution id -> its events in order.
+
+        RecordError names an event that cannot be read.
+        """
+        found: dict[int, list[Event]] = {}
+        every = select(history).where(history.c.instance_id == instance_id)
+        with self.snapshot() as connection:
+            for row in connection.execute(every.order_by(history.c.execution_id, history.c.event_id)):
+                found.setdefault(row.execution_id, []).append(_event(row))
+        return found
+
+    def read_history(self, instance_id: str, execution_id: int | None = None) -> list[Event]:
+        """Return the events of an execution in order, of the latest one for None; none where there is no such.
+
+        RecordError names an event that cannot be read.
+        """
+        with self.snapshot() as connection:
+            return [_event(row) for row in connection.execute(_rows(instance_id, execution_id))]
+
+    def get_status(self, instance_id: str) -> InstanceStatus:
+        """Return the status that the latest history tells, as `get_orchestration_status` of the engine derives it.
+
+        The last event that ends the instance counts. One that continued as new is Running: its next execution only
+        waits for its first turn. A history that cannot be read counts as far as its end can be: the engine fails one
+        like that with a last event, and refuses to tell its status.
+        """
+        with self.snapshot() as connection:
+            custom = _custom_status(self, connection, instance_id, -1) or (None, 0)
+            started = False
+            backwards = _rows(instance_id, None).order_by(None).order_by(history.c.event_id.desc())
+            for event in map(_event, connection.execute(backwards)):
+                if TERMINAL.get(event.type) in (COMPLETED, FAILED):
+                    outcome = terminal_outcome(
+                        {**event.payload, "type": event.type, "timestamp_ms": event.timestamp_ms}
+                    )
+                    if outcome is not None:
+                        return InstanceStatus(outcome.status, outcome.output, *custom)
+                started = started or event.type == "OrchestrationStarted"
+        return InstanceStatus(RUNNING, None, *custom) if started else InstanceStatus(NOT_FOUND)
+
+    def list_executions(
+        self,
+        *,
+        status: str | None = None,
+        name: str | None = None,
+        older_than_seconds: int | None = None,
+        instance_id: str | None = None,
+        instances: str | None = None,
+        limit: int | None = None,
+    ) -> list[ExecutionRow]:
+        """Return the executions in the order of their ids, by the column and not by the history.
+
+        `status`, `name` and `instance_id` are exact; `instances` is a pattern in which * and ? are wild;
+        `older_than_seconds` goes by started_at. By a status other than Completed they are found through an index of
+        holystone's own, where `migrate upgrade` has made it; by any other way the whole table is read.
+        """
+        wanted = listing(
+            self,
+            status=status,
+            name=name,
+            older_than_seconds=older_than_seconds,
+            instance_id=instance_id,
+            instances=instances,
+            limit=limit,
+        )
+        with self.snapshot() as connection:
+            return [ExecutionRow(*row) for row in connection.execute(wanted)]
 
 
 def listing(
-    store: Store,
+    store: OpenStore,
     *,
     status: str | None = None,
     name: str | None = None,

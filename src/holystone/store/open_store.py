@@ -1,0 +1,253 @@
+"""Opening a store: recognise it, read it as one snapshot, write to it in one transaction."""
+
+import hashlib
+import weakref
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import LRUCache
+
+from holystone.duroxide.tables import CORE, metadata
+from holystone.errors import (
+    HolystoneError,
+    InvalidTurnError,
+    NotAStoreError,
+    ReadOnlyError,
+    SchemaTooOldError,
+    StoreChangedError,
+    StoreUnavailableError,
+)
+from holystone.flavours import Flavour, flavour_of
+from holystone.flavours.connector import Columns
+from holystone.flavours.target import Target, parse_target
+
+Statement = TypeVar("Statement")
+
+_PREPARED: LRUCache[tuple[Hashable, ...], Any] = LRUCache(2000)
+"""What was made for a kind of store, of which a process may open many, by what made it of what."""
+
+
+class OpenStore:
+    """A store of the engine, recognised as one.
+
+    Public facts, read once when it is opened: `columns` (table name -> column names), `engine_migration`
+    (the newest of the engine's own migrations, or None) and `identity` (a digest that tells this store
+    from others).
+    """
+
+    columns: Columns
+    engine_migration: str | None
+    identity: str
+    statement_timeout: float | None = None
+    """Seconds after which a statement that reads is given up with StoreUnavailableError; None for never."""
+
+    def __init__(self, target: Target, *, read_only: bool) -> None:
+        self.target = target
+        self.read_only = read_only
+        self.flavour: Flavour = flavour_of(target)
+
+    @classmethod
+    def open(cls, target: str | Target, schema: str | None = None, *, read_only: bool = False) -> Self:
+        """Return the store that `target` names.
+
+        Raises TargetError where nothing is there, NotAStoreError where it is no store of duroxide or only
+        half of one, and StoreUnavailableError where it cannot be read. Creates nothing.
+
+        Never open a SQLite store in a process that has loaded the duroxide package: two copies of SQLite in one
+        process drop each other's file locks, and damage the file.
+        """
+        store = cls(parse_target(target, schema) if isinstance(target, str) else target, read_only=read_only)
+        try:
+            store._recognise()
+        except StoreChangedError:
+            store._recognise()  # a writer came just then; it is here now, and is read beside with locks
+        return store
+
+    def require_writable(self) -> None:
+        """Raise StoreUnavailableError where it is plain that nobody can write here, as on a hot standby.
+
+        Opening a store to write to it does the same.
+        """
+        with self.look() as connection:
+            self.flavour.require_writable(connection)
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """Yield a connection in one read-only transaction that keeps nobody from changing tables, nor waits for him.
+
+        It is for how tables are made, and for what holystone wrote of itself: on PostgreSQL the rows of a table that
+        is rewritten meanwhile seem to be gone.
+        """
+        self.flavour.begin_reading()
+        with self._reading() as connection:
+            yield connection
+        self.flavour.end_reading()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Yield a connection in one read-only transaction, in which the store stands still."""
+        with self.snapshots(1) as [connection]:
+            yield connection
+
+    @contextmanager
+    def snapshots(self, number: int, view: str | None = None) -> Iterator[list[Connection]]:
+        """Yield connections that read the store side by side, each as `snapshot` does.
+
+        On PostgreSQL they all see the same moment, which is the one of the `view` where there is one, as shared by a
+        connection of another process; on SQLite each sees one moment, so that nothing is seen half done, but not the
+        same one to the very commit. There are fewer of them where no more can be had, or where more would keep somebody
+        waiting who wants to change a table, and wait for him themselves; StoreUnavailableError where that leaves none
+        beside the one of the view.
+        """
+        tables = metadata.tables.keys() & self.columns.keys()
+        self.flavour.begin_reading()
+        with ExitStack() as stack:
+            connections: list[Connection] = []
+            if view is None:
+                first = stack.enter_context(self._reading())
+                self.flavour.hold(first, tables, self.statement_timeout, alone=number == 1)
+                view = self.flavour.share_view(first) if number > 1 else None
+                connections.append(first)
+            while len(connections) < number:
+                try:
+                    other = stack.enter_context(self._reading())
+                except StoreUnavailableError:
+                    if not connections:
+                        raise
+                    break  # the role, the server or a pooler gives no more than these
+                self.flavour.adopt_view(other, view)
+                if not self.flavour.hold_beside(other, tables):
+                    break
+                connections.append(other)
+            if not connections:
+                raise StoreUnavailableError(
+                    f"Somebody waits to change a table of {self.target}.", "Run it again later."
+                )
+            for connection in connections:
+                self.flavour.read_quickly(connection)
+            yield connections
+        self.flavour.end_reading()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._transaction(self._reader) as connection:
+            if self.statement_timeout is not None:
+                self.flavour.limit_statements(connection, self.statement_timeout)
+            yield connection
+            # There is nothing to commit, and SQLite refuses to once it has come upon a damaged page.
+            connection.rollback()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yield a connection in one writing transaction: committed at the end, rolled back on an error."""
+        assert not self.read_only
+        with self._transaction(self._repairer) as connection:
+            yield connection
+
+    @contextmanager
+    def turn(self) -> Iterator[Connection]:
+        """Yield a connection in one writing transaction of the turn protocol, as durable as the engine's own are.
+
+        On SQLite such a one may be lost, whole, when the machine loses its power, and not when a process dies.
+        SchemaTooOldError where the store lacks what turns need, ReadOnlyError where it was opened to be read only.
+        """
+        if self.read_only:
+            raise ReadOnlyError(
+                f"{self.target} was opened to be read only, so nothing can be written to it.",
+                "Open it without read_only: Store.open(TARGET).",
+            )
+        try:
+            with self._transaction(self._writer) as connection:
+                yield connection
+        except OverflowError as error:  # SQLite's driver says nothing else of a number beyond 2^63
+            raise InvalidTurnError(
+                f"A number is too great for {self.target}: {error}.", "Mend the caller: nothing was written."
+            ) from error
+
+    def prepared(self, build: Callable[..., Statement], *arguments: Hashable) -> Statement:
+        """Return what `build` makes of the store's flavour and the arguments, made once for all stores of a kind.
+
+        A statement takes longer to put together than to run on a small store. It may depend on the columns that the
+        store has, and on nothing else of it.
+        """
+        key = (type(self.flavour), self._shape, build, *arguments)
+        try:
+            statement: Statement = _PREPARED[key]
+        except KeyError:
+            statement = _PREPARED[key] = build(self.flavour, *arguments)
+        return statement
+
+    @cached_property
+    def _shape(self) -> frozenset[tuple[str, frozenset[str]]]:
+        return frozenset((table, frozenset(columns)) for table, columns in self.columns.items())
+
+    def close(self) -> None:
+        """Close the connections that turns keep open; the next turn opens new ones."""
+        if "_writer" in self.__dict__:
+            self._writer.dispose()
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise self.flavour.explain(error) from error
+
+    @cached_property
+    def _reader(self) -> Engine:
+        return self.flavour.engine(read_only=True)
+
+    @cached_property
+    def _repairer(self) -> Engine:
+        return self.flavour.engine(read_only=False)
+
+    @cached_property
+    def _writer(self) -> Engine:
+        self._require_turn_schema()
+        engine = self.flavour.turn_engine()
+        weakref.finalize(self, engine.dispose)
+        return engine
+
+    def _require_turn_schema(self) -> None:
+        """Raise SchemaTooOldError where the store lacks a table or a column that turns are written to."""
+        if lacking := _lacking(
+            {name: set(table.columns.keys()) for name, table in metadata.tables.items()}, self.columns
+        ):
+            raise SchemaTooOldError(
+                f"{self.target} was made by an older engine: it lacks {', '.join(lacking)}, which turns need.",
+                self.flavour.structure.how_to_complete,
+            )
+
+    def _recognise(self) -> None:
+        with self.look() as connection:
+            self.columns = self.flavour.stored = self.flavour.columns(connection)
+            present = CORE.keys() & self.columns.keys()
+            if not present:
+                raise self.flavour.no_store(connection)
+            if lacking := _lacking(CORE, self.columns):
+                raise _half_a_store(self.target, lacking)
+            self.engine_migration = self.flavour.engine_migration(connection, self.columns)
+            parts = self.flavour.identity_parts(connection, self.columns)
+            if not self.read_only:
+                self.flavour.require_writable(connection)
+        self.identity = hashlib.sha256("\n".join([self.flavour.name, *parts]).encode()).hexdigest()[:16]
+
+
+def _lacking(wanted: Mapping[str, Collection[str]], columns: Columns) -> list[str]:
+    """Return what a store should have and this database has not, as `table` or `table.column`, sorted."""
+    lacking = [table for table in wanted if table not in columns]
+    for table in wanted.keys() & columns.keys():
+        lacking += [f"{table}.{column}" for column in set(wanted[table]) - columns[table]]
+    return sorted(lacking)
+
+
+def _half_a_store(target: Target, lacking: list[str]) -> HolystoneError:
+    return NotAStoreError(
+        f"{target} holds only half of a duroxide store: it lacks {', '.join(lacking)}.",
+        "See whether another program uses these table names, or let the engine open the store to complete it.",
+    )
