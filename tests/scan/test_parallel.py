@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from queue import Queue
 
 import pytest
 
@@ -60,3 +62,45 @@ def test_whoever_stops_listening_interrupts_the_work() -> None:
     results.close()
     assert sorted(interrupted) == ["one", "two"]
     assert threading.active_count() == 1
+
+
+def test_a_stop_that_breaks_a_lock_is_raised_as_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python raises RuntimeError where a signal comes just before a condition takes its lock again."""
+
+    def get(*_: object, **__: object) -> object:
+        monkeypatch.undo()
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+    results = in_order([lambda _: iter(range(3))] * 2, ["one", "two"], nothing)
+    assert next(results) == 0
+    time.sleep(0.1)  # until no other thread gets anything
+    monkeypatch.setattr(Queue, "get", get)
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+
+
+def test_a_thread_that_nobody_knows_of_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that is called on a connection that another thread closes takes the whole process with it.
+
+    A pool does not know of a thread yet when a signal comes that waits for its start.
+    """
+    start, begun, done = threading.Thread.start, threading.Event(), threading.Event()
+
+    def stopped_start(thread: threading.Thread) -> None:
+        start(thread)
+        assert begun.wait(5)
+        raise KeyboardInterrupt
+
+    def piece(_: str) -> Iterator[int]:
+        begun.set()
+        time.sleep(0.3)
+        done.set()
+        yield 1
+
+    monkeypatch.setattr(threading.Thread, "start", stopped_start)
+    with pytest.raises(KeyboardInterrupt):
+        list(in_order([piece] * 3, ["one", "two"], nothing))
+    assert done.is_set()

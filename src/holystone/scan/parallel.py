@@ -4,8 +4,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
 BUFFER = 1_000
@@ -34,7 +35,7 @@ def in_order(
     """Yield the results of all pieces of work, in the order of the pieces; as many at once as there are resources.
 
     An error of a piece is raised in its place. Whoever stops iterating stops the work as well: what a resource
-    is busy with then is interrupted.
+    is busy with then is interrupted, and nobody uses any resource when this comes to its end.
     """
     pieces = iter(pieces)
     begun = list(islice(pieces, 2))
@@ -44,7 +45,7 @@ def in_order(
             yield from piece(resources[0])
         return
     stop = threading.Event()
-    free: Queue[R] = Queue()
+    free: Queue[R | None] = Queue()
     for resource in resources:
         free.put(resource)
     with ThreadPoolExecutor(len(resources)) as pool:
@@ -56,23 +57,42 @@ def in_order(
                     yield from running.popleft().results()
             while running:
                 yield from running.popleft().results()
-        except BaseException:
+        finally:
             stop.set()
-            for resource in resources:
-                interrupt(resource)
-            raise
+            _take_back(resources, free, interrupt)
+
+
+def _take_back(resources: Sequence[R], free: "Queue[R | None]", interrupt: Callable[[R], None]) -> None:
+    """Return when no thread uses a resource any more: what one is busy with is interrupted.
+
+    A pool does not know of a thread in whose start a KeyboardInterrupt came, and so does not wait for it.
+    """
+    left, seconds = list(resources), 0.0
+    while left:
+        with suppress(Empty):
+            while left:
+                left.remove(free.get(timeout=seconds))  # type: ignore[arg-type]
+        for resource in left:
+            interrupt(resource)
+        seconds = _TICK_SECONDS
+    for _ in resources:
+        free.put(None)
 
 
 class _Running(Generic[R, T]):
     """A piece of work in a thread, and what it has yielded so far."""
 
-    def __init__(self, pool: ThreadPoolExecutor, piece: "Work[R, T]", free: "Queue[R]", stop: threading.Event) -> None:
+    def __init__(
+        self, pool: ThreadPoolExecutor, piece: "Work[R, T]", free: "Queue[R | None]", stop: threading.Event
+    ) -> None:
         self._yielded: Queue[T | _End] = Queue(BUFFER)
         self._stop = stop
         self._done: Future[None] = pool.submit(self._run, piece, free)
 
-    def _run(self, piece: "Work[R, T]", free: "Queue[R]") -> None:
+    def _run(self, piece: "Work[R, T]", free: "Queue[R | None]") -> None:
         resource = free.get()
+        if resource is None:  # all is over
+            return
         try:
             if self._stop.is_set():
                 return
@@ -94,7 +114,22 @@ class _Running(Generic[R, T]):
 
     def results(self) -> Iterator[T]:
         """Yield what the piece yields until it is done; raise what it raised."""
-        while not isinstance(result := self._yielded.get(), _End):
-            yield result
-            del result
-        self._done.result()
+        with _stopped_as_such():
+            while not isinstance(result := self._yielded.get(), _End):
+                yield result
+                del result
+            self._done.result()
+
+
+@contextmanager
+def _stopped_as_such() -> Iterator[None]:
+    """Have a KeyboardInterrupt that comes upon a wait raised as that.
+
+    It may come just before a condition takes its lock again, and Python fails to release that: with RuntimeError.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
