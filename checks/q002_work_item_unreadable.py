@@ -1,10 +1,9 @@
 from sqlalchemy import not_
 
-from holystone.duroxide.work_item import WORK_ITEM_SHAPES
+from holystone.duroxide.work_item import FOR_WORKERS, WORK_ITEM_SHAPES
 from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MESSAGES
-from holystone.scan.relations.queues import FOR_WORKERS
 from holystone.scan.relations.worker_items import WORKER_ITEMS
 
 # Every message names an instance, and its ids are numbers; what is no JSON each database says in its own way.

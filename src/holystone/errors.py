@@ -51,6 +51,9 @@ class LockLostError(TurnError):
 class InvalidTurnError(TurnError):
     """What the caller wants to write contradicts itself or the store."""
 
+    def __init__(self, message: str, next_step: str = "Mend the caller: nothing was written.") -> None:
+        super().__init__(message, next_step)
+
 
 class ExecutionEndedError(TurnError):
     """The execution has ended; a terminal event is its last word."""

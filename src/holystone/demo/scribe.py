@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, delete, insert, update
 
 from holystone.duroxide.compact_json import write
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import CONTINUED_AS_NEW, RUNNING
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, RUNNING, START
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import WorkItem
@@ -31,7 +31,7 @@ Payload = tuple[str, Mapping[str, Any]]
 def started(name: str = "Order", input: str = "{}", parent: str | None = None) -> Payload:
     parent_id = None if parent is None else 2
     fields = {"name": name, "version": "1.0.0", "input": input, "parent_instance": parent, "parent_id": parent_id}
-    return "OrchestrationStarted", fields
+    return START, fields
 
 
 def scheduled(name: str = "Charge", input: str = "{}") -> Payload:

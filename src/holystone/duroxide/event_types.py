@@ -6,6 +6,11 @@ writes the columns at ack.
 
 from holystone.duroxide.event import EVENT_SHAPES
 
+START = "OrchestrationStarted"
+"""The type of the first event of an execution."""
+CONTINUE = "OrchestrationContinuedAsNew"
+"""The type of the terminal event after which another execution begins."""
+
 RUNNING = "Running"
 COMPLETED = "Completed"
 FAILED = "Failed"
@@ -19,7 +24,7 @@ STATUSES = (RUNNING, COMPLETED, FAILED, CONTINUED_AS_NEW)
 TERMINAL: dict[str, str] = {
     "OrchestrationCompleted": COMPLETED,
     "OrchestrationFailed": FAILED,
-    "OrchestrationContinuedAsNew": CONTINUED_AS_NEW,
+    CONTINUE: CONTINUED_AS_NEW,
 }
 """Type of a terminal event -> the status that it gives its execution."""
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 from holystone.duroxide.engine_version import engine_version
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.event_types import START, TERMINAL
 from holystone.duroxide.outcome import terminal_outcome
 from holystone.errors import InvalidTurnError
-
-_START = "OrchestrationStarted"
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,14 @@ class ExecutionMetadata:
 
 def metadata_of(delta: Sequence[Event]) -> ExecutionMetadata:
     """Return the row changes that the events demand, as `compute_execution_metadata` of the engine does."""
-    start = next((event for event in delta if event.type == _START), None)
+    start = next((event for event in delta if event.type == START), None)
     end = next((event for event in delta if event.type in TERMINAL), None)
     outcome = (
         None if end is None else terminal_outcome({**end.payload, "type": end.type, "timestamp_ms": end.timestamp_ms})
     )
     if end is not None and outcome is None:
         raise InvalidTurnError(
-            f"Event {end.event_id} of {end.instance_id!r}, execution {end.execution_id}, ends it without saying how.",
-            "Mend the caller: nothing was written.",
+            f"Event {end.event_id} of {end.instance_id!r}, execution {end.execution_id}, ends it without saying how."
         )
     return ExecutionMetadata(
         status=None if outcome is None else outcome.status,

@@ -6,10 +6,10 @@ Sources in microsoft/duroxide: `prep_completions` and `collect_cancelled_from_co
 
 from collections.abc import Mapping
 
-from holystone.duroxide.replay import ANSWERS
+from holystone.duroxide.replay import ANSWERED_BY
 
 REFERS_TO: Mapping[str, str] = {
-    **{answer: asked for asked, answers in ANSWERS.items() for answer in sorted(answers)},
+    **{answer: asked for asked, answers in ANSWERED_BY.items() for answer in sorted(answers)},
     "ActivityCancelRequested": "ActivityScheduled",
     "SubOrchestrationCancelRequested": "SubOrchestrationScheduled",
     "ExternalSubscribedCancelled": "ExternalSubscribed",

@@ -9,9 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from holystone.duroxide.event_types import START
+
 Events = Sequence[Mapping[str, Any]]
 
-ANSWERS: Mapping[str, frozenset[str]] = {
+ANSWERED_BY: Mapping[str, frozenset[str]] = {
     "ActivityScheduled": frozenset({"ActivityCompleted", "ActivityFailed"}),
     "TimerCreated": frozenset({"TimerFired"}),
     "SubOrchestrationScheduled": frozenset({"SubOrchestrationCompleted", "SubOrchestrationFailed"}),
@@ -23,7 +25,7 @@ MOST_CARRIED_FORWARD = 100
 
 _SUBSCRIBED = "ExternalSubscribed"
 _QUEUE_SUBSCRIBED = "ExternalSubscribedPersistent"
-_ANSWERING = frozenset().union(*ANSWERS.values())
+_ANSWERING = frozenset().union(*ANSWERED_BY.values())
 _DROPPING = frozenset(
     {
         "ActivityCancelRequested",
@@ -39,7 +41,7 @@ _AT_THE_END = "orchestration_terminal"
 def unanswered(events: Events) -> list[Mapping[str, Any]]:
     """Return the activities, timers and children that have not answered, dropped ones included."""
     answered = {event.get("source_event_id") for event in events if event["type"] in _ANSWERING}
-    return [event for event in events if event["type"] in ANSWERS and event["event_id"] not in answered]
+    return [event for event in events if event["type"] in ANSWERED_BY and event["event_id"] not in answered]
 
 
 def dropped(events: Events, *, at_the_end: bool = True) -> set[int | None]:
@@ -89,7 +91,7 @@ def custom_status(events: Events) -> str | None:
     """Return the custom status at the end of the events: the last one set, or the one that was carried over."""
     status = None
     for event in events:
-        if event["type"] == "OrchestrationStarted":
+        if event["type"] == START:
             status = event.get("initial_custom_status")
         elif event["type"] == "CustomStatusUpdated":
             status = event.get("status")

@@ -7,7 +7,7 @@ The releases since 0.1.30 name a child's parent in more of them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from holystone.duroxide.compact_json import require_writable, write
 from holystone.duroxide.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
@@ -55,6 +55,30 @@ WORK_ITEM_SHAPES: Mapping[str, Shape] = {
     "QueueMessage": {"instance": TEXT, "name": TEXT, "data": TEXT},
 }
 """Kind of a message -> its fields, for every kind of the newest engine known here; a newer one may write others."""
+
+FOR_WORKERS = ("ActivityExecute",)
+"""The kinds of message that go to worker_queue; all others go to orchestrator_queue."""
+
+STARTS = ("StartOrchestration", "ContinueAsNew")
+"""The kinds of message that begin an execution, and the first one an instance."""
+
+
+class Answer(NamedTuple):
+    """What a message of a kind answers: the type of the event, and its own fields that name execution and event."""
+
+    asked_by: str
+    execution_id: str
+    event_id: str
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "ActivityCompleted": Answer("ActivityScheduled", "execution_id", "id"),
+    "ActivityFailed": Answer("ActivityScheduled", "execution_id", "id"),
+    "TimerFired": Answer("TimerCreated", "execution_id", "id"),
+    "SubOrchCompleted": Answer("SubOrchestrationScheduled", "parent_execution_id", "parent_id"),
+    "SubOrchFailed": Answer("SubOrchestrationScheduled", "parent_execution_id", "parent_id"),
+}
+"""Kind of a message that answers an event -> what it answers."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +151,7 @@ class WorkItem:
     @property
     def is_for_worker(self) -> bool:
         """Whether the message goes to the worker queue; all others go to the orchestrator queue."""
-        return self.kind == "ActivityExecute"
+        return self.kind in FOR_WORKERS
 
     def __post_init__(self) -> None:
         wrong = fault(WORK_ITEM_SHAPES.get(self.kind, {}), self.fields)

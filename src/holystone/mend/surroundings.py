@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, or_, select
 
 from holystone.duroxide.tables import instances, orchestrator_queue
+from holystone.duroxide.work_item import STARTS
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Level
 from holystone.scan.evidence import Evidence
 from holystone.scan.finding import Finding
 from holystone.scan.relation import Key
-from holystone.scan.relations.addresses import STARTING
 from holystone.scan.relations.messages import MessageFacts
 from holystone.scan.scan import Outcome, Scan
 from holystone.scan.soundness import unsound
@@ -102,7 +102,7 @@ def _unseen(scan: Scan) -> list[str]:
 def _there(store: OpenStore, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
     """Return those that have a row, or a message that is due and makes one."""
     flavour, queue = store.flavour, orchestrator_queue.c
-    starts = or_(*(flavour.messages.is_kind(queue.work_item, kind) for kind in STARTING))
+    starts = or_(*(flavour.messages.is_kind(queue.work_item, kind) for kind in STARTS))
     due = queue.visible_at <= flavour.queue_time(flavour.now_ms(connection))
     there: set[str] = set()
     for start in range(0, len(instance_ids), _AT_A_TIME):
@@ -117,5 +117,5 @@ def _begun_by(findings: Mapping[str, Sequence[Finding]]) -> Iterator[str]:
     """Yield the instances that a message begins which is itself found: once it is repaired, it does."""
     for finding in chain.from_iterable(findings.values()):
         item = finding.facts.item if isinstance(finding.facts, MessageFacts) else None
-        if item is not None and item.kind in STARTING and item.instance_id is not None:
+        if item is not None and item.kind in STARTS and item.instance_id is not None:
             yield item.instance_id

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import COMPLETED, FAILED, RUNNING, TERMINAL
+from holystone.duroxide.event_types import COMPLETED, FAILED, RUNNING, START, TERMINAL
 from holystone.duroxide.outcome import terminal_outcome
 from holystone.duroxide.tables import executions, history, not_completed
 from holystone.duroxide.tables import instances as instance_rows
@@ -120,7 +120,7 @@ class Histories(OpenStore):
                     )
                     if outcome is not None:
                         return InstanceStatus(outcome.status, outcome.output, *custom)
-                started = started or event.type == "OrchestrationStarted"
+                started = started or event.type == START
         return InstanceStatus(RUNNING, None, *custom) if started else InstanceStatus(NOT_FOUND)
 
     def list_executions(

@@ -164,9 +164,7 @@ class OpenStore:
             with self._transaction(self._writer) as connection:
                 yield connection
         except OverflowError as error:  # SQLite's driver says nothing else of a number beyond 2^63
-            raise InvalidTurnError(
-                f"A number is too great for {self.target}: {error}.", "Mend the caller: nothing was written."
-            ) from error
+            raise InvalidTurnError(f"A number is too great for {self.target}: {error}.") from error
 
     def prepared(self, build: Callable[..., Statement], *arguments: Hashable) -> Statement:
         """Return what `build` makes of the store's flavour and the arguments, made once for all stores of a kind.

@@ -7,25 +7,15 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
+from holystone.duroxide.event_types import START
 from holystone.duroxide.replay import unanswered
 from holystone.duroxide.tables import instances, orchestrator_queue
-from holystone.duroxide.work_item import WorkItem
+from holystone.duroxide.work_item import ANSWERS, STARTS, WorkItem
 from holystone.errors import RecordError
 from holystone.scan.reader import Reader
 from holystone.scan.relations.answers import may_be_answered
 from holystone.scan.relations.chains import is_to_continue
 from holystone.scan.relations.readable import read_events
-
-STARTING = ("StartOrchestration", "ContinueAsNew")
-"""The kinds of message that start an instance which has no row yet."""
-ANSWERS = {
-    "ActivityCompleted": ("execution_id", "id", "ActivityScheduled"),
-    "ActivityFailed": ("execution_id", "id", "ActivityScheduled"),
-    "TimerFired": ("execution_id", "id", "TimerCreated"),
-    "SubOrchCompleted": ("parent_execution_id", "parent_id", "SubOrchestrationScheduled"),
-    "SubOrchFailed": ("parent_execution_id", "parent_id", "SubOrchestrationScheduled"),
-}
-"""Kind of a message -> its fields that name an execution and an event of it, and the type of that event."""
 
 _CONTINUING = "ContinueAsNew"
 _A_MOMENT_MS = 1
@@ -52,12 +42,13 @@ def is_misplaced(reader: Reader, row: Any, item: WorkItem) -> bool:
 
 def _lacks(reader: Reader, instance_id: str, item: WorkItem) -> bool:
     """Return whether the instance has asked for the answer that the message is, has none, and has none to expect."""
-    execution, number, asking = ANSWERS[item.kind]
-    execution_id = item.fields[execution]
+    answer = ANSWERS[item.kind]
+    execution_id = item.fields[answer.execution_id]
     events = read_events(reader.history(instance_id, execution_id))
-    asked = [event for event in unanswered(events or ()) if event["event_id"] == item.fields[number]]
+    asked = [event for event in unanswered(events or ()) if event["event_id"] == item.fields[answer.event_id]]
     return any(
-        event["type"] == asking and not may_be_answered(reader, instance_id, execution_id, event) for event in asked
+        event["type"] == answer.asked_by and not may_be_answered(reader, instance_id, execution_id, event)
+        for event in asked
     )
 
 
@@ -75,13 +66,13 @@ def is_known(reader: Reader, instance_id: str) -> bool:
 def is_to_be(reader: Reader, instance_id: str) -> bool:
     """Return whether the instance is being started, or has begun: the engine goes by its history, then."""
     queue = orchestrator_queue
-    starts = or_(*(queue.c.work_item.contains(kind, autoescape=True) for kind in STARTING))
+    starts = or_(*(queue.c.work_item.contains(kind, autoescape=True) for kind in STARTS))
     for text in reader.connection.execute(
         select(queue.c.work_item).where(queue.c.instance_id == instance_id, starts)
     ).scalars():
         try:
-            if reader.flavour.messages.read(text, for_worker=False).kind in STARTING:
+            if reader.flavour.messages.read(text, for_worker=False).kind in STARTS:
                 return True
         except RecordError:
             continue
-    return any(row.type == "OrchestrationStarted" for row in reader.history(instance_id))
+    return any(row.type == START for row in reader.history(instance_id))

@@ -12,21 +12,12 @@ from typing import Any
 from sqlalchemy import select
 
 from holystone.duroxide.engine_version import GIVES_UP_IN_EVENTS, engine_version
-from holystone.duroxide.replay import ANSWERS
+from holystone.duroxide.replay import ANSWERED_BY
 from holystone.duroxide.tables import worker_queue
-from holystone.duroxide.work_item import WorkItem
+from holystone.duroxide.work_item import ANSWERS, WorkItem
 from holystone.scan.reader import Reader
 from holystone.scan.relations import wakers
 from holystone.scan.relations.wakers import Child
-
-_TELLS: Mapping[str, tuple[str, str, str]] = {
-    "ActivityCompleted": ("ActivityScheduled", "execution_id", "id"),
-    "ActivityFailed": ("ActivityScheduled", "execution_id", "id"),
-    "TimerFired": ("TimerCreated", "execution_id", "id"),
-    "SubOrchCompleted": ("SubOrchestrationScheduled", "parent_execution_id", "parent_id"),
-    "SubOrchFailed": ("SubOrchestrationScheduled", "parent_execution_id", "parent_id"),
-}
-"""Kind of a message -> the type of the event that it answers, and its fields that name execution and event."""
 
 Request = tuple[str, int]
 """Type and id of an event that asks for something."""
@@ -85,10 +76,11 @@ def _told(reader: Reader, instance_id: str, execution_id: int) -> set[Request] |
 
 
 def _answered_by(item: WorkItem, execution_id: int) -> list[Request]:
-    if item.kind not in _TELLS:
+    if item.kind not in ANSWERS:
         return []
-    asked, execution, number = _TELLS[item.kind]
-    return [(asked, item.fields[number])] if item.fields[execution] == execution_id else []
+    answer = ANSWERS[item.kind]
+    is_of_execution = item.fields[answer.execution_id] == execution_id
+    return [(answer.asked_by, item.fields[answer.event_id])] if is_of_execution else []
 
 
 def activities(reader: Reader, instance_id: str, execution_id: int) -> set[Any]:
@@ -108,6 +100,6 @@ def _last_without_a_word(events: Sequence[Mapping[str, Any]]) -> int:
     return max((number for number, version in versions if version is None or version < GIVES_UP_IN_EVENTS), default=0)
 
 
-ASKING = tuple(ANSWERS)
-ANSWERING = tuple(sorted(frozenset().union(*ANSWERS.values())))
-MESSAGES = tuple(_TELLS)
+ASKING = tuple(ANSWERED_BY)
+ANSWERING = tuple(sorted(frozenset().union(*ANSWERED_BY.values())))
+MESSAGES = tuple(ANSWERS)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import CONTINUED_AS_NEW, EVENT_TYPES, POISON_EVENT_ID, TERMINAL
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, EVENT_TYPES, POISON_EVENT_ID, START, TERMINAL
 from holystone.duroxide.metadata import metadata_of
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances
@@ -22,7 +22,6 @@ from holystone.scan.relations.chains import is_to_continue
 from holystone.scan.relations.waits import would_be_stuck
 from holystone.scan.spans import spans_of_store
 
-START = "OrchestrationStarted"
 Range = tuple[Any, Any]
 """The first and the last of some ids that follow each other without a gap."""
 _VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")

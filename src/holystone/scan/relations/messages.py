@@ -12,13 +12,13 @@ from sqlalchemy import ColumnElement, and_, case, false, func, literal, not_, or
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history, instances, orchestrator_queue
-from holystone.duroxide.work_item import WorkItem
+from holystone.duroxide.work_item import ANSWERS, STARTS, WorkItem
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
-from holystone.scan.relations.addresses import ANSWERS, STARTING, is_known, is_misplaced, is_to_be
+from holystone.scan.relations.addresses import is_known, is_misplaced, is_to_be
 from holystone.scan.relations.queues import READABLE, QueueFacts, QueueRelation, QueueSource, due_at, work_item_of
 from holystone.scan.relations.readable import can_be_looked_up
 
@@ -28,7 +28,7 @@ class MessageSource(QueueSource):
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
         super().__init__(flavour, orchestrator_queue, within)
-        self._starts = or_(*(flavour.messages.is_kind(self._item, kind) for kind in STARTING))
+        self._starts = or_(*(flavour.messages.is_kind(self._item, kind) for kind in STARTS))
 
     @property
     def instance_absent(self) -> ColumnElement[bool]:
@@ -59,13 +59,13 @@ class MessageSource(QueueSource):
         """It is no answer, or surely one to an event of the instance, or to another execution than the current one."""
         messages = self.flavour.messages
         asked: dict[str, ColumnElement[bool]] = {}
-        for kind, (execution, number, asking) in ANSWERS.items():
-            execution_id = messages.number(self._item, kind, execution)
+        for kind, answer in ANSWERS.items():
+            execution_id = messages.number(self._item, kind, answer.execution_id)
             event = and_(
                 history.c.instance_id == self._message.instance_id,
                 history.c.execution_id == execution_id,
-                history.c.event_id == messages.number(self._item, kind, number),
-                self.flavour.event_says_type(history.c.event_data, asking),
+                history.c.event_id == messages.number(self._item, kind, answer.event_id),
+                self.flavour.event_says_type(history.c.event_data, answer.asked_by),
             )
             current = and_(
                 instances.c.instance_id == self._message.instance_id, instances.c.current_execution_id == execution_id
@@ -179,7 +179,7 @@ def _is_dead(reader: Reader, row: Any, item: WorkItem) -> bool:
 
     The engine throws a QueueMessage away that came before its instance; all other kinds stay and wait for it.
     """
-    if item.kind in (*STARTING, "QueueMessage") or item.instance_id != row.instance_id:
+    if item.kind in (*STARTS, "QueueMessage") or item.instance_id != row.instance_id:
         return False
     if not reader.is_settled(row.visible_at if row.created_at is None else row.created_at):
         return False
@@ -193,11 +193,11 @@ def _is_stray(reader: Reader, row: Any, item: WorkItem) -> bool:
     """
     if item.kind not in ANSWERS or item.instance_id != row.instance_id:
         return False
-    execution, number, asking = ANSWERS[item.kind]
+    answer = ANSWERS[item.kind]
     kinds = reader.once(("running", row.instance_id), lambda: _running(reader, row.instance_id))
-    if not kinds or item.fields[execution] != kinds[0]:
+    if not kinds or item.fields[answer.execution_id] != kinds[0]:
         return False
-    return kinds[1].get(item.fields[number], "") not in (asking, None)
+    return kinds[1].get(item.fields[answer.event_id], "") not in (answer.asked_by, None)
 
 
 def _is_unasked(reader: Reader, item: WorkItem) -> bool:

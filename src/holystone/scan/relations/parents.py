@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from holystone.duroxide.event import parse_event
+from holystone.duroxide.event_types import START
 from holystone.duroxide.tables import history, instances
 from holystone.scan.reader import Reader
 
@@ -44,7 +45,7 @@ def parent_of(reader: Reader, instance_id: str, execution_id: int, start: Mappin
 
 def _named_by(start: Mapping[str, Any] | None) -> tuple[bool, str | None]:
     """Return whether a start event tells of a parent or of none, and the parent."""
-    if start is None or start["type"] != "OrchestrationStarted":
+    if start is None or start["type"] != START:
         return False, None
     return True, start.get("parent_instance")
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or
 
 from holystone.duroxide.engine_version import EngineVersion, engine_version, is_newer
 from holystone.duroxide.event import parse_event
-from holystone.duroxide.event_types import FAILED
+from holystone.duroxide.event_types import FAILED, START
 from holystone.duroxide.tables import executions, instances, not_completed
 from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
@@ -101,7 +101,7 @@ class Pins(Relation[PinFacts]):
     def facts(self, reader: Reader, row: Any) -> PinFacts:
         digest = digest_of(row.start_data)
         start = parse_event(row.start_data)
-        if start is None or start["type"] != "OrchestrationStarted":
+        if start is None or start["type"] != START:
             return PinFacts(row._mapping, None, may_be_newer=False, start_digest=digest)
         named = start["duroxide_version"]
         return PinFacts(row._mapping, engine_version(named), may_be_newer=is_newer(named), start_digest=digest)

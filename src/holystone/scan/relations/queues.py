@@ -9,7 +9,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, Subquery, Table, and_,
 
 from holystone.duroxide.engine_version import NEWEST_IN_WORDS
 from holystone.duroxide.tables import worker_queue
-from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
+from holystone.duroxide.work_item import FOR_WORKERS, WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
 from holystone.flavours.times import APART_MS, DAY_MS, LATEST_MS, MOST_ATTEMPTS
@@ -18,8 +18,6 @@ from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.upgrades import has_met_newer, is_upgraded
 
-FOR_WORKERS = ("ActivityExecute",)
-"""The kinds of message that go to worker_queue; all others go to orchestrator_queue."""
 READABLE = "readable"
 
 # The fields that the columns are copies of.

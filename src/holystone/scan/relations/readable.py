@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holystone.duroxide.event_types import EVENT_TYPES
+from holystone.duroxide.event_types import EVENT_TYPES, START
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
 from holystone.scan.reader import EventRow
@@ -15,7 +15,7 @@ def read_events(rows: Sequence[EventRow]) -> list[Mapping[str, Any]] | None:
     The engine takes no turn on such a history, and nothing can be said of what comes of it.
     """
     whole: list[Mapping[str, Any]] = [row.event for row in rows if row.event is not None and row.type in EVENT_TYPES]
-    begins = bool(whole) and whole[0]["type"] == "OrchestrationStarted"
+    begins = bool(whole) and whole[0]["type"] == START
     return whole if begins and len(whole) == len(rows) else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, func, literal, not_, or_, select
 
 from holystone.duroxide.event import parse_event
-from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, START, TERMINAL
 from holystone.duroxide.tables import instances
 from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
@@ -146,7 +146,7 @@ class Starts(Relation[StartFacts]):
     def facts(self, reader: Reader, row: Any) -> StartFacts:
         digest = digest_of(row.start_data)
         start = parse_event(row.start_data)
-        if start is None or start["type"] != "OrchestrationStarted":
+        if start is None or start["type"] != START:
             return StartFacts(row._mapping, {}, parent_deleted=False, start_digest=digest)
         told = {column: start[field] for column, field in _COPIED.items()}
         parent = parent_of(reader, row.instance_id, row.current_execution_id, start)

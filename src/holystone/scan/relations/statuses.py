@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, literal, not_, select
 
 from holystone.duroxide.engine_version import STATUS_WITHOUT_EVENT, engine_version
-from holystone.duroxide.event_types import EVENT_TYPES
+from holystone.duroxide.event_types import EVENT_TYPES, START
 from holystone.duroxide.tables import history, instances
 from holystone.flavours import Flavour
 from holystone.scan.event_text import event_text
@@ -152,7 +152,7 @@ def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, st
                 return True, event["initial_custom_status"]
             if engine_version(event["duroxide_version"]) == STATUS_WITHOUT_EVENT:
                 return False, None
-        if execution == 1 and rows[0].type == "OrchestrationStarted":
+        if execution == 1 and rows[0].type == START:
             return True, None
     return False, None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, select
 
-from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.event_types import START, TERMINAL
 from holystone.duroxide.tables import history
 from holystone.flavours import Flavour
 from holystone.scan.event_text import event_text
@@ -37,7 +37,7 @@ class Ends(Sieve):
         with closing(result), closing(Rows(reader, within)) as rows:
             while some := list(islice(found, TOGETHER)):
                 for (instance_id, execution_id, count, *_), events in zip(some, _outer(reader, some), strict=True):
-                    if events is not None and type(events[0]).__name__ != "OrchestrationStarted":
+                    if events is not None and type(events[0]).__name__ != START:
                         events = None
                     is_sound = rows.bear_out(instance_id, execution_id, events)
                     if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:

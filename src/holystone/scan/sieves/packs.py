@@ -13,7 +13,7 @@ from sqlalchemy.exc import NoResultFound
 
 from holystone.duroxide.error_details import is_known
 from holystone.duroxide.event import EVENT_SHAPES
-from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.event_types import START, TERMINAL
 from holystone.duroxide.references import REFERS_TO
 from holystone.duroxide.tables import history
 from holystone.flavours import Flavour
@@ -33,7 +33,6 @@ _PIECE = 1_000_000
 _WITHOUT_COPY = ("input", "result", "data", "value")
 """Fields that can be long and are in events alone, but for those of an event that ends an execution."""
 _KEY = (history.c.instance_id == bindparam("instance_id"), history.c.execution_id == bindparam("execution_id"))
-_START = "OrchestrationStarted"
 
 Kinds = tuple["type[Struct]", ...]
 
@@ -213,7 +212,7 @@ class Packs:
         from holystone.duroxide.decoder import EVENT_STRUCTS
 
         names = [kind.__name__ for kind in kinds]
-        if not names or names[0] != _START or any(name in TERMINAL for name in names[:-1]):
+        if not names or names[0] != START or any(name in TERMINAL for name in names[:-1]):
             return None
         sources = [(place, EVENT_STRUCTS[REFERS_TO[name]]) for place, name in enumerate(names) if name in REFERS_TO]
         failures = [place for place, name in enumerate(names) if "details" in EVENT_SHAPES[name]]

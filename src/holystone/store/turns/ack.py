@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from holystone.clock import now_ms
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import RUNNING, TERMINAL
+from holystone.duroxide.event_types import CONTINUE, RUNNING, START, TERMINAL
 from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.duroxide.tables import executions, history, instances, worker_queue
 from holystone.duroxide.work_item import WorkItem
@@ -28,8 +28,6 @@ from holystone.flavours.statements import Step
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import kv, queues
 from holystone.store.turns.delta import (
-    CONTINUED,
-    START,
     agreed,
     gives_up,
     require_cancelled,
@@ -45,8 +43,6 @@ from holystone.store.turns.taken import require_answers, require_begun, require_
 
 Activity = tuple[str, int, int]
 """Instance id, execution id, and the id of the event that scheduled it."""
-
-_MEND = "Mend the caller: nothing was written."
 
 
 def ack(
@@ -104,14 +100,14 @@ def _require_place(store: OpenStore, connection: Connection, turn: Turn, delta: 
     following = 1 if current is None else current + 1
     if turn.execution_id not in (current, following):
         stands = "which has yet to begin" if current is None else f"whose current execution is {current}"
-        raise InvalidTurnError(f"{turn}, {stands}, cannot have a turn.", _MEND)
+        raise InvalidTurnError(f"{turn}, {stands}, cannot have a turn.")
     if current is not None and turn.execution_id == following:
         ends = store.prepared(_end_types)
         (found,) = store.flavour.together(connection, [(ends, {"instance": turn.instance_id, "execution": current})])
-        if [row.type for row in found.rows] != [CONTINUED]:
-            raise InvalidTurnError(f"{turn} cannot begin: execution {current} has not ended with {CONTINUED}.", _MEND)
+        if [row.type for row in found.rows] != [CONTINUE]:
+            raise InvalidTurnError(f"{turn} cannot begin: execution {current} has not ended with {CONTINUE}.")
     if turn.status is None and not delta:
-        raise InvalidTurnError(f"{turn} cannot begin without an event.", _MEND)
+        raise InvalidTurnError(f"{turn} cannot begin without an event.")
 
 
 def _require_accord(
@@ -154,7 +150,7 @@ def _has_ended(store: OpenStore, connection: Connection, turn: Turn) -> bool:
     """Return whether the turn's execution has ended for good, so that all that comes is dropped."""
     key = {"instance": turn.instance_id, "execution": turn.execution_id}
     (found,) = store.flavour.together(connection, [(store.prepared(_end_types), key)])
-    return any(row.type != CONTINUED for row in found.rows)
+    return any(row.type != CONTINUE for row in found.rows)
 
 
 def _events_of(rows: Sequence[Any]) -> list[Event] | None:
@@ -182,11 +178,10 @@ def _require_appendable(turn: Turn, delta: Sequence[Event]) -> None:
         )
     first, newest_id = delta[0].event_id, turn.newest_id
     if newest_id is None and first != 1:
-        raise InvalidTurnError(f"{turn} has no event yet; event {first} cannot be its first.", _MEND)
+        raise InvalidTurnError(f"{turn} has no event yet; event {first} cannot be its first.")
     if newest_id is not None and first != newest_id + 1 and not (gives_up(delta) and first > newest_id):
         raise InvalidTurnError(
-            f"{turn} goes as far as the event with the id {newest_id} already; event {first} cannot be appended to it.",
-            _MEND,
+            f"{turn} goes as far as the event with the id {newest_id} already; event {first} cannot be appended to it."
         )
 
 

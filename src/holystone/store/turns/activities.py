@@ -78,10 +78,7 @@ class Activities(OpenStore):
         LockLostError where the lock has expired, or the activity was cancelled meanwhile.
         """
         if completion is not None and completion.kind not in _COMPLETIONS:
-            raise InvalidTurnError(
-                f"A {completion.kind} for {completion.instance_id!r} completes no activity.",
-                "Mend the caller: nothing was written.",
-            )
+            raise InvalidTurnError(f"A {completion.kind} for {completion.instance_id!r} completes no activity.")
         with self.turn() as connection:
             now = now_ms()
             (gone,) = self.flavour.together(connection, [(_GONE, {"token": lock_token, "now": now})])

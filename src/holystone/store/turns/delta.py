@@ -6,18 +6,13 @@ from itertools import pairwise
 
 from holystone.duroxide.engine_version import engine_version
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, TERMINAL
+from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, START, TERMINAL
 from holystone.duroxide.metadata import ExecutionMetadata, metadata_of
 from holystone.duroxide.references import REFERS_TO
 from holystone.errors import InvalidTurnError
 
-START = "OrchestrationStarted"
-CONTINUED = "OrchestrationContinuedAsNew"
-
 AFTER_THE_END = ("ActivityCancelRequested",)
 """The types of events that may follow a terminal event, in its own turn: the engine cancels what is still running."""
-
-_MEND = "Mend the caller: nothing was written."
 
 
 def require_sound(instance_id: str, execution_id: int, delta: Sequence[Event]) -> None:
@@ -27,25 +22,24 @@ def require_sound(instance_id: str, execution_id: int, delta: Sequence[Event]) -
     for event in delta:
         if not 1 <= event.event_id < 2**63:
             raise InvalidTurnError(
-                f"{of} has an event with the id {event.event_id}; ids begin at 1 and end before 2^63.", _MEND
+                f"{of} has an event with the id {event.event_id}; ids begin at 1 and end before 2^63."
             )
         if event.event_id in seen:
-            raise InvalidTurnError(f"{of} has two events with the id {event.event_id}.", _MEND)
+            raise InvalidTurnError(f"{of} has two events with the id {event.event_id}.")
         seen.add(event.event_id)
         if (event.instance_id, event.execution_id) != (instance_id, execution_id):
             raise InvalidTurnError(
-                f"{of} has event {event.event_id} of {event.instance_id!r}, execution {event.execution_id}.", _MEND
+                f"{of} has event {event.event_id} of {event.instance_id!r}, execution {event.execution_id}."
             )
     _require_order(of, delta)
     terminal = [event for event in delta if event.type in TERMINAL]
     if len(terminal) > 1:
-        raise InvalidTurnError(f"{of} has {len(terminal)} terminal events; an execution ends once.", _MEND)
+        raise InvalidTurnError(f"{of} has {len(terminal)} terminal events; an execution ends once.")
     for end in terminal:
         late = [event for event in delta if event.event_id > end.event_id and event.type not in AFTER_THE_END]
         if late:
             raise InvalidTurnError(
-                f"{of} has event {late[0].event_id}, a {late[0].type}, after event {end.event_id}, which ends it.",
-                _MEND,
+                f"{of} has event {late[0].event_id}, a {late[0].type}, after event {end.event_id}, which ends it."
             )
 
 
@@ -53,8 +47,7 @@ def _require_order(of: str, delta: Sequence[Event]) -> None:
     for earlier, event in pairwise(delta):
         if event.event_id != earlier.event_id + 1:
             raise InvalidTurnError(
-                f"{of} has event {event.event_id} right after event {earlier.event_id}; events are numbered through.",
-                _MEND,
+                f"{of} has event {event.event_id} right after event {earlier.event_id}; events are numbered through."
             )
 
 
@@ -65,8 +58,7 @@ def require_start(instance_id: str, execution_id: int, delta: Sequence[Event]) -
         if (event.event_id == 1) != (event.type == START):
             raise InvalidTurnError(
                 f"{of} has event {event.event_id}, of the type {event.type}; event 1 of an execution, and no other, is "
-                f"{START}.",
-                _MEND,
+                f"{START}."
             )
 
 
@@ -87,13 +79,12 @@ def require_cancelled(
         (instance_id, execution_id, event.source_event_id) for event in delta if event.type == "ActivityCancelRequested"
     }
     if left := sorted(given_up.difference(cancelled), key=str):
-        raise InvalidTurnError(f"{of} gives up activity {left[0][2]}, and leaves it in the queue.", _MEND)
+        raise InvalidTurnError(f"{of} gives up activity {left[0][2]}, and leaves it in the queue.")
     if silent := sorted(set(cancelled).difference(given_up)):
         of_whom, execution, number = silent[0]
         raise InvalidTurnError(
             f"{of} takes activity {number} of {of_whom!r}, execution {execution}, out of the queue, and no event gives "
-            "it up.",
-            _MEND,
+            "it up."
         )
 
 
@@ -112,14 +103,12 @@ def require_sources(
             if source is not None and event.type in EVENT_TYPES:
                 raise InvalidTurnError(
                     f"{of} has event {event.event_id}, {event.type}, with event {source} as its source, and such an "
-                    "event has none.",
-                    _MEND,
+                    "event has none."
                 )
         elif source not in known or ((found := known[source]) is not None and found.type != wanted):
             raise InvalidTurnError(
                 f"{of} has event {event.event_id}, {event.type}, and its source is {source}, which is no {wanted} "
-                "before it.",
-                _MEND,
+                "before it."
             )
         known[event.event_id] = event
 
@@ -140,9 +129,7 @@ def require_named(
     start = next((event for event in delta if event.type == START), None)
     pinned = given.pinned_version
     if pinned is not None and (start is None or pinned != engine_version(start.duroxide_version)):
-        raise InvalidTurnError(
-            f"{of} pins the engine {pinned}, and no event of it starts an execution with that.", _MEND
-        )
+        raise InvalidTurnError(f"{of} pins the engine {pinned}, and no event of it starts an execution with that.")
     if start is None:
         for what, claimed, stands in (
             ("name", given.orchestration_name, name),
@@ -150,8 +137,7 @@ def require_named(
         ):
             if claimed not in (None, stands):
                 raise InvalidTurnError(
-                    f"{of} claims the orchestration_{what} {claimed!r}, which is {stands!r}, and starts no execution.",
-                    _MEND,
+                    f"{of} claims the orchestration_{what} {claimed!r}, which is {stands!r}, and starts no execution."
                 )
 
 
@@ -166,12 +152,11 @@ def agreed(given: ExecutionMetadata | None, delta: Sequence[Event], of: str) -> 
     if given.status != derived.status or (derived.status is not None and given.output != derived.output):
         raise InvalidTurnError(
             f"{of} claims the status {given.status} with output {given.output!r}, and its events say {derived.status} "
-            f"with output {derived.output!r}.",
-            _MEND,
+            f"with output {derived.output!r}."
         )
     for name in ("orchestration_name", "orchestration_version", "parent_instance_id"):
         claimed, told = getattr(given, name), getattr(derived, name)
         if None not in (claimed, told) and claimed != told:
-            raise InvalidTurnError(f"{of} claims the {name} {claimed!r}, and its events say {told!r}.", _MEND)
+            raise InvalidTurnError(f"{of} claims the {name} {claimed!r}, and its events say {told!r}.")
     missing = {name: value for name, value in vars(derived).items() if getattr(given, name) is None}
     return replace(given, **missing)

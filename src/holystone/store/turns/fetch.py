@@ -11,7 +11,7 @@ from holystone.clock import now_ms
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import EVENT_TYPES
 from holystone.duroxide.tables import executions, history, instance_locks, instances, kv_store, orchestrator_queue
-from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
+from holystone.duroxide.work_item import STARTS, WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError, UnreadableMessageError
 from holystone.flavours import Flavour
 from holystone.store.open_store import OpenStore
@@ -24,10 +24,9 @@ Version = tuple[int, int, int]
 UNKNOWN_VERSION = "unknown"
 """What stands for the version of an orchestration that has not been resolved yet."""
 
-_STARTS = ("StartOrchestration", "ContinueAsNew")
 _DROPPED = "QueueMessage"
 """The kind of message that is not kept for an instance that is still to start."""
-_KEPT = sorted(WORK_ITEM_SHAPES.keys() - {*_STARTS, _DROPPED})
+_KEPT = sorted(WORK_ITEM_SHAPES.keys() - {*STARTS, _DROPPED})
 
 
 def fetch(
@@ -245,7 +244,7 @@ def _context(rows: Sequence[Any], instance_id: str, messages: Sequence[WorkItem]
     if rows:
         return _known(instance_id, rows)
     for message in messages:
-        if message.kind in _STARTS:
+        if message.kind in STARTS:
             fields = message.fields
             return _Context(1, fields["orchestration"], fields.get("version") or UNKNOWN_VERSION)
     return None

@@ -10,16 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.event_types import CONTINUE, START, TERMINAL
 from holystone.duroxide.references import child_instance_id
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import InvalidTurnError
-from holystone.store.turns.delta import CONTINUED, START
 
 Asked = tuple[str, Mapping[str, object]]
 """Kind of a message, and those of its fields that an event decides."""
 
-_MEND = "Mend the caller: nothing was written."
 _ANSWERS = ("SubOrchCompleted", "SubOrchFailed")
 _CANCEL = "CancelInstance"
 _STARTED_ALONE = "OrchestrationChained"
@@ -66,23 +64,21 @@ def require_messages(
     ended = any(event.type in TERMINAL for event in delta)
     for event in delta:
         asked = asked_for(event)
-        if asked is None or (ended and event.type not in (CONTINUED, _STARTED_ALONE)):
+        if asked is None or (ended and event.type not in (CONTINUE, _STARTED_ALONE)):
             continue
         kind, said = asked
         found = next((item for item in left if item.kind == kind and _says(item, said)), None)
         if found is not None:
             left.remove(found)
         elif not (ended and event.type == _STARTED_ALONE):
-            raise InvalidTurnError(
-                f"{of} has event {event.event_id}, {event.type}, and no {kind} that goes with it.", _MEND
-            )
+            raise InvalidTurnError(f"{of} has event {event.event_id}, {event.type}, and no {kind} that goes with it.")
     for item in left:
         if item.kind in _NEVER_SENT:
-            raise InvalidTurnError(f"{of} sends {item.kind} to {item.instance_id!r}, which no turn does.", _MEND)
+            raise InvalidTurnError(f"{of} sends {item.kind} to {item.instance_id!r}, which no turn does.")
         number = item.fields.get("parent_id", item.fields.get("id"))
         which = "" if number is None else f", event {number}"
         late = " that may still ask for it: the execution ends" if ended else " that asks for it"
-        raise InvalidTurnError(f"{of} has {item.kind} for {item.instance_id!r}{which}, and no event{late}.", _MEND)
+        raise InvalidTurnError(f"{of} has {item.kind} for {item.instance_id!r}{which}, and no event{late}.")
 
 
 def _says(item: WorkItem, said: Mapping[str, object]) -> bool:
@@ -102,12 +98,12 @@ def require_told(
     which may be the start of a child whose id is taken.
     """
     answers = [item for item in orchestrator_items if item.kind in _ANSWERS]
-    end = next((event for event in delta if event.type in TERMINAL and event.type != CONTINUED), None)
+    end = next((event for event in delta if event.type in TERMINAL and event.type != CONTINUE), None)
     if start is not None and end is not None and (parent := start.payload.get("parent_instance")) is not None:
         told = next((item for item in answers if _tells(item, start.payload, end)), None)
         if told is None:
             raise InvalidTurnError(
-                f"{of} ends with event {end.event_id}, and does not tell its parent {parent!r} the same.", _MEND
+                f"{of} ends with event {end.event_id}, and does not tell its parent {parent!r} the same."
             )
         answers.remove(told)
     taken = {_parent(item) for item in messages if item.kind == "StartOrchestration"}
@@ -115,8 +111,7 @@ def require_told(
         if item.kind == "SubOrchCompleted" or _parent(item) not in taken:
             raise InvalidTurnError(
                 f"{of} answers {item.kind} to event {item.fields['parent_id']} of {item.instance_id!r}, and is no end "
-                "of the child that this started.",
-                _MEND,
+                "of the child that this started."
             )
 
 
@@ -151,13 +146,11 @@ def require_cancels(
     cancelled = [item.instance_id for item in orchestrator_items if item.kind == _CANCEL]
     for one in cancelled:
         if one not in children.values():
-            raise InvalidTurnError(f"{of} cancels {one!r}, which is no child that it has started.", _MEND)
+            raise InvalidTurnError(f"{of} cancels {one!r}, which is no child that it has started.")
     for event in delta:
         child = children.get(event.source_event_id or 0)
         if event.type == _GIVES_UP_CHILD and child is not None and child not in cancelled:
-            raise InvalidTurnError(
-                f"{of} has event {event.event_id}, {event.type}, and no {_CANCEL} for {child!r}.", _MEND
-            )
+            raise InvalidTurnError(f"{of} has event {event.event_id}, {event.type}, and no {_CANCEL} for {child!r}.")
 
 
 def needed(delta: Sequence[Event], orchestrator_items: Iterable[WorkItem]) -> set[int] | None:

@@ -11,7 +11,6 @@ from holystone.flavours import Flavour
 from holystone.flavours.statements import Step
 
 _FOR_ORCHESTRATOR, _FOR_WORKER = insert(orchestrator_queue).inline(), insert(worker_queue).inline()
-_MEND = "Mend the caller: nothing was written."
 _LATEST_MS = 253_402_300_799_999
 """The end of the year 9999, after which neither database has a moment."""
 
@@ -36,7 +35,7 @@ def for_orchestrator(flavour: Flavour, items: Sequence[WorkItem], now: int, dela
 def _addressed(item: WorkItem) -> str:
     if item.is_for_worker or item.instance_id is None:
         whose = "" if item.instance_id is None else f" for {item.instance_id!r}"
-        raise InvalidTurnError(f"A {item.kind}{whose} is nothing for the orchestrator queue.", _MEND)
+        raise InvalidTurnError(f"A {item.kind}{whose} is nothing for the orchestrator queue.")
     return item.instance_id
 
 
@@ -44,7 +43,7 @@ def _visible_at(item: WorkItem, now: int, delay_ms: int | None) -> int:
     fires_at = item.fields.get("fire_at_ms") if item.kind == "TimerFired" else None
     visible_at: int = fires_at or now + (delay_ms or 0)
     if visible_at > _LATEST_MS:
-        raise InvalidTurnError(f"A {item.kind} for {item.instance_id!r} is due after the year 9999.", _MEND)
+        raise InvalidTurnError(f"A {item.kind} for {item.instance_id!r} is due after the year 9999.")
     return visible_at
 
 
@@ -56,8 +55,7 @@ def for_worker(flavour: Flavour, items: Sequence[WorkItem], now: int) -> list[St
     for item in items:
         if not item.is_for_worker:
             raise InvalidTurnError(
-                f"A {item.kind} for {item.instance_id!r} is nothing for the worker queue, which takes ActivityExecute.",
-                _MEND,
+                f"A {item.kind} for {item.instance_id!r} is nothing for the worker queue, which takes ActivityExecute."
             )
     rows = [
         {

@@ -8,9 +8,9 @@ says when a turn has none.
 from collections.abc import Mapping, Sequence
 
 from holystone.duroxide.event import Event
+from holystone.duroxide.event_types import START
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import InvalidTurnError
-from holystone.store.turns.delta import START
 
 ANSWERED_IN: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ActivityCompleted": ("execution_id", "id", ("ActivityCompleted", "ActivityFailed")),
