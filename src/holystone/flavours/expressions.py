@@ -133,7 +133,7 @@ class Expressions(Values):
     def matches_glob(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         """Return whether `text` matches a pattern in which * and ? are wild and all else is itself."""
 
-    def between(self, column: ColumnElement[Any], after: Any, up_to: Any) -> list[ColumnElement[bool]]:
+    def key_range(self, column: ColumnElement[Any], after: Any, up_to: Any) -> list[ColumnElement[bool]]:
         """Return the conditions that a key lies after one value and up to another; None is no bound."""
         conditions = []
         if after is not None:

@@ -19,7 +19,7 @@ def bounds(
     """
     after: Any = None
     while True:
-        rest = [*within, *reader.flavour.between(column, after, None)]
+        rest = [*within, *reader.flavour.key_range(column, after, None)]
         walk = select(column).where(*rest).order_by(column).offset(stride).limit(1)
         up_to = reader.connection.execute(walk).scalar_one_or_none()
         if not _is_askable(up_to):

@@ -148,9 +148,9 @@ class Relation(ABC, Generic[F]):
         """Yield conditions that cut the rows into spans of about `stride` rows, in order."""
         after: Any = None
         for up_to in bounds(reader, self.span_column, stride, within):
-            yield reader.flavour.between(self.span_column, after, up_to)
+            yield reader.flavour.key_range(self.span_column, after, up_to)
             after = up_to
-        yield reader.flavour.between(self.span_column, after, None)
+        yield reader.flavour.key_range(self.span_column, after, None)
 
     def spans_of(self, flavour: Flavour, instances: Sequence[str]) -> Iterator[Conditions]:
         """Yield conditions for the rows of these instances, some at a time; for all where rows do not say of whom."""

@@ -22,7 +22,7 @@ class Span:
     def conditions(self, flavour: Flavour) -> Conditions:
         """Return the conditions on `history` that its events are of the span."""
         of = history.c.instance_id
-        conditions = flavour.between(of, self.after, self.up_to)
+        conditions = flavour.key_range(of, self.after, self.up_to)
         if self.pattern is not None:
             conditions.append(flavour.matches_glob(of, self.pattern))
         if self.among is not None:

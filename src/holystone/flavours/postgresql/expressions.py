@@ -111,7 +111,7 @@ class PostgreSQLExpressions(PostgreSQLValues, Expressions):
         escaped = re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%").replace("?", "_")
         return text.like(literal(escaped), escape="\\")
 
-    def between(self, column: ColumnElement[Any], after: Any, up_to: Any) -> list[ColumnElement[bool]]:
+    def key_range(self, column: ColumnElement[Any], after: Any, up_to: Any) -> list[ColumnElement[bool]]:
         """Return the conditions with bounds that are not known yet when a statement is planned.
 
         By its statistics PostgreSQL takes keys that came after the last ANALYZE for one row at most, and then joins
@@ -119,7 +119,7 @@ class PostgreSQLExpressions(PostgreSQLValues, Expressions):
         one alone a third of all.
         """
         if up_to is None or not isinstance(column.type, Text):
-            return super().between(column, after, up_to)
+            return super().key_range(column, after, up_to)
         first, last = (select(literal(value, column.type)).scalar_subquery() for value in (after or "", up_to))
         return [column >= first if after is None else column > first, column <= last]
 
