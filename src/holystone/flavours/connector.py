@@ -163,7 +163,7 @@ class Connector(ABC):
         """Raise StoreUnavailableError where it is plain that nobody can write to the store here."""
 
     @abstractmethod
-    def explain(self, error: DBAPIError) -> HolystoneError:
+    def translate_error(self, error: DBAPIError) -> HolystoneError:
         """Return what a driver's error means to a user, in one sentence without secrets."""
 
     def is_of_rows(self, error: DBAPIError) -> bool:

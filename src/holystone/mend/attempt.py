@@ -143,7 +143,7 @@ class Attempt:
             return
         why = CHANGED
         if isinstance(error, DBAPIError):
-            why = REFUSED.format(self._store.flavour.explain(error).message)
+            why = REFUSED.format(self._store.flavour.translate_error(error).message)
         for group in clusters[0]:
             self._skip(group, why)
 

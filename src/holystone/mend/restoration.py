@@ -120,7 +120,7 @@ class Restoration:
         except DBAPIError as error:
             if isinstance(error, OperationalError) and not self._store.flavour.is_of_lock(error):
                 raise
-            why = REFUSED.format(self._store.flavour.explain(error).message)
+            why = REFUSED.format(self._store.flavour.translate_error(error).message)
         point.rollback()
         self._skip(group, why)
         return False

@@ -74,7 +74,7 @@ def adopt(store: OpenStore) -> Adopted:
             if not store.flavour.structure.one_transaction:
                 connection.commit()
     except DBAPIError as error:
-        raise store.flavour.explain(error) from error
+        raise store.flavour.translate_error(error) from error
     return Adopted(shape, revisions, is_new)
 
 

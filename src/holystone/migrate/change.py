@@ -123,7 +123,7 @@ def _migrating(store: OpenStore) -> Iterator[Connection]:
             yield connection
             store.columns = flavour.columns(connection)
     except DBAPIError as error:
-        raise flavour.explain(error) from error
+        raise flavour.translate_error(error) from error
 
 
 def _end_reading(store: OpenStore, connection: Connection) -> None:

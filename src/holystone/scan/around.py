@@ -51,7 +51,7 @@ def read_around(
 def _named(reader: Reader, column: str, value: Any, error: Exception) -> Unread:
     key = {column: value} if column == "instance_id" else {"instance_id": None, column: value}
     if isinstance(error, DBAPIError):
-        return Unread(key, reader.flavour.explain(error).message.rstrip("."))
+        return Unread(key, reader.flavour.translate_error(error).message.rstrip("."))
     return unread(reader, key, error)
 
 

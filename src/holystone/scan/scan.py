@@ -363,7 +363,7 @@ class Scan:
     def _fail(self, relation: Relation[Any], checks: Sequence[Check], error: BaseException) -> None:
         outcome, next_step, unforeseen = Outcome.failed, None, None
         if isinstance(error, DBAPIError):
-            explained = self.store.flavour.explain(error)
+            explained = self.store.flavour.translate_error(error)
             reason, next_step = explained.message, explained.next_step
             if relation.dispensable and self.store.flavour.is_refusal(error):
                 # A role with SELECT on the engine's tables, and nothing else, can still check the store.

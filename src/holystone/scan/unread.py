@@ -34,7 +34,7 @@ def unread(reader: Reader, key: dict[str, Any], error: Exception) -> Unread:
     if isinstance(error, DBAPIError):
         if not reader.flavour.is_of_one_statement(error):
             raise error
-        return Unread(key, reader.flavour.explain(error).message.rstrip("."))
+        return Unread(key, reader.flavour.translate_error(error).message.rstrip("."))
     if isinstance(error, _NOT_BY_KEY):
         return Unread(key, "a search by its key does not find it, or finds two of it, as where an index is damaged")
     return Unread(key, f"it holds what no engine writes ({type(error).__name__}: {error})")

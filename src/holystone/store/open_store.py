@@ -194,7 +194,7 @@ class OpenStore:
             with engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
-            raise self.flavour.explain(error) from error
+            raise self.flavour.translate_error(error) from error
 
     @cached_property
     def _reader(self) -> Engine:

@@ -220,7 +220,7 @@ class PostgreSQLConnector(Connector):
     def is_refusal(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) == "42501"
 
-    def explain(self, error: DBAPIError) -> HolystoneError:
+    def translate_error(self, error: DBAPIError) -> HolystoneError:
         cause = ends.first(error.orig or error)
         state = getattr(cause, "sqlstate", None) or ""
         said = self.target.without_secrets(" ".join(str(cause).split())).rstrip(".?")

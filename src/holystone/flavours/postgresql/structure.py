@@ -113,7 +113,7 @@ class PostgreSQLStructure(Structure):
             with self.connector.engine(read_only=True).connect() as connection:
                 return self._is_vacant(connection)
         except DBAPIError as error:
-            raise self.connector.explain(error) from error
+            raise self.connector.translate_error(error) from error
 
     def _is_vacant(self, connection: Connection) -> bool:
         """Return whether the schema holds nothing, and is not likely to be named by a slip.
@@ -144,7 +144,7 @@ class PostgreSQLStructure(Structure):
                 connection.execute(CreateSchema(self.schema, if_not_exists=True))
                 yield connection
         except DBAPIError as error:
-            raise self.connector.explain(error) from error
+            raise self.connector.translate_error(error) from error
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:

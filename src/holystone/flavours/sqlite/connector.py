@@ -219,7 +219,7 @@ class SQLiteConnector(Connector):
         if not os.access(self.path, os.W_OK):
             raise self._not_writable()
 
-    def explain(self, error: DBAPIError) -> HolystoneError:
+    def translate_error(self, error: DBAPIError) -> HolystoneError:
         code = getattr(error.orig, "sqlite_errorname", "") or ""
         if code.startswith("SQLITE_IOERR") and not shutil.disk_usage(self.path.parent).free:
             code = "SQLITE_FULL"  # which SQLite says of the file alone, and not of what it keeps beside it

@@ -109,7 +109,7 @@ class SQLiteStructure(Structure):
                 with engine.begin() as connection:
                     yield connection
             except DBAPIError as error:
-                raise self.connector.explain(error) from error
+                raise self.connector.translate_error(error) from error
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:
