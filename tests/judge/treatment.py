@@ -36,7 +36,7 @@ def share_statements() -> None:
     To put them together takes longer than to run them, and the judge opens each store but once.
     """
     for flavour in (SQLite, PostgreSQL):
-        flavour.engine = _sharing(flavour.engine)  # type: ignore[method-assign]
+        flavour.create_engine = _sharing(flavour.create_engine)  # type: ignore[method-assign]
 
 
 def _sharing(make: Callable[..., Engine]) -> Callable[..., Engine]:

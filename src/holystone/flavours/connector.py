@@ -68,7 +68,7 @@ class Connector(ABC):
         return [one if self.has(one) else cast(null(), one.type).label(one.name) for one in table.columns]
 
     @abstractmethod
-    def engine(self, *, read_only: bool) -> Engine:
+    def create_engine(self, *, read_only: bool) -> Engine:
         """Return an engine on the target, without connecting; never creates a database.
 
         A transaction on a read-only engine is one snapshot of the store and cannot write; one on a
@@ -76,7 +76,7 @@ class Connector(ABC):
         """
 
     @abstractmethod
-    def turn_engine(self) -> Engine:
+    def create_turn_engine(self) -> Engine:
         """Return a writing engine for turns, as durable and as patient as the engine itself is.
 
         It keeps its connections until it is disposed of: making one takes longer than many a turn.

@@ -198,16 +198,16 @@ class OpenStore:
 
     @cached_property
     def _reader(self) -> Engine:
-        return self.flavour.engine(read_only=True)
+        return self.flavour.create_engine(read_only=True)
 
     @cached_property
     def _repairer(self) -> Engine:
-        return self.flavour.engine(read_only=False)
+        return self.flavour.create_engine(read_only=False)
 
     @cached_property
     def _writer(self) -> Engine:
         self._require_turn_schema()
-        engine = self.flavour.turn_engine()
+        engine = self.flavour.create_turn_engine()
         weakref.finalize(self, engine.dispose)
         return engine
 

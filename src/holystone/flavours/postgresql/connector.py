@@ -64,7 +64,7 @@ class PostgreSQLConnector(Connector):
         assert self.target.schema is not None
         return self.target.schema
 
-    def engine(self, *, read_only: bool) -> Engine:
+    def create_engine(self, *, read_only: bool) -> Engine:
         options: dict[str, Any] = {"compiled_cache": COMPILED_STATEMENTS}
         if read_only:
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -74,7 +74,7 @@ class PostgreSQLConnector(Connector):
         event.listen(engine, "reset", ends.reset)
         return engine
 
-    def turn_engine(self) -> Engine:
+    def create_turn_engine(self) -> Engine:
         engine = self._engine(QueuePool, max_overflow=-1, isolation_level="AUTOCOMMIT")
         event.listen(engine, "connect", session.keep_all)
         event.listen(engine, "begin", lambda connection: connection.info.update(begun=False))
@@ -204,7 +204,7 @@ class PostgreSQLConnector(Connector):
     def _in_the_way(self) -> str | None:
         """Return who has a table of the store locked now, as far as that can be told."""
         try:
-            with self.engine(read_only=True).connect() as connection:
+            with self.create_engine(read_only=True).connect() as connection:
                 return locks.who_locks(connection, self.schema)
         except DBAPIError:
             return None

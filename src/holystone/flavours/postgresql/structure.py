@@ -110,7 +110,7 @@ class PostgreSQLStructure(Structure):
 
     def is_vacant(self) -> bool:
         try:
-            with self.connector.engine(read_only=True).connect() as connection:
+            with self.connector.create_engine(read_only=True).connect() as connection:
                 return self._is_vacant(connection)
         except DBAPIError as error:
             raise self.connector.translate_error(error) from error
@@ -133,7 +133,7 @@ class PostgreSQLStructure(Structure):
     @contextmanager
     def creation(self) -> Iterator[Connection]:
         try:
-            with self._no_other_migrator(), self.connector.engine(read_only=False).begin() as connection:
+            with self._no_other_migrator(), self.connector.create_engine(read_only=False).begin() as connection:
                 # An engine that comes meanwhile waits for its own lock, and finds the store whole.
                 self._await(connection, lock_key(ENGINES_LOCK, self.schema))
                 if not self._is_vacant(connection):
@@ -148,7 +148,7 @@ class PostgreSQLStructure(Structure):
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:
-        with self._no_other_migrator(), self.connector.engine(read_only=False).connect() as connection:
+        with self._no_other_migrator(), self.connector.create_engine(read_only=False).connect() as connection:
             keep(connection, "lock_timeout", _LOCK_TIMEOUT)
             connection.commit()
             yield connection
@@ -161,7 +161,7 @@ class PostgreSQLStructure(Structure):
         CONCURRENTLY waits for the end of every snapshot, so that two migrators would wait for each other. Between its
         statements a transaction that reads what is committed holds none, and a pooler gives its connection to nobody.
         """
-        with self.connector.engine(read_only=False).begin() as connection:
+        with self.connector.create_engine(read_only=False).begin() as connection:
             self._await(connection, lock_key(OUR_LOCK, self.schema))
             yield
 

@@ -59,7 +59,7 @@ class SQLiteConnector(Connector):
         assert self.target.path is not None
         return Path(os.path.realpath(self.target.path)) if os.path.islink(self.target.path) else self.target.path
 
-    def engine(self, *, read_only: bool) -> Engine:
+    def create_engine(self, *, read_only: bool) -> Engine:
         # pysqlite's own handling begins no transaction for a SELECT, so two statements would see two
         # states of the store; the transaction is begun here instead.
         begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
@@ -69,7 +69,7 @@ class SQLiteConnector(Connector):
         event.listen(engine, "handle_error", _explain_stray_bytes)
         return engine
 
-    def turn_engine(self) -> Engine:
+    def create_turn_engine(self) -> Engine:
         engine = create_engine(
             "sqlite://", creator=self._connect_for_turns, poolclass=QueuePool, max_overflow=-1, paramstyle="named"
         )

@@ -105,7 +105,7 @@ class SQLiteStructure(Structure):
     def creation(self) -> Iterator[Connection]:
         with new_file(self._named) as path:
             try:
-                engine = SQLiteConnector(replace(self.connector.target, path=path)).engine(read_only=False)
+                engine = SQLiteConnector(replace(self.connector.target, path=path)).create_engine(read_only=False)
                 with engine.begin() as connection:
                     yield connection
             except DBAPIError as error:
@@ -114,7 +114,7 @@ class SQLiteStructure(Structure):
     @contextmanager
     def migration(self) -> Iterator[Connection]:
         # BEGIN IMMEDIATE shuts out every other writer of the file, and all that is done is one transaction.
-        with self.connector.engine(read_only=False).begin() as connection:
+        with self.connector.create_engine(read_only=False).begin() as connection:
             yield connection
 
     def build_index(self, connection: Connection, index: Index) -> None:
