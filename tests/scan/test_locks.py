@@ -120,17 +120,17 @@ def test_connection_that_would_have_to_wait_is_left_out(
     made: EngineStore, store: Store, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[Future[None]] = []
-    share_view = store.flavour.share_view
+    export_snapshot = store.flavour.export_snapshot
 
     def disturbed(connection: Connection) -> str | None:
-        view = share_view(connection)
+        view = export_snapshot(connection)
         done.append(changing(pool, made, "table"))
         return view
 
-    monkeypatch.setattr(store.flavour, "share_view", disturbed)
+    monkeypatch.setattr(store.flavour, "export_snapshot", disturbed)
     with store.snapshots(3) as connections:
         assert len(connections) == 1
         read_all(store, connections[0])
-        with pytest.raises(StoreUnavailableError), store.snapshots(1, share_view(connections[0])):
+        with pytest.raises(StoreUnavailableError), store.snapshots(1, export_snapshot(connections[0])):
             pass
     done[0].result(timeout=30)

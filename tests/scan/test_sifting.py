@@ -124,7 +124,7 @@ target, schema = sys.argv[1:]
 store = Store.open(target, schema or None, read_only=True)
 with sifters.helpers(2, SIEVES[0], store) as helpers:
     with store.snapshot() as connection:
-        helpers[0].begin(store.flavour.share_view(connection))
+        helpers[0].begin(store.flavour.export_snapshot(connection))
     print(*(helper._process.pid for helper in helpers), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

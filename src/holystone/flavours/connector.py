@@ -104,11 +104,11 @@ class Connector(ABC):
             yield words, parameters
 
     @abstractmethod
-    def share_view(self, connection: Connection) -> str | None:
+    def export_snapshot(self, connection: Connection) -> str | None:
         """Return what other connections need in order to see the store as this one does, None for nothing."""
 
     @abstractmethod
-    def adopt_view(self, connection: Connection, view: str | None) -> None:
+    def import_snapshot(self, connection: Connection, view: str | None) -> None:
         """Make a connection, whose transaction has just begun, see the store as the one that shared its view."""
 
     def hold(  # noqa: B027

@@ -110,7 +110,7 @@ class OpenStore:
             if view is None:
                 first = stack.enter_context(self._reading())
                 self.flavour.hold(first, tables, self.statement_timeout, alone=number == 1)
-                view = self.flavour.share_view(first) if number > 1 else None
+                view = self.flavour.export_snapshot(first) if number > 1 else None
                 connections.append(first)
             while len(connections) < number:
                 try:
@@ -119,7 +119,7 @@ class OpenStore:
                     if not connections:
                         raise
                     break  # the role, the server or a pooler gives no more than these
-                self.flavour.adopt_view(other, view)
+                self.flavour.import_snapshot(other, view)
                 if not self.flavour.hold_beside(other, tables):
                     break
                 connections.append(other)

@@ -114,10 +114,10 @@ class PostgreSQLConnector(Connector):
         event.listen(engine, "connect", session.connected)
         return engine.execution_options(schema_translate_map={None: self.schema})
 
-    def share_view(self, connection: Connection) -> str | None:
+    def export_snapshot(self, connection: Connection) -> str | None:
         return str(connection.execute(select(func.pg_export_snapshot())).scalar_one())
 
-    def adopt_view(self, connection: Connection, view: str | None) -> None:
+    def import_snapshot(self, connection: Connection, view: str | None) -> None:
         # Takes no parameters; the server made the id, of digits, letters and dashes.
         assert view is not None
         assert view.replace("-", "").isalnum()

@@ -143,10 +143,10 @@ class SQLiteConnector(Connector):
                 "Run the same command again.",
             )
 
-    def share_view(self, connection: Connection) -> str | None:
+    def export_snapshot(self, connection: Connection) -> str | None:
         return None
 
-    def adopt_view(self, connection: Connection, view: str | None) -> None:
+    def import_snapshot(self, connection: Connection, view: str | None) -> None:
         """SQLite has no views to share: each connection sees the last commit before its first read."""
 
     @contextmanager

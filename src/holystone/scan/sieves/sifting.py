@@ -60,7 +60,7 @@ class Sifting:
                 parts = list(spans)
         except DBAPIError:
             return None
-        view = reader.flavour.share_view(reader.connection) if self._others else None
+        view = reader.flavour.export_snapshot(reader.connection) if self._others else None
         for other in self._others:
             other.begin(view)
         sifted = Sifted()
