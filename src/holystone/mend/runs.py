@@ -53,7 +53,7 @@ def log_of(store: OpenStore) -> Iterator[Iterator[Logged]]:
     if not is_installed(store):
         yield iter(())
         return
-    with store.look() as connection:
+    with store.unlocked_snapshot() as connection:
         yield _logged(store, connection)
 
 
@@ -93,7 +93,7 @@ def read_run(store: OpenStore, run_id: str) -> Run:
     """
     if is_installed(store):
         _require_digests(store)
-        with store.look() as connection:
+        with store.unlocked_snapshot() as connection:
             run: Run | None = None
             row = connection.execute(_select(store, runs).where(runs.c.run_id == run_id)).mappings().one_or_none()
             if row is not None:

@@ -50,7 +50,7 @@ def adopt(store: OpenStore) -> Adopted:
     """
     from holystone.migrate.change import upgrade
 
-    with store.look() as connection:
+    with store.unlocked_snapshot() as connection:
         require_known(store, recognise(store, connection))
     revisions = upgrade(store)
     try:

@@ -88,7 +88,7 @@ def _restore(store: OpenStore, connection: Connection) -> Sequence[str]:
 def path_of_downgrade(store: OpenStore, revision: str) -> Sequence[tuple[str, str]]:
     """Return the revisions that `downgrade` would take back, the newest first, each with what it is about."""
     branch = runner.branch_of(store.flavour, revision)
-    with store.look() as connection:
+    with store.unlocked_snapshot() as connection:
         current = revision_of(store, connection, branch)
     path = runner.path_down(current, revision) if current else []
     return [(script.revision, script.doc) for script in path]

@@ -45,7 +45,7 @@ def _of_creation(place: Target, to: str | None) -> str:
 def _of_upgrade(store: OpenStore, to: str) -> str:
     branches = {TOOLKIT, store.flavour.structure.branch}
     branch = runner.branch_of(store.flavour, to)
-    with store.look() as connection:
+    with store.unlocked_snapshot() as connection:
         revisions = {one: revision_of(store, connection, one) for one in branches}
         path = runner.path_up(revisions[branch], to)
         for one in path:

@@ -29,13 +29,13 @@ class Status:
 
 def toolkit_revision(store: OpenStore) -> str | None:
     """Return the revision of holystone's tables in the store, None where there are none."""
-    with store.look() as connection:
+    with store.unlocked_snapshot() as connection:
         return revision_of(store, connection)
 
 
 def status(store: OpenStore) -> Status:
     """Return where the store stands; reads only. MigrationError where a newer version of holystone upgraded it."""
-    with store.look() as connection:
+    with store.unlocked_snapshot() as connection:
         toolkit = state(store, connection)
         if toolkit.is_newer:
             raise MigrationError(

@@ -72,11 +72,11 @@ class OpenStore:
 
         Opening a store to write to it does the same.
         """
-        with self.look() as connection:
+        with self.unlocked_snapshot() as connection:
             self.flavour.require_writable(connection)
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
+    def unlocked_snapshot(self) -> Iterator[Connection]:
         """Yield a connection in one read-only transaction that keeps nobody from changing tables, nor waits for him.
 
         It is for how tables are made, and for what holystone wrote of itself: on PostgreSQL the rows of a table that
@@ -222,7 +222,7 @@ class OpenStore:
             )
 
     def _recognise(self) -> None:
-        with self.look() as connection:
+        with self.unlocked_snapshot() as connection:
             self.columns = self.flavour.stored = self.flavour.columns(connection)
             present = CORE.keys() & self.columns.keys()
             if not present:
