@@ -65,13 +65,13 @@ class Expressions(Values):
 
     @abstractmethod
     def to_be_grouped(self, rows: Select[Any], order: Sequence[ColumnElement[Any]]) -> FromClause:
-        """Return rows for groups of which `lines` are taken: they come in this order, which begins with their group.
+        """Return rows to aggregate with `string_agg`: they come in this order, which begins with their group.
 
         That is how both databases do it, and never surely so. Of one group all columns come in the same order.
         """
 
     @abstractmethod
-    def lines(self, column: ColumnElement[Any]) -> FunctionElement[str]:
+    def string_agg(self, column: ColumnElement[Any]) -> FunctionElement[str]:
         """Return the values of a group of rows as text, one in each line, in the order in which they come."""
 
     @abstractmethod

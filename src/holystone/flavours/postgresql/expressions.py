@@ -64,7 +64,7 @@ class PostgreSQLExpressions(PostgreSQLValues, Expressions):
         # Before version 16 each aggregate with an order of its own sorts each group.
         return rows.order_by(*order).subquery("ordered")
 
-    def lines(self, column: ColumnElement[Any]) -> FunctionElement[str]:
+    def string_agg(self, column: ColumnElement[Any]) -> FunctionElement[str]:
         return func.string_agg(cast(column, Text), "\n")
 
     def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:

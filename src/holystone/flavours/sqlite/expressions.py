@@ -75,7 +75,7 @@ class SQLiteExpressions(SQLiteValues, Expressions):
         # It goes by the index of the key to group them, which has them in order.
         return rows.subquery("grouped")
 
-    def lines(self, column: ColumnElement[Any]) -> FunctionElement[str]:
+    def string_agg(self, column: ColumnElement[Any]) -> FunctionElement[str]:
         return func.group_concat(column, "\n")
 
     def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:

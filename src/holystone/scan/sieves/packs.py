@@ -61,9 +61,9 @@ def packed(flavour: Flavour, within: Conditions) -> Select[Any]:
     return (
         select(
             *key,
-            flavour.lines(event.event_id).label("event_ids"),
-            flavour.lines(event.event_type).label("event_types"),
-            flavour.lines(event.event_data).filter(is_packed).label("event_data"),
+            flavour.string_agg(event.event_id).label("event_ids"),
+            flavour.string_agg(event.event_type).label("event_types"),
+            flavour.string_agg(event.event_data).filter(is_packed).label("event_data"),
             func.count().filter(flavour.is_text(event.event_type)).label("texts"),
             (func.count() - func.count().filter(is_packed)).label("apart"),
         )
