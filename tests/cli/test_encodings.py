@@ -14,7 +14,7 @@ from psycopg import sql
 from conftest import one_and_long
 from engines.published import NEWEST, PublishedStore
 from engines.published import SCHEMA as PUBLISHED
-from holystone.duroxide.tables import CORE
+from holystone.duroxide.tables import REQUIRED_COLUMNS
 
 from .helpers import Run, Sample
 
@@ -32,7 +32,7 @@ AS_TEXT = {
 """Encoding -> an id that is written otherwise in it than in ASCII."""
 DRIFT = "UPDATE executions SET status = 'Running' WHERE instance_id = 'completed'; "
 RENAMED = (
-    *(f"UPDATE {table} SET instance_id = {{name}} WHERE instance_id = {{old}}" for table in CORE),
+    *(f"UPDATE {table} SET instance_id = {{name}} WHERE instance_id = {{old}}" for table in REQUIRED_COLUMNS),
     # Events name their instance as well.
     "UPDATE history SET event_data = replace(event_data, '\"' || {old} || '\"', '\"' || {name} || '\"')",
 )

@@ -2,7 +2,7 @@
 
 Sources: `migrations/` of microsoft/duroxide (SQLite) and of microsoft/duroxide-pg (PostgreSQL). Where the
 two declare a column with different types, the type here is neutral and the flavour reads and writes it.
-Only `CORE` has to be there for a database to count as a store: the other tables and columns came with
+Only `REQUIRED_COLUMNS` has to be there for a database to count as a store: the other tables and columns came with
 later versions of the engine.
 """
 
@@ -166,7 +166,7 @@ _LATER_COLUMNS = {
     "attempt_count",
 }
 
-CORE: dict[str, frozenset[str]] = {
+REQUIRED_COLUMNS: dict[str, frozenset[str]] = {
     table.name: frozenset(column.name for column in table.columns if column.name not in _LATER_COLUMNS)
     for table in (instances, executions, history, orchestrator_queue, instance_locks)
 } | {"worker_queue": frozenset({"id", "work_item", "lock_token", "locked_until", "created_at"})}

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import LRUCache
 
-from holystone.duroxide.tables import CORE, metadata
+from holystone.duroxide.tables import REQUIRED_COLUMNS, metadata
 from holystone.errors import (
     HolystoneError,
     InvalidTurnError,
@@ -224,10 +224,10 @@ class OpenStore:
     def _recognise(self) -> None:
         with self.unlocked_snapshot() as connection:
             self.columns = self.flavour.stored = self.flavour.columns(connection)
-            present = CORE.keys() & self.columns.keys()
+            present = REQUIRED_COLUMNS.keys() & self.columns.keys()
             if not present:
                 raise self.flavour.no_store(connection)
-            if lacking := _lacking(CORE, self.columns):
+            if lacking := _lacking(REQUIRED_COLUMNS, self.columns):
                 raise _half_a_store(self.target, lacking)
             self.engine_migration = self.flavour.engine_migration(connection, self.columns)
             parts = self.flavour.identity_parts(connection, self.columns)

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.sql.functions import FunctionElement
 
-from holystone.duroxide.tables import CORE, executions, history
+from holystone.duroxide.tables import REQUIRED_COLUMNS, executions, history
 from holystone.flavours.expressions import Expressions, WithLastEvent
 from holystone.flavours.postgresql.messages import PostgreSQLMessages
 from holystone.flavours.postgresql.times import PostgreSQLTimes
@@ -43,7 +43,7 @@ class PostgreSQLExpressions(PostgreSQLValues, Expressions):
 
     def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
         # A store that is not whole yet, or of an older engine, has no other columns.
-        columns = (column for column in executions.c if column.name in CORE[executions.name])
+        columns = (column for column in executions.c if column.name in REQUIRED_COLUMNS[executions.name])
         execution = select(*columns).where(*within).subquery("execution")
         last = (
             select(history)
