@@ -11,7 +11,7 @@ from sqlalchemy import Column, delete, select, update
 from catalogue.conftest import Prepare
 from catalogue.sources import EVERY_CHECK, ON_EACH_FLAVOUR, case_of
 from conftest import ENGINES, Flavour, MakeStore
-from holystone.duroxide.tables import Moment, executions, history, instances
+from holystone.duroxide.tables import EngineTimestamp, executions, history, instances
 from holystone.errors import StoreUnavailableError
 from holystone.scan import long_texts
 from holystone.scan.check import Check
@@ -126,7 +126,7 @@ def damages(store: Store) -> Iterator[tuple[Any, Any]]:
 def fits(column: Column[Any], value: Any) -> bool:
     if value is None:
         return bool(column.nullable)
-    return not isinstance(column.type, Moment) and isinstance(value, column.type.python_type)
+    return not isinstance(column.type, EngineTimestamp) and isinstance(value, column.type.python_type)
 
 
 @pytest.mark.long

@@ -16,7 +16,7 @@ from holystone.duroxide.event_types import COMPLETED
 metadata = MetaData()
 
 
-class Moment(UserDefinedType[Any]):
+class EngineTimestamp(UserDefinedType[Any]):
     """A point in time as the engine keeps it: timestamptz on PostgreSQL, on SQLite whatever was written.
 
     The driver's own values pass through, so that a before-image is exact on both.
@@ -35,8 +35,8 @@ instances = Table(
     Column("orchestration_name", Text, nullable=False),
     Column("orchestration_version", Text),
     Column("current_execution_id", BigInteger, nullable=False, server_default=text("1")),
-    Column("created_at", Moment),
-    Column("updated_at", Moment),
+    Column("created_at", EngineTimestamp),
+    Column("updated_at", EngineTimestamp),
     Column("parent_instance_id", Text),
     Column("custom_status", Text),
     Column("custom_status_version", Integer, nullable=False, server_default=text("0")),
@@ -49,8 +49,8 @@ executions = Table(
     Column("execution_id", BigInteger, primary_key=True),
     Column("status", Text, nullable=False, server_default=text("'Running'")),
     Column("output", Text),
-    Column("started_at", Moment),
-    Column("completed_at", Moment),
+    Column("started_at", EngineTimestamp),
+    Column("completed_at", EngineTimestamp),
     Column("duroxide_version_major", Integer),
     Column("duroxide_version_minor", Integer),
     Column("duroxide_version_patch", Integer),
@@ -64,7 +64,7 @@ history = Table(
     Column("event_id", BigInteger, primary_key=True),
     Column("event_type", Text, nullable=False),
     Column("event_data", Text, nullable=False),
-    Column("created_at", Moment),
+    Column("created_at", EngineTimestamp),
 )
 
 orchestrator_queue = Table(
@@ -73,10 +73,10 @@ orchestrator_queue = Table(
     Column("id", BigInteger, primary_key=True),
     Column("instance_id", Text, nullable=False),
     Column("work_item", Text, nullable=False),
-    Column("visible_at", Moment),
+    Column("visible_at", EngineTimestamp),
     Column("lock_token", Text),
     Column("locked_until", BigInteger),
-    Column("created_at", Moment),
+    Column("created_at", EngineTimestamp),
     Column("attempt_count", Integer, nullable=False, server_default=text("0")),
 )
 
@@ -85,10 +85,10 @@ worker_queue = Table(
     metadata,
     Column("id", BigInteger, primary_key=True),
     Column("work_item", Text, nullable=False),
-    Column("visible_at", Moment),
+    Column("visible_at", EngineTimestamp),
     Column("lock_token", Text),
     Column("locked_until", BigInteger),
-    Column("created_at", Moment),
+    Column("created_at", EngineTimestamp),
     Column("attempt_count", Integer, nullable=False, server_default=text("0")),
     Column("instance_id", Text),
     Column("execution_id", BigInteger),

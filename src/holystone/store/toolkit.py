@@ -10,7 +10,7 @@ from functools import cached_property
 
 from sqlalchemy import Column, ColumnElement, Connection, Index, MetaData, Table, Text, select
 
-from holystone.duroxide.tables import Moment, not_completed
+from holystone.duroxide.tables import EngineTimestamp, not_completed
 from holystone.store.open_store import OpenStore
 
 TOOLKIT = "toolkit"
@@ -24,7 +24,7 @@ JOURNAL_DIGESTS = "t0005"
 
 versions = Table("holystone_migrations", MetaData(), Column("version_num", Text, primary_key=True))
 
-_executions = Table("executions", MetaData(), Column("status", Text), Column("started_at", Moment))
+_executions = Table("executions", MetaData(), Column("status", Text), Column("started_at", EngineTimestamp))
 
 
 @dataclass(frozen=True)
