@@ -82,7 +82,7 @@ class Connector(ABC):
         It keeps its connections until it is disposed of: making one takes longer than many a turn.
         """
 
-    def together(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
+    def execute_pipeline(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
         """Run statements of a turn, one after the other, and return what came of each.
 
         A flavour may send them all at once, so none may depend on what came of another.

@@ -91,7 +91,7 @@ def ack(
             # Last of all: where somebody has taken the lock over meanwhile, nothing of the turn remains.
             (RELEASED, {"token": lock_token}),
         ]
-        require_one(flavour.together(connection, steps)[-1].rowcount, "turn", lock_token)
+        require_one(flavour.execute_pipeline(connection, steps)[-1].rowcount, "turn", lock_token)
 
 
 def _require_place(store: OpenStore, connection: Connection, turn: Turn, delta: Sequence[Event]) -> None:
@@ -103,7 +103,9 @@ def _require_place(store: OpenStore, connection: Connection, turn: Turn, delta: 
         raise InvalidTurnError(f"{turn}, {stands}, cannot have a turn.")
     if current is not None and turn.execution_id == following:
         ends = store.prepared(_end_types)
-        (found,) = store.flavour.together(connection, [(ends, {"instance": turn.instance_id, "execution": current})])
+        (found,) = store.flavour.execute_pipeline(
+            connection, [(ends, {"instance": turn.instance_id, "execution": current})]
+        )
         if [row.type for row in found.rows] != [CONTINUE]:
             raise InvalidTurnError(f"{turn} cannot begin: execution {current} has not ended with {CONTINUE}.")
     if turn.status is None and not delta:
@@ -141,7 +143,7 @@ def _require_use(
     left = [] if begins else unanswered(turn.execution_id, messages, delta)
     if left:
         key = {"instance": turn.instance_id, "execution": turn.execution_id}
-        (found,) = store.flavour.together(connection, [(_HISTORY, key)])
+        (found,) = store.flavour.execute_pipeline(connection, [(_HISTORY, key)])
         if (events := _events_of(found.rows)) is not None and not any(event.type in TERMINAL for event in events):
             require_answers(of, left, events)
 
@@ -149,7 +151,7 @@ def _require_use(
 def _has_ended(store: OpenStore, connection: Connection, turn: Turn) -> bool:
     """Return whether the turn's execution has ended for good, so that all that comes is dropped."""
     key = {"instance": turn.instance_id, "execution": turn.execution_id}
-    (found,) = store.flavour.together(connection, [(store.prepared(_end_types), key)])
+    (found,) = store.flavour.execute_pipeline(connection, [(store.prepared(_end_types), key)])
     return any(row.type != CONTINUE for row in found.rows)
 
 

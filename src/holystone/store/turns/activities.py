@@ -48,7 +48,7 @@ class Activities(OpenStore):
             with self.turn() as connection:
                 now = now_ms()
                 wanted |= {"now": now, "moment": self.flavour.queue_time(now)}
-                rows = self.flavour.together(connection, [(statement, wanted)])[0].rows
+                rows = self.flavour.execute_pipeline(connection, [(statement, wanted)])[0].rows
                 if not rows:
                     break
                 (row,) = rows
@@ -66,7 +66,7 @@ class Activities(OpenStore):
                     "locked_until": now + lock_timeout_ms,
                     "attempt_count": lease.attempt_count,
                 }
-                self.flavour.together(connection, [(_LOCKED, {"row": row.id, **locked})])
+                self.flavour.execute_pipeline(connection, [(_LOCKED, {"row": row.id, **locked})])
                 return lease
         if unreadable is not None:
             raise unreadable
@@ -81,12 +81,12 @@ class Activities(OpenStore):
             raise InvalidTurnError(f"A {completion.kind} for {completion.instance_id!r} completes no activity.")
         with self.turn() as connection:
             now = now_ms()
-            (gone,) = self.flavour.together(connection, [(_GONE, {"token": lock_token, "now": now})])
+            (gone,) = self.flavour.execute_pipeline(connection, [(_GONE, {"token": lock_token, "now": now})])
             if not gone.rows:
                 raise lost("activity", lock_token)
             completions = [] if completion is None else [completion]
             steps = [*touch(gone.rows[0].session_id, now), *queues.for_orchestrator(self.flavour, completions, now)]
-            self.flavour.together(connection, steps)
+            self.flavour.execute_pipeline(connection, steps)
 
     def abandon_work_item(self, lock_token: str, delay_ms: int | None = None, ignore_attempt: bool = False) -> None:
         """Give the activity back, visible at once or after a delay in ms; LockLostError where the token locks none."""
@@ -113,7 +113,7 @@ class Activities(OpenStore):
             ).one_or_none()
             if row is None:
                 raise lost("activity", lock_token)
-            self.flavour.together(connection, touch(row.session_id, now))
+            self.flavour.execute_pipeline(connection, touch(row.session_id, now))
 
 
 def _is_ours(

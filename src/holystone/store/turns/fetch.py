@@ -74,7 +74,7 @@ def _candidate(
     room = 1 << (len(passed_over) - 1).bit_length() if passed_over else 0
     values |= {_passed(place): passed_over[min(place, len(passed_over) - 1)] for place in range(room)}
     statement = store.prepared(_next_instance, supported is not None, room)
-    rows = store.flavour.together(connection, [(statement, values)])[0].rows
+    rows = store.flavour.execute_pipeline(connection, [(statement, values)])[0].rows
     return rows[0].instance_id if rows else None
 
 
@@ -138,7 +138,7 @@ def _take(
     if store.flavour.messages_carry_expiry:
         stamp["expiry"] = until
     lock = {"instance_id": instance_id, "lock_token": token, "locked_until": until, "locked_at": now}
-    stamped, locked, known = store.flavour.together(
+    stamped, locked, known = store.flavour.execute_pipeline(
         connection,
         [
             # In this order, in which an engine's late ack writes to them, too.
@@ -150,14 +150,14 @@ def _take(
     if locked.rowcount != 1:
         raise _NotNowError
     if not stamped.rows:
-        store.flavour.together(connection, [(RELEASED, {"token": token})])
+        store.flavour.execute_pipeline(connection, [(RELEASED, {"token": token})])
         return None
     rows = sorted(stamped.rows, key=lambda row: row.id)
     messages = [_message(row, instance_id) for row in rows]
     context = _context(known.rows, instance_id, messages)
     if context is None:
         if all(message.kind == _DROPPED for message in messages):
-            store.flavour.together(connection, [(TAKEN, {"token": token}), (RELEASED, {"token": token})])
+            store.flavour.execute_pipeline(connection, [(TAKEN, {"token": token}), (RELEASED, {"token": token})])
             return None
         raise _NotNowError
     return OrchestrationItem(

@@ -85,7 +85,7 @@ def locked(
         steps.append((_EARLIER, of_execution))
     else:
         steps += [(_EARLIER_ONE, {**of_execution, "event": number}) for number in sorted(wanted)]
-    found = store.flavour.together(connection, steps)
+    found = store.flavour.execute_pipeline(connection, steps)
     standing, messages, *earlier = found[before - 2 :]
     if not standing.rows:
         raise lost("turn", lock_token)

@@ -116,9 +116,9 @@ class Turns(OpenStore):
         """
         with self.turn() as connection:
             steps = queues.for_orchestrator(self.flavour, [work_item], now_ms(), delay_ms)
-            self.flavour.together(connection, steps)
+            self.flavour.execute_pipeline(connection, steps)
 
     def enqueue_for_worker(self, work_item: WorkItem) -> None:
         """Queue an activity, to be run by a worker; InvalidTurnError for any other message."""
         with self.turn() as connection:
-            self.flavour.together(connection, queues.for_worker(self.flavour, [work_item], now_ms()))
+            self.flavour.execute_pipeline(connection, queues.for_worker(self.flavour, [work_item], now_ms()))
