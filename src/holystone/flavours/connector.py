@@ -127,10 +127,10 @@ class Connector(ABC):
         """
         return True
 
-    def read_quickly(self, connection: Connection) -> None:  # noqa: B027
+    def tune_for_scan(self, connection: Connection) -> None:  # noqa: B027
         """Have a snapshot's connection do what is quicker for a scan, up to the end of its transaction."""
 
-    def utf8_only(self, connection: Connection) -> AbstractContextManager[None]:
+    def strict_utf8(self, connection: Connection) -> AbstractContextManager[None]:
         """Return a context in which text is read more quickly, and a statement fails that comes upon any other."""
         return nullcontext()
 

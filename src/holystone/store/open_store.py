@@ -128,7 +128,7 @@ class OpenStore:
                     f"Somebody waits to change a table of {self.target}.", "Run it again later."
                 )
             for connection in connections:
-                self.flavour.read_quickly(connection)
+                self.flavour.tune_for_scan(connection)
             yield connections
         self.flavour.end_reading()
 

@@ -129,7 +129,7 @@ class PostgreSQLConnector(Connector):
     def hold_beside(self, connection: Connection, tables: Collection[str]) -> bool:
         return locks.hold_beside(connection, self.schema, tables)
 
-    def read_quickly(self, connection: Connection) -> None:
+    def tune_for_scan(self, connection: Connection) -> None:
         connection.execute(select(*(func.set_config(name, value, True) for name, value in _FOR_READING.items())))
 
     def limit_statements(self, connection: Connection, seconds: float) -> None:

@@ -150,7 +150,7 @@ class SQLiteConnector(Connector):
         """SQLite has no views to share: each connection sees the last commit before its first read."""
 
     @contextmanager
-    def utf8_only(self, connection: Connection) -> Iterator[None]:
+    def strict_utf8(self, connection: Connection) -> Iterator[None]:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         lenient, driver.text_factory = driver.text_factory, str
@@ -162,7 +162,7 @@ class SQLiteConnector(Connector):
     def long_text(self, connection: Connection, statement: Executable) -> Any:
         # Read leniently, a text is held once more: as bytes.
         try:
-            with self.utf8_only(connection):
+            with self.strict_utf8(connection):
                 return super().long_text(connection, statement)
         except OperationalError:  # it is no UTF-8, or the same comes once more
             return super().long_text(connection, statement)

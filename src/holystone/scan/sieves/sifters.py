@@ -43,7 +43,7 @@ class Here:
     def sift(self, span: Span) -> Sifted | None:
         connection = self._reader.connection
         try:
-            with savepoint(connection), self._reader.flavour.utf8_only(connection):
+            with savepoint(connection), self._reader.flavour.strict_utf8(connection):
                 return self._sieve.sift(self._reader, span.conditions(self._reader.flavour))
         except (DBAPIError, *ODD):
             return None
