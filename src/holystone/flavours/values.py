@@ -75,9 +75,9 @@ class Values(ABC):
         """Return what the engine writes to history.event_type for an event of this type."""
 
     @abstractmethod
-    def survives(self, event_data: str) -> bool:
+    def engine_can_decode(self, event_data: str) -> bool:
         """Return whether the engine survives that it fetches such an event: not where its own statement fails."""
 
     @abstractmethod
-    def may_not_survive(self, texts: str) -> bool:
+    def may_break_engine(self, texts: str) -> bool:
         """Return whether the engine may not survive one of these events, all of them JSON: quick, never wrongly no."""

@@ -71,7 +71,7 @@ class PostgreSQLValues(Values):
     def event_type_column(self, kind: str) -> str:
         return "Event"
 
-    def survives(self, event_data: str) -> bool:
+    def engine_can_decode(self, event_data: str) -> bool:
         # fetch_orchestration_item casts the whole history to JSONB.
         try:
             printed(event_data)
@@ -79,7 +79,7 @@ class PostgreSQLValues(Values):
             return False
         return True
 
-    def may_not_survive(self, texts: str) -> bool:
+    def may_break_engine(self, texts: str) -> bool:
         return "\\u0000" in texts
 
 

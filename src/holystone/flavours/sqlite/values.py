@@ -89,8 +89,8 @@ class SQLiteValues(Values):
     def event_type_column(self, kind: str) -> str:
         return kind
 
-    def survives(self, event_data: str) -> bool:
+    def engine_can_decode(self, event_data: str) -> bool:
         return True
 
-    def may_not_survive(self, texts: str) -> bool:
+    def may_break_engine(self, texts: str) -> bool:
         return False

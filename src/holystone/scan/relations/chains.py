@@ -35,7 +35,7 @@ def chain_end(reader: Reader, instance_id: str, execution_id: int, ended_at_ms: 
         return ChainEnd(True, None, ended_at_ms)
     rows = reader.history(instance_id, execution_id)
     # The message has the engine fetch them all, and its words are taken from them: one that no fetch survives is fatal.
-    survives = all(reader.flavour.survives(row.event_data) for row in rows if isinstance(row.event_data, str))
+    survives = all(reader.flavour.engine_can_decode(row.event_data) for row in rows if isinstance(row.event_data, str))
     message = _continuation(instance_id, rows) if survives else None
     return ChainEnd(False, message, ended_at_ms, _is_taken(reader, instance_id, execution_id))
 

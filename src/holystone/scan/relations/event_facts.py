@@ -166,7 +166,7 @@ def _read(reader: Reader, event_data: Any) -> tuple[Event | None, str | None]:
     """
     if not isinstance(event_data, str):
         return None, "it is no text"
-    survives = reader.flavour.survives(event_data)  # asked while nothing else is in memory: either can be long
+    survives = reader.flavour.engine_can_decode(event_data)  # asked while nothing else is in memory: either can be long
     try:
         event = Event.from_json(event_data)
     except RecordError as error:
@@ -194,7 +194,7 @@ def _stops(reader: Reader, row: Any, event_data: Any, last: EventRow) -> str | N
     )
     if current != row.execution_id:
         return None
-    if isinstance(event_data, str) and not reader.flavour.survives(event_data):
+    if isinstance(event_data, str) and not reader.flavour.engine_can_decode(event_data):
         return "halts-dispatch"
     return None if (last.event or {}).get("type") in TERMINAL else "fails-instance"
 

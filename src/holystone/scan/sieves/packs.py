@@ -142,7 +142,7 @@ class Packs:
         """
         instance_id, execution_id, event_ids, event_types, event_data, texts, count_apart = pack
         events = [] if event_data is None and count_apart else self._read(event_data)
-        if events is None or self._flavour.may_not_survive(event_data or ""):
+        if events is None or self._flavour.may_break_engine(event_data or ""):
             return None
         if count_apart:
             apart = self._events_apart(instance_id, execution_id)
@@ -202,7 +202,7 @@ class Packs:
 
     def _read_lines(self, texts: list[Any]) -> "Sequence[Any] | None":
         """Return the events in some texts, None unless they are as the engine writes them; takes the texts away."""
-        if not all(isinstance(text, str) and not self._flavour.may_not_survive(text) for text in texts):
+        if not all(isinstance(text, str) and not self._flavour.may_break_engine(text) for text in texts):
             return None
         # Nobody else may keep a text that is as long as a database takes one.
         return self._read(texts.pop() if len(texts) == 1 else "\n".join(texts))
