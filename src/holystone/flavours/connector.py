@@ -111,7 +111,7 @@ class Connector(ABC):
     def import_snapshot(self, connection: Connection, view: str | None) -> None:
         """Make a connection, whose transaction has just begun, see the store as the one that shared its view."""
 
-    def hold(  # noqa: B027
+    def lock_tables_shared(  # noqa: B027
         self, connection: Connection, tables: Collection[str], patience: float | None, *, alone: bool
     ) -> None:
         """Keep these tables as they are until the transaction ends, which is to begin with this.
@@ -120,7 +120,7 @@ class Connector(ABC):
         connections are to hold them as well.
         """
 
-    def hold_beside(self, connection: Connection, tables: Collection[str]) -> bool:
+    def try_lock_tables_shared(self, connection: Connection, tables: Collection[str]) -> bool:
         """Do the same beside a connection that holds them, once its view is adopted, and without waiting.
 
         Return whether that was possible: not where somebody waits until he may change one.
@@ -191,7 +191,7 @@ class Connector(ABC):
         """Return a sentence for each index that does not show the rows of these instances as its table has them."""
 
     @abstractmethod
-    def hold_off_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
+    def exclude_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
         """Keep the engine from beginning a turn of these instances until the transaction ends.
 
         Returns those that another fetch is at work on this moment. A turn that has begun shows as an
@@ -203,11 +203,11 @@ class Connector(ABC):
         return None
 
     @abstractmethod
-    def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
-        """Return what to select in order to do as `hold_off_engine` does, with the answer as its value."""
+    def try_advisory_lock(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return what to select in order to do as `exclude_engine` does, with the answer as its value."""
 
     @abstractmethod
-    def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
+    def advisory_lock(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
         """Return what to select in order to wait for others at work on an instance, and to keep them off after.
 
         They are those who take this very hold, a fetch of the engine's among them, until the transaction ends.

@@ -19,7 +19,7 @@ def busy_instances(store: OpenStore, connection: Connection, instance_ids: Itera
     """
     # What is no text is no instance of the engine's, and cannot be in a turn.
     wanted = sorted({instance_id for instance_id in instance_ids if isinstance(instance_id, str)})
-    busy = store.flavour.hold_off_engine(connection, wanted)
+    busy = store.flavour.exclude_engine(connection, wanted)
     held = select(instance_locks.c.instance_id).where(
         store.flavour.among(instance_locks.c.instance_id, wanted),
         store.flavour.times.is_held(instance_locks.c.locked_until),

@@ -109,7 +109,7 @@ class OpenStore:
             connections: list[Connection] = []
             if view is None:
                 first = stack.enter_context(self._reading())
-                self.flavour.hold(first, tables, self.statement_timeout, alone=number == 1)
+                self.flavour.lock_tables_shared(first, tables, self.statement_timeout, alone=number == 1)
                 view = self.flavour.export_snapshot(first) if number > 1 else None
                 connections.append(first)
             while len(connections) < number:
@@ -120,7 +120,7 @@ class OpenStore:
                         raise
                     break  # the role, the server or a pooler gives no more than these
                 self.flavour.import_snapshot(other, view)
-                if not self.flavour.hold_beside(other, tables):
+                if not self.flavour.try_lock_tables_shared(other, tables):
                     break
                 connections.append(other)
             if not connections:

@@ -123,11 +123,13 @@ class PostgreSQLConnector(Connector):
         assert view.replace("-", "").isalnum()
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{view}'")
 
-    def hold(self, connection: Connection, tables: Collection[str], patience: float | None, *, alone: bool) -> None:
-        locks.hold(connection, self.schema, tables, patience, indexes=not alone)
+    def lock_tables_shared(
+        self, connection: Connection, tables: Collection[str], patience: float | None, *, alone: bool
+    ) -> None:
+        locks.lock_tables_shared(connection, self.schema, tables, patience, indexes=not alone)
 
-    def hold_beside(self, connection: Connection, tables: Collection[str]) -> bool:
-        return locks.hold_beside(connection, self.schema, tables)
+    def try_lock_tables_shared(self, connection: Connection, tables: Collection[str]) -> bool:
+        return locks.try_lock_tables_shared(connection, self.schema, tables)
 
     def tune_for_scan(self, connection: Connection) -> None:
         connection.execute(select(*(func.set_config(name, value, True) for name, value in _FOR_READING.items())))
@@ -297,17 +299,17 @@ class PostgreSQLConnector(Connector):
 
         return Pipeline.is_supported()
 
-    def hold_off_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
+    def exclude_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
         named = func.unnest(literal(list(instance_ids), ARRAY(Text))).column_valued("instance_id")
-        held = connection.execute(select(named, self.try_hold(named)))
+        held = connection.execute(select(named, self.try_advisory_lock(named)))
         return {instance_id for instance_id, is_held in held if not is_held}
 
-    def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
+    def try_advisory_lock(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
         # fetch_orchestration_item takes this very lock before it takes an instance.
         return func.pg_try_advisory_xact_lock(func.hashtext(instance_id))
 
-    def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
-        return func.pg_advisory_xact_lock(func.hashtext(instance_id))  # as in try_hold
+    def advisory_lock(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
+        return func.pg_advisory_xact_lock(func.hashtext(instance_id))  # as in try_advisory_lock
 
     def who_holds(self, connection: Connection, instance_id: str) -> str | None:
         key = connection.execute(select(func.hashtext(instance_id))).scalar_one()

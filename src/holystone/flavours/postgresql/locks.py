@@ -41,7 +41,7 @@ _AT_A_TIME = "500ms"
 _BESIDE = "100ms"
 
 
-def hold(
+def lock_tables_shared(
     connection: Connection, schema: str, tables: Collection[str], patience: float | None, *, indexes: bool
 ) -> None:
     """Lock these tables for reading, and their indexes where asked, until the transaction ends; it begins with this.
@@ -59,7 +59,7 @@ def hold(
         _open(connection, schema, tables)
 
 
-def hold_beside(connection: Connection, schema: str, tables: Collection[str]) -> bool:
+def try_lock_tables_shared(connection: Connection, schema: str, tables: Collection[str]) -> bool:
     """Do the same without waiting, where another connection holds them already; return whether that was possible."""
     try:
         with savepoint(connection):

@@ -264,13 +264,13 @@ class SQLiteConnector(Connector):
             f"{self.path} cannot be written to.", "Run the command as a user who may write the file and its folder."
         )
 
-    def hold_off_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
+    def exclude_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
         return set()  # BEGIN IMMEDIATE has already shut out every other writer of the file
 
-    def try_hold(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
-        return true()  # as in hold_off_engine
+    def try_advisory_lock(self, instance_id: ColumnElement[str]) -> ColumnElement[bool]:
+        return true()  # as in exclude_engine
 
-    def held(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
+    def advisory_lock(self, instance_id: ColumnElement[str]) -> ColumnElement[Any] | None:
         return None
 
     def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> Sequence[Held]:

@@ -124,7 +124,7 @@ def _delete(store: OpenStore, connection: Connection, wanted: Sequence[str], *, 
 
 def _hold(store: OpenStore, connection: Connection, ids: Sequence[str]) -> None:
     for instance_id in sorted(ids):
-        if (held := store.flavour.held(literal(instance_id))) is not None:
+        if (held := store.flavour.advisory_lock(literal(instance_id))) is not None:
             connection.execute(select(held))
 
 

@@ -106,7 +106,7 @@ def _next_instance(flavour: Flavour, of_some_versions: bool, passed_over: int) -
     conditions += [queue.c.instance_id != bindparam(_passed(place)) for place in range(passed_over)]
     order = [queue.c[name] for name in flavour.queue_order]
     first = select(queue.c.instance_id).where(*conditions).order_by(*order).limit(_AT_ONCE).subquery("first")
-    return select(first.c.instance_id).where(flavour.try_hold(first.c.instance_id)).limit(1)
+    return select(first.c.instance_id).where(flavour.try_advisory_lock(first.c.instance_id)).limit(1)
 
 
 def _pinned_elsewhere() -> ColumnElement[bool]:

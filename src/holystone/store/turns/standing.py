@@ -57,7 +57,7 @@ class Turn:
 
 def _hold(flavour: Flavour) -> Select[Any] | None:
     """Wait for whoever works on the instance: an ack with the same token, or a deletion."""
-    held = flavour.held(instance_locks.c.instance_id)
+    held = flavour.advisory_lock(instance_locks.c.instance_id)
     return None if held is None else select(held).where(instance_locks.c.lock_token == bindparam("token"))
 
 
