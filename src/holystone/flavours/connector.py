@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from holystone.duroxide.tables import metadata
 from holystone.errors import HolystoneError
 from holystone.flavours.changes import Changes, Position
-from holystone.flavours.statements import Outcome, Parameters, Step, Words, failed
+from holystone.flavours.statements import BoundStatement, CompiledStatement, Parameters, StatementResult, failed
 from holystone.flavours.target import Target
 
 Columns = Mapping[str, frozenset[str]]
@@ -42,7 +42,7 @@ class Connector(ABC):
         self.target = target
         self.stored: Columns = {}
         """The columns that the store has, once it is open: an older engine's lacks some."""
-        self._words: dict[tuple[Executable, tuple[str, ...]], Words] = {}
+        self._words: dict[tuple[Executable, tuple[str, ...]], CompiledStatement] = {}
 
     def has_table(self, table: Table) -> bool:
         """Return whether the store has the table."""
@@ -82,7 +82,7 @@ class Connector(ABC):
         It keeps its connections until it is disposed of: making one takes longer than many a turn.
         """
 
-    def execute_pipeline(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
+    def execute_pipeline(self, connection: Connection, steps: Sequence[BoundStatement]) -> list[StatementResult]:
         """Run statements of a turn, one after the other, and return what came of each.
 
         A flavour may send them all at once, so none may depend on what came of another.
@@ -92,15 +92,17 @@ class Connector(ABC):
         except connection.dialect.loaded_dbapi.Error as error:
             raise failed(connection, error) from error
 
-    def _run(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
+    def _run(self, connection: Connection, steps: Sequence[BoundStatement]) -> list[StatementResult]:
         return [words.outcome(words.run(connection, values)) for words, values in self._in_words(connection, steps)]
 
-    def _in_words(self, connection: Connection, steps: Sequence[Step]) -> Iterator[tuple[Words, Parameters]]:
+    def _in_words(
+        self, connection: Connection, steps: Sequence[BoundStatement]
+    ) -> Iterator[tuple[CompiledStatement, Parameters]]:
         for statement, parameters in steps:
             names = tuple(parameters if isinstance(parameters, Mapping) else parameters[0])
             words = self._words.get((statement, names))
             if words is None:
-                words = self._words[statement, names] = Words(connection, statement, names)
+                words = self._words[statement, names] = CompiledStatement(connection, statement, names)
             yield words, parameters
 
     @abstractmethod

@@ -13,19 +13,19 @@ from sqlalchemy.exc import DBAPIError
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """The values of a statement, or of each time that it is to be run."""
-Step = tuple[Executable, Parameters]
+BoundStatement = tuple[Executable, Parameters]
 """A statement of a turn: one that is kept, for what was put into words is kept for as long as the store."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StatementResult:
     """The rows that a statement returned, as named tuples, and the number of those that it found or changed."""
 
     rows: Sequence[Any]
     rowcount: int
 
 
-class Words:
+class CompiledStatement:
     """A statement in the words of its driver, on one store."""
 
     def __init__(self, connection: Connection, statement: Any, names: Sequence[str]) -> None:
@@ -56,14 +56,14 @@ class Words:
             told.after_cursor_execute(connection, cursor, self._text, values, None, many)
         return cursor
 
-    def outcome(self, cursor: Any) -> Outcome:
+    def outcome(self, cursor: Any) -> StatementResult:
         """Return what came of it."""
         if not cursor.description:
-            return Outcome((), cursor.rowcount)
+            return StatementResult((), cursor.rowcount)
         if self._row is None:
             names = [column[0] for column in cursor.description]
             self._row = cast(Any, namedtuple("Row", names))._make
-        return Outcome([self._row(row) for row in cursor.fetchall()], cursor.rowcount)
+        return StatementResult([self._row(row) for row in cursor.fetchall()], cursor.rowcount)
 
 
 def failed(connection: Connection, error: Exception) -> DBAPIError:

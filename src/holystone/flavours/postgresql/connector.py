@@ -30,7 +30,7 @@ from holystone.flavours.changes import Changes, Position
 from holystone.flavours.compiled import COMPILED_STATEMENTS
 from holystone.flavours.connector import Columns, Connector, Held
 from holystone.flavours.postgresql import changes, ends, locks, session, soundness, values
-from holystone.flavours.statements import Outcome, Step, failed
+from holystone.flavours.statements import BoundStatement, StatementResult, failed
 
 _CONNECT_SECONDS = 10
 _ENDED = ("57P01", "57P02", "57P05", "25P03", "25P04")
@@ -282,7 +282,7 @@ class PostgreSQLConnector(Connector):
             f"PostgreSQL could not do it ({state}): {said}.", "Mend the cause and run the command again."
         )
 
-    def _run(self, connection: Connection, steps: Sequence[Step]) -> list[Outcome]:
+    def _run(self, connection: Connection, steps: Sequence[BoundStatement]) -> list[StatementResult]:
         alone = len(steps) == 1 and connection.info["begun"]
         if alone or not self._has_pipelines:
             self._begin(connection)

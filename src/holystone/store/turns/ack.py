@@ -24,7 +24,7 @@ from holystone.duroxide.tables import executions, history, instances, worker_que
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import ExecutionEndedError, InvalidTurnError, RecordError, UnknownInstanceError
 from holystone.flavours import Flavour
-from holystone.flavours.statements import Step
+from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import kv, queues
 from holystone.store.turns.delta import (
@@ -201,7 +201,7 @@ _EXECUTION = update(executions).where(_of_execution(executions))
 
 def _instance(
     flavour: Flavour, turn: Turn, metadata: ExecutionMetadata, delta: Sequence[Event], now: int
-) -> list[Step]:
+) -> list[BoundStatement]:
     """Return how to write the instance's row."""
     name, version = metadata.orchestration_name, metadata.orchestration_version
     values: dict[str, object] = {}
@@ -241,7 +241,7 @@ def _require_start(turn: Turn, delta: Sequence[Event], metadata: ExecutionMetada
         )
 
 
-def _execution(flavour: Flavour, turn: Turn, metadata: ExecutionMetadata, now: int) -> list[Step]:
+def _execution(flavour: Flavour, turn: Turn, metadata: ExecutionMetadata, now: int) -> list[BoundStatement]:
     """Return how to write the execution's row."""
     values: dict[str, object] = {}
     if metadata.pinned_version is not None:
@@ -261,7 +261,7 @@ def _execution(flavour: Flavour, turn: Turn, metadata: ExecutionMetadata, now: i
     return [(_EXECUTION, key | values)] if values else []
 
 
-def _events(flavour: Flavour, turn: Turn, delta: Sequence[Event], now: int) -> list[Step]:
+def _events(flavour: Flavour, turn: Turn, delta: Sequence[Event], now: int) -> list[BoundStatement]:
     """Return how to append the events."""
     rows = [
         {
@@ -284,7 +284,7 @@ _CANCELLED = delete(worker_queue).where(
 )
 
 
-def _cancelled(activities: Sequence[Activity]) -> list[Step]:
+def _cancelled(activities: Sequence[Activity]) -> list[BoundStatement]:
     """Return how to take activities out of the queue."""
     names = ("instance", "execution", "activity")
     keys = [dict(zip(names, one, strict=True)) for one in activities]

@@ -12,7 +12,7 @@ from holystone.duroxide.event import Event
 from holystone.duroxide.kv import KEY_EVENTS, written
 from holystone.duroxide.tables import kv_delta, kv_store, kv_store_execution_id
 from holystone.flavours import Flavour
-from holystone.flavours.statements import Step
+from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 
 
@@ -35,10 +35,10 @@ class Keys(OpenStore):
         return {key: value for key, value in found.items() if value is not None}
 
 
-def record(store: OpenStore, instance_id: str, delta: Sequence[Event], now: int) -> list[Step]:
+def record(store: OpenStore, instance_id: str, delta: Sequence[Event], now: int) -> list[BoundStatement]:
     """Return how to write a turn's changes of keys to kv_delta; nothing where it has changed none."""
     changes, cleared_at_ms = written((event.fields for event in delta if event.type in KEY_EVENTS), now)
-    steps: list[Step] = []
+    steps: list[BoundStatement] = []
     if cleared_at_ms is not None:
         cleared = {"instance": instance_id, "cleared_at": now}
         steps += [(_CLEAR, cleared), (store.prepared(_bury), cleared)]
@@ -51,7 +51,7 @@ def record(store: OpenStore, instance_id: str, delta: Sequence[Event], now: int)
     return steps
 
 
-def merge(store: OpenStore, instance_id: str, execution_id: int) -> list[Step]:
+def merge(store: OpenStore, instance_id: str, execution_id: int) -> list[BoundStatement]:
     """Return how to move kv_delta to kv_store: at the end of an execution, whatever its status."""
     # PostgreSQL kept the column of an earlier schema.
     numbered = "execution_id" in store.columns[kv_store.name]

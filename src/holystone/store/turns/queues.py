@@ -8,14 +8,16 @@ from holystone.duroxide.tables import orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import InvalidTurnError
 from holystone.flavours import Flavour
-from holystone.flavours.statements import Step
+from holystone.flavours.statements import BoundStatement
 
 _FOR_ORCHESTRATOR, _FOR_WORKER = insert(orchestrator_queue).inline(), insert(worker_queue).inline()
 _LATEST_MS = 253_402_300_799_999
 """The end of the year 9999, after which neither database has a moment."""
 
 
-def for_orchestrator(flavour: Flavour, items: Sequence[WorkItem], now: int, delay_ms: int | None = None) -> list[Step]:
+def for_orchestrator(
+    flavour: Flavour, items: Sequence[WorkItem], now: int, delay_ms: int | None = None
+) -> list[BoundStatement]:
     """Return how to queue messages for instances: visible now, after a delay in ms, or for a timer when it fires.
 
     InvalidTurnError for an activity, and for a message that says no instance.
@@ -47,7 +49,7 @@ def _visible_at(item: WorkItem, now: int, delay_ms: int | None) -> int:
     return visible_at
 
 
-def for_worker(flavour: Flavour, items: Sequence[WorkItem], now: int) -> list[Step]:
+def for_worker(flavour: Flavour, items: Sequence[WorkItem], now: int) -> list[BoundStatement]:
     """Return how to queue activities, with the columns by which they can be found again and cancelled.
 
     InvalidTurnError for any other message.

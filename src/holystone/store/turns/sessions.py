@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, not_, or_, update
 from holystone.clock import now_ms
 from holystone.duroxide.tables import sessions, worker_queue
 from holystone.flavours import Flavour
-from holystone.flavours.statements import Step
+from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 
 
@@ -61,6 +61,6 @@ _TOUCH = update(sessions).where(
 )
 
 
-def touch(session_id: str | None, now: int) -> list[Step]:
+def touch(session_id: str | None, now: int) -> list[BoundStatement]:
     """Return how to note that a session was used; where its lock has expired, it may be another worker's by then."""
     return [] if session_id is None else [(_TOUCH, {"session": session_id, "now": now, "last_activity_at": now})]

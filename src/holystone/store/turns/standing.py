@@ -25,7 +25,7 @@ from holystone.duroxide.tables import executions, history, instance_locks, insta
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
-from holystone.flavours.statements import Step
+from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns.delta import AFTER_THE_END
 from holystone.store.turns.locks import lost
@@ -74,7 +74,7 @@ def locked(
 
     The events are those whose ids are `wanted`, all for None; None stands for one that cannot be read.
     """
-    steps: list[Step] = []
+    steps: list[BoundStatement] = []
     if (hold := store.prepared(_hold)) is not None:
         steps.append((hold, {"token": lock_token}))
     steps.append((store.prepared(_standing, bool(delta)), {"token": lock_token, "execution": execution_id, "now": now}))
