@@ -36,7 +36,7 @@ from holystone.store.turns.delta import (
     require_sources,
     require_start,
 )
-from holystone.store.turns.locks import RELEASED, TAKEN, require_one
+from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, require_one
 from holystone.store.turns.outgoing import needed, require_cancels, require_messages, require_told
 from holystone.store.turns.standing import Turn, locked
 from holystone.store.turns.taken import require_answers, require_begun, require_received, unanswered
@@ -87,9 +87,9 @@ def ack(
             *queues.for_worker(flavour, worker_items, now),
             *_cancelled(cancelled_activities),
             *queues.for_orchestrator(flavour, orchestrator_items, now),
-            (TAKEN, {"token": lock_token}),
+            (DELETE_MESSAGES, {"token": lock_token}),
             # Last of all: where somebody has taken the lock over meanwhile, nothing of the turn remains.
-            (RELEASED, {"token": lock_token}),
+            (DELETE_LOCK, {"token": lock_token}),
         ]
         require_one(flavour.execute_pipeline(connection, steps)[-1].rowcount, "turn", lock_token)
 

@@ -17,7 +17,7 @@ from holystone.flavours import Flavour
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import kv
 from holystone.store.turns.lease import OrchestrationItem
-from holystone.store.turns.locks import RELEASED, TAKEN, new_token
+from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, new_token
 
 Version = tuple[int, int, int]
 
@@ -150,14 +150,16 @@ def _take(
     if locked.rowcount != 1:
         raise _NotNowError
     if not stamped.rows:
-        store.flavour.execute_pipeline(connection, [(RELEASED, {"token": token})])
+        store.flavour.execute_pipeline(connection, [(DELETE_LOCK, {"token": token})])
         return None
     rows = sorted(stamped.rows, key=lambda row: row.id)
     messages = [_message(row, instance_id) for row in rows]
     context = _context(known.rows, instance_id, messages)
     if context is None:
         if all(message.kind == _DROPPED for message in messages):
-            store.flavour.execute_pipeline(connection, [(TAKEN, {"token": token}), (RELEASED, {"token": token})])
+            store.flavour.execute_pipeline(
+                connection, [(DELETE_MESSAGES, {"token": token}), (DELETE_LOCK, {"token": token})]
+            )
             return None
         raise _NotNowError
     return OrchestrationItem(

@@ -7,9 +7,9 @@ from sqlalchemy import bindparam, delete
 from holystone.duroxide.tables import instance_locks, orchestrator_queue
 from holystone.errors import LockLostError
 
-TAKEN = delete(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
+DELETE_MESSAGES = delete(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
 """Takes the messages of a turn out of the queue."""
-RELEASED = delete(instance_locks).where(instance_locks.c.lock_token == bindparam("token"))
+DELETE_LOCK = delete(instance_locks).where(instance_locks.c.lock_token == bindparam("token"))
 """Releases the instance of a turn."""
 
 
