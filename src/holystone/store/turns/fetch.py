@@ -171,7 +171,7 @@ def _take(
         messages=messages,
         lock_token=token,
         attempt_count=max(row.attempt_count for row in rows),
-        kv=kv.snapshot(store, connection, instance_id) if context.has_keys else {},
+        kv=kv.kv_before_execution(store, connection, instance_id) if context.has_keys else {},
         history_error=context.history_error,
     )
 

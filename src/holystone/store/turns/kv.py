@@ -71,7 +71,7 @@ _CLEAR = update(kv_delta).where(_DELTA).values(value=None, last_updated_at_ms=bi
 _SNAPSHOT = select(kv_store.c.key, kv_store.c.value, kv_store.c.last_updated_at_ms).where(_STORE)
 
 
-def snapshot(store: OpenStore, connection: Connection, instance_id: str) -> dict[str, tuple[str, int]]:
+def kv_before_execution(store: OpenStore, connection: Connection, instance_id: str) -> dict[str, tuple[str, int]]:
     """Return the keys as they were when the current execution began: key -> (value, last update in ms)."""
     (found,) = store.flavour.execute_pipeline(connection, [(_SNAPSHOT, {"instance": instance_id})])
     return {row.key: (row.value, row.last_updated_at_ms) for row in found.rows}
