@@ -22,7 +22,8 @@ from holystone.mend.runs import read_run
 from holystone.mend.undo import undo_run
 from holystone.scan.check import Check
 from holystone.scan.finding import Finding
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.result import Verdict
+from holystone.scan.scan import Scan
 from holystone.store import Store
 
 EVERY_UNSAFE = [repair.id for repair in repairs()]

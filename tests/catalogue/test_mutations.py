@@ -12,7 +12,8 @@ from sqlalchemy import True_, false, not_
 from catalogue.conftest import Prepare
 from catalogue.sources import ON_EACH_FLAVOUR, case_of
 from holystone.scan.check import Check
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.result import Verdict
+from holystone.scan.scan import Scan
 from holystone.store import Store
 
 Spoil = Callable[[Check], Check]

@@ -25,7 +25,8 @@ from holystone.demo.scribe import (
 )
 from holystone.duroxide.tables import executions, history, instances, worker_queue
 from holystone.scan.check import Severity
-from holystone.scan.scan import Outcome, Scan
+from holystone.scan.result import Outcome
+from holystone.scan.scan import Scan
 
 LOCKED = {"Infrastructure": {"operation": "ack_orchestration_item", "message": "locked", "retryable": True}}
 

@@ -9,7 +9,8 @@ from contents import contents
 from holystone.scan.catalogue import checks, select_checks
 from holystone.scan.check import Level
 from holystone.scan.reader import RACE_WINDOW_SECONDS
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.result import Verdict
+from holystone.scan.scan import Scan
 from holystone.store import Store
 
 

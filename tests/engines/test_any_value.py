@@ -16,7 +16,8 @@ from engines.published import FLAVOURS, NEWEST, PublishedStore
 from holystone.duroxide.tables import metadata
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
-from holystone.scan.scan import Outcome, Scan
+from holystone.scan.result import Outcome
+from holystone.scan.scan import Scan
 from holystone.store import Store
 
 pytestmark = pytest.mark.long

@@ -9,7 +9,8 @@ from holystone.demo.scribe import BEGUN_MS
 from holystone.duroxide.tables import executions, orchestrator_queue
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level, Severity
-from holystone.scan.scan import Outcome, Scan
+from holystone.scan.result import Outcome
+from holystone.scan.scan import Scan
 from holystone.store import Store
 
 Found = set[tuple[str, str | None]]

@@ -17,7 +17,8 @@ from conftest import EngineStore
 from holystone import clock
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.result import Verdict
+from holystone.scan.scan import Scan
 from holystone.store import Store
 from holystone.store.turns.lease import OrchestrationItem
 from machine.view import COLUMNS, Contents, in_order

@@ -19,7 +19,8 @@ from holystone.scan import long_texts
 from holystone.scan.catalogue import checks, select_checks
 from holystone.scan.check import Level
 from holystone.scan.finding import Finding
-from holystone.scan.scan import Outcome, Scan, Verdict
+from holystone.scan.result import Outcome, Verdict
+from holystone.scan.scan import Scan
 from holystone.store import Store
 
 OF = "instance_id = 'waiting'"

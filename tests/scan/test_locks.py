@@ -16,7 +16,8 @@ from holystone.duroxide.tables import metadata
 from holystone.errors import StoreUnavailableError
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.result import Verdict
+from holystone.scan.scan import Scan
 from holystone.store import Store
 
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

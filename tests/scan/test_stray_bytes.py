@@ -12,7 +12,8 @@ from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.narrow import on
 from holystone.scan.reader import Reader
-from holystone.scan.scan import Outcome, Scan, Verdict
+from holystone.scan.result import Outcome, Verdict
+from holystone.scan.scan import Scan
 from holystone.scan.spans import Span
 from holystone.store import Store
 

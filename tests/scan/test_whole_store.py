@@ -28,7 +28,8 @@ from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding
 from holystone.scan.policy import Policy, Suppression
-from holystone.scan.scan import Outcome, Scan, Verdict
+from holystone.scan.result import Outcome, Verdict
+from holystone.scan.scan import Scan
 from holystone.scan.watermark import cover, record
 from holystone.store import Store
 from holystone.store.open_store import OpenStore

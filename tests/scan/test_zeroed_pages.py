@@ -13,7 +13,8 @@ from conftest import ENGINES, SCHEMA, EngineStore, MakeStore, one_and_long
 from holystone.mend.plan import make_plan
 from holystone.scan.catalogue import checks, select_checks
 from holystone.scan.check import Level
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.result import Verdict
+from holystone.scan.scan import Scan
 from holystone.store import Store
 from postgresql import RunningServer, Server
 

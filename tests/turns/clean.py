@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Check, Level
 from holystone.scan.relation import Relation
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.result import Verdict
+from holystone.scan.scan import Scan
 from holystone.store import Store
 
 STUCK = ("I007", "I011")

@@ -15,7 +15,8 @@ from ground import Ground
 from holystone.duroxide.tables import metadata
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
-from holystone.scan.scan import Outcome, Scan
+from holystone.scan.result import Outcome
+from holystone.scan.scan import Scan
 from values.damages import BAD, DRIFTED, POSTGRESQL, SQLITE, rows
 
 TABLES = sorted(metadata.tables)

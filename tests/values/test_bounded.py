@@ -15,7 +15,8 @@ from holystone.duroxide.event_types import POISON_EVENT_ID
 from holystone.duroxide.tables import history, instances
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
-from holystone.scan.scan import Scan, Verdict
+from holystone.scan.result import Verdict
+from holystone.scan.scan import Scan
 
 FAR = [50_000_000, 1_700_000_000_000, 2**62, 2**63 - 1]
 SECONDS = 60

@@ -17,7 +17,8 @@ from holystone.mend.plan import make_plan
 from holystone.migrate import upgrade
 from holystone.scan.catalogue import checks, select_checks
 from holystone.scan.check import Level
-from holystone.scan.scan import Outcome, Scan, Verdict
+from holystone.scan.result import Outcome, Verdict
+from holystone.scan.scan import Scan
 from holystone.store import Store
 
 LONG = "".join(f"{number:x}" for number in range(40_000))

@@ -124,7 +124,7 @@ def _record(scan: "Scan", coverage: "Coverage", target: str, schema: str | None)
 
 def _exit(scan: "Scan", fail_on: str) -> int:
     from holystone.scan.check import Severity
-    from holystone.scan.scan import Verdict
+    from holystone.scan.result import Verdict
 
     if scan.verdict is Verdict.incomplete:
         _complain(scan)
@@ -139,7 +139,7 @@ def _complain(scan: "Scan") -> None:
     from holystone.cli.crash import reported
     from holystone.render.words import command, not_looked_at, one_line
     from holystone.scan.catalogue import checks
-    from holystone.scan.scan import Outcome
+    from holystone.scan.result import Outcome
 
     for unloaded in scan.unloaded:
         click.echo(f"Error: {one_line(unloaded.message)}\nNext: {one_line(unloaded.next_step)}", err=True)

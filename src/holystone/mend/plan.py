@@ -23,7 +23,8 @@ from holystone.scan.finding import Finding
 from holystone.scan.passes import Progress
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS
-from holystone.scan.scan import Outcome, Scan, Verdict
+from holystone.scan.result import Outcome, Verdict
+from holystone.scan.scan import Scan
 from holystone.scan.unread import Unread
 from holystone.store.open_store import OpenStore
 

@@ -16,7 +16,8 @@ from holystone.scan.evidence import Evidence
 from holystone.scan.finding import Finding
 from holystone.scan.relation import Key
 from holystone.scan.relations.messages import MessageFacts
-from holystone.scan.scan import Outcome, Scan
+from holystone.scan.result import Outcome
+from holystone.scan.scan import Scan
 from holystone.scan.soundness import unsound
 from holystone.store.open_store import OpenStore
 

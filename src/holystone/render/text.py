@@ -11,7 +11,8 @@ from holystone.render.moments import moment_of
 from holystone.render.words import command, counted, key_of, one_line, wrapped
 from holystone.scan.check import NoRepair, Severity
 from holystone.scan.finding import Finding
-from holystone.scan.scan import Outcome, Result, Scan, Verdict
+from holystone.scan.result import Outcome, Result, Verdict
+from holystone.scan.scan import Scan
 from holystone.scan.watermark import Coverage
 
 SAFE_UNLESS = "safe, unless the plan finds more wrong in the same instance"

@@ -3,9 +3,7 @@
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from enum import StrEnum
 from functools import cached_property
 from itertools import chain
 from math import ceil
@@ -27,6 +25,7 @@ from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader
 from holystone.scan.relation import WORTH_CUTTING, Conditions, Facts, Relation, stride
 from holystone.scan.relations.objects import DAMAGES
+from holystone.scan.result import Outcome, Result, Verdict
 from holystone.scan.sieves import SIEVES
 from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
 from holystone.scan.sieves.sifting import Sifting, prepared
@@ -36,35 +35,6 @@ from holystone.store.open_store import OpenStore
 
 _COUNTED = ("instances", "executions")
 """The relations whose rows are counted even where only some instances are looked at."""
-
-
-class Outcome(StrEnum):
-    clean = "clean"
-    found = "found"
-    skipped = "skipped"
-    failed = "failed"
-
-
-class Verdict(StrEnum):
-    clean = "clean"
-    drift = "drift"
-    incomplete = "incomplete"
-
-
-@dataclass
-class Result:
-    """How one check fared; `reason` says why it was skipped or failed, `next_step` what to do, where that is known.
-
-    `error` is what nobody had foreseen. `unread` are the rows that it could not look at.
-    """
-
-    check: Check
-    outcome: Outcome = Outcome.clean
-    count: int = 0
-    reason: str | None = None
-    next_step: str | None = None
-    error: BaseException | None = None
-    unread: list[Unread] = field(default_factory=list)
 
 
 class Scan:

@@ -1,0 +1,36 @@
+"""How checks fared, each and all."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from holystone.scan.check import Check
+from holystone.scan.unread import Unread
+
+
+class Outcome(StrEnum):
+    clean = "clean"
+    found = "found"
+    skipped = "skipped"
+    failed = "failed"
+
+
+class Verdict(StrEnum):
+    clean = "clean"
+    drift = "drift"
+    incomplete = "incomplete"
+
+
+@dataclass
+class Result:
+    """How one check fared; `reason` says why it was skipped or failed, `next_step` what to do, where that is known.
+
+    `error` is what nobody had foreseen. `unread` are the rows that it could not look at.
+    """
+
+    check: Check
+    outcome: Outcome = Outcome.clean
+    count: int = 0
+    reason: str | None = None
+    next_step: str | None = None
+    error: BaseException | None = None
+    unread: list[Unread] = field(default_factory=list)
