@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, TextIO, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from holystone.errors import CatalogueError
+from holystone.printable import one_line
 
 PATIENCE_SECONDS = 10.0
 """How long a plug-in may be at work before it is named."""
@@ -119,8 +120,6 @@ def _watch() -> None:
 
 
 def _tell_of_slow() -> None:
-    from holystone.render.words import one_line
-
     told: set[tuple[str, float]] = set()
     while True:
         time.sleep(PATIENCE_SECONDS / 4)

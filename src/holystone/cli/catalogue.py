@@ -12,7 +12,7 @@ def checks(format_: str) -> int:
     """List the catalogue of checks."""
     import json
 
-    from holystone.render.words import one_line
+    from holystone.printable import one_line
     from holystone.scan.catalogue import checks as catalogue
     from holystone.scan.check import NoRepair
 

@@ -137,7 +137,8 @@ def _exit(scan: "Scan", fail_on: str) -> int:
 def _complain(scan: "Scan") -> None:
     """Say what could not be seen, and what to do about it."""
     from holystone.cli.crash import reported
-    from holystone.render.words import command, not_looked_at, one_line
+    from holystone.printable import one_line
+    from holystone.render.words import command, not_looked_at
     from holystone.scan.catalogue import checks
     from holystone.scan.result import Outcome
 

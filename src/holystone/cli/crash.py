@@ -34,7 +34,7 @@ def reported(error: BaseException) -> tuple[str, str]:
 
 def _told(error: BaseException) -> str:
     """Return the traceback of an error, each line fit for a terminal, without any password that we were given."""
-    from holystone.render.words import one_line
+    from holystone.printable import one_line
 
     # Lines of the traceback are kept; what would drive a terminal may be in the message of an error.
     lines = _without_secrets("".join(traceback.format_exception(error))).splitlines()

@@ -17,7 +17,7 @@ def demo(directory: str | None) -> int:
     """
     import tempfile
 
-    from holystone.render.words import one_line
+    from holystone.printable import one_line
 
     if directory is not None:
         _tell(Path(directory) / "demo.db")

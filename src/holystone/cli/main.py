@@ -158,7 +158,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _show(error: click.ClickException) -> None:
     """Show how a command is used, and what is wrong with the one that was given, whose words may hold anything."""
-    from holystone.render.words import one_line
+    from holystone.printable import one_line
 
     shown = io.StringIO()
     error.show(shown)
@@ -183,7 +183,7 @@ def _unforeseen(error: BaseException) -> int:
 
 
 def _complain(message: str, next_step: str) -> None:
-    from holystone.render.words import one_line
+    from holystone.printable import one_line
 
     # Names of files and words of servers are in it, and may hold what would drive a terminal.
     click.echo(f"Error: {one_line(message)}\nNext: {one_line(next_step, None)}", err=True)

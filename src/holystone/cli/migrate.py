@@ -77,7 +77,8 @@ def _status_object(found: "Status") -> dict[str, object]:
 
 
 def _status_text(store: "OpenStore", found: "Status") -> None:
-    from holystone.render.words import command, one_line
+    from holystone.printable import one_line
+    from holystone.render.words import command
 
     adoption = found.adoption
     lines = {
@@ -110,7 +111,7 @@ def upgrade(target: str, schema: str | None, to: str | None) -> int:
     from holystone.migrate import restore
     from holystone.migrate import upgrade as run_upgrade
     from holystone.migrate.change import NEWEST, create
-    from holystone.render.words import one_line
+    from holystone.printable import one_line
     from holystone.store.open_store import OpenStore
 
     place = named_target(target, schema)
@@ -149,7 +150,7 @@ def downgrade(target: str, schema: str | None, revision: str | None, yes: bool) 
     """Take the revisions above REVISION back; refused where rows would be lost."""
     from holystone.migrate import downgrade as run_downgrade
     from holystone.migrate.change import path_of_downgrade
-    from holystone.render.words import one_line
+    from holystone.printable import one_line
 
     target, revision = target_and_last(target, revision, "REVISION")
     if not yes:
@@ -204,7 +205,7 @@ def sql(target: str, schema: str | None, to: str | None) -> int:
     """Print the SQL that `migrate upgrade` would run, for people who run it by hand. Changes nothing."""
     from holystone.flavours import flavour_of
     from holystone.migrate import script
-    from holystone.render.words import one_line
+    from holystone.printable import one_line
 
     place = named_target(target, schema)
     statements = script(place, to)
@@ -231,7 +232,7 @@ def _told_when_stopped(store: "OpenStore") -> Iterator[None]:
 
 def _list(things: Sequence[str], what: str, *, err: bool = False) -> None:
     """Print one thing a line, not all of very many."""
-    from holystone.render.words import one_line
+    from holystone.printable import one_line
 
     for thing in things[:LISTED]:
         click.echo(one_line(f"{what}{thing}"), err=err)

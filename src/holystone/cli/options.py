@@ -104,7 +104,7 @@ def selection_of(
     policy = AS_DECLARED
     if config is not None:
         from holystone.cli.policy_file import read_policy
-        from holystone.render.words import one_line
+        from holystone.printable import one_line
 
         policy = read_policy(config)
         for suppression in policy.expired(date.today()):

@@ -8,7 +8,8 @@ import click
 
 from holystone.errors import RecordError
 from holystone.json_pieces import Writer
-from holystone.render.words import command, counted, shown, value
+from holystone.printable import shown, value
+from holystone.render.words import command, counted
 from holystone.scan.lookup import Listed
 from holystone.store.histories import ExecutionRow, Histories
 
