@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.postgresql.ledger import first_migration
-from holystone.revision import Losses, lose, require_objects
+from holystone.migrate.revision import Losses, lose, require_objects
 
 revision = "p0001"
 down_revision = None

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.revision import Losses, lose, require_objects
+from holystone.migrate.revision import Losses, lose, require_objects
 
 revision = "s0007"
 down_revision = "s0006"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import Losses, lose, require_toolkit
+from holystone.migrate.revision import Losses, lose, require_toolkit
 from holystone.store.toolkit import REVISIONS
 
 revision = "t0001"

@@ -16,7 +16,7 @@ build it again. Only dropping one of the two would be refused, by SQLite.
 
 from sqlalchemy import Connection
 
-from holystone.revision import Losses, add_index, drop_index, require_toolkit
+from holystone.migrate.revision import Losses, add_index, drop_index, require_toolkit
 from holystone.store.toolkit import REVISIONS, executions_status
 
 revision = "t0002"

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.revision import Losses, require_toolkit
+from holystone.migrate.revision import Losses, require_toolkit
 from holystone.store.toolkit import REVISIONS
 
 revision = "t0004"

@@ -100,7 +100,7 @@ def downgrade(store: OpenStore, revision: str) -> Sequence[str]:
     Raises MigrationError, which names them, where rows would be lost; then nothing has been taken back. Open the
     store anew after it.
     """
-    from holystone.revision import refuse_to_lose
+    from holystone.migrate.revision import refuse_to_lose
 
     branch = runner.branch_of(store.flavour, revision)
     with _migrating(store) as connection:
