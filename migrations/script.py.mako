@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.migrate.revision import Losses, lose, require_toolkit
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_toolkit
 from holystone.store.toolkit import REVISIONS
 
 revision = ${repr(up_revision)}
@@ -12,7 +12,7 @@ down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
-LOSES = Losses(rows_of=[])
+LOSES = DataLoss(rows_of=[])
 
 
 def upgrade() -> None:
@@ -20,7 +20,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    lose(LOSES)
+    guard_data_loss(LOSES)
     ${downgrades if downgrades else "pass"}
 
 

@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.postgresql.ledger import first_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "p0001"
 down_revision = None
@@ -29,7 +29,7 @@ TABLES = {
 
 ENGINE = first_migration
 
-LOSES = Losses(rows_of=TABLES)
+LOSES = DataLoss(rows_of=TABLES)
 
 
 def _now(name: str) -> sa.Column[datetime]:
@@ -98,7 +98,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         for table in TABLES:
             op.drop_table(table)
 

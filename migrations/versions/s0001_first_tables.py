@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0001"
 down_revision = None
@@ -27,7 +27,7 @@ TABLES = {
     "instance_locks": ("instance_id", "lock_token", "locked_until", "locked_at"),
 }
 
-LOSES = Losses(rows_of=TABLES)
+LOSES = DataLoss(rows_of=TABLES)
 
 
 def _now(name: str) -> sa.Column[datetime]:
@@ -101,7 +101,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         for table in TABLES:
             op.drop_table(table)
 

@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0002"
 down_revision = "s0001"
@@ -15,7 +15,7 @@ ENGINE = engine_migration(20240102000000)
 
 QUEUES = ("orchestrator_queue", "worker_queue")
 
-LOSES = Losses(values_of={queue: {"attempt_count": 0} for queue in QUEUES})
+LOSES = DataLoss(values_of={queue: {"attempt_count": 0} for queue in QUEUES})
 
 
 def upgrade() -> None:
@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         for queue in QUEUES:
             op.drop_column(queue, "attempt_count")
 

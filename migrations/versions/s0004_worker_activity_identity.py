@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0004"
 down_revision = "s0003"
@@ -16,7 +16,7 @@ ENGINE = engine_migration(20240104000000)
 
 COLUMNS = ("instance_id", "execution_id", "activity_id")
 
-LOSES = Losses(values_of={"worker_queue": dict.fromkeys(COLUMNS)})
+LOSES = DataLoss(values_of={"worker_queue": dict.fromkeys(COLUMNS)})
 
 
 def upgrade() -> None:
@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         op.drop_index("idx_worker_activity")
         for column in COLUMNS:
             op.drop_column("worker_queue", column)

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0005"
 down_revision = "s0004"
@@ -14,7 +14,7 @@ depends_on = None
 
 ENGINE = engine_migration(20240105000000)
 
-LOSES = Losses(values_of={"instances": {"parent_instance_id": None}})
+LOSES = DataLoss(values_of={"instances": {"parent_instance_id": None}})
 
 
 def upgrade() -> None:
@@ -26,7 +26,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         op.drop_index("idx_instances_parent")
         op.drop_column("instances", "parent_instance_id")
 

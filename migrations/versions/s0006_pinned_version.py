@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0006"
 down_revision = "s0005"
@@ -16,7 +16,7 @@ ENGINE = engine_migration(20240106000000)
 
 COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
 
-LOSES = Losses(values_of={"executions": dict.fromkeys(COLUMNS)})
+LOSES = DataLoss(values_of={"executions": dict.fromkeys(COLUMNS)})
 
 
 def upgrade() -> None:
@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         for column in COLUMNS:
             op.drop_column("executions", column)
 

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0007"
 down_revision = "s0006"
@@ -14,7 +14,7 @@ depends_on = None
 
 ENGINE = engine_migration(20240107000000)
 
-LOSES = Losses(rows_of=["sessions"], values_of={"worker_queue": {"session_id": None}})
+LOSES = DataLoss(rows_of=["sessions"], values_of={"worker_queue": {"session_id": None}})
 
 
 def upgrade() -> None:
@@ -32,7 +32,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         op.drop_table("sessions")
         op.drop_index("idx_worker_queue_session")
         op.drop_column("worker_queue", "session_id")

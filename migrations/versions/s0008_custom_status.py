@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0008"
 down_revision = "s0007"
@@ -14,7 +14,7 @@ depends_on = None
 
 ENGINE = engine_migration(20240108000000)
 
-LOSES = Losses(values_of={"instances": {"custom_status": None, "custom_status_version": 0}})
+LOSES = DataLoss(values_of={"instances": {"custom_status": None, "custom_status_version": 0}})
 
 
 def upgrade() -> None:
@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         op.drop_column("instances", "custom_status_version")
         op.drop_column("instances", "custom_status")
 

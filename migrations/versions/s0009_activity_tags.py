@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0009"
 down_revision = "s0008"
@@ -14,7 +14,7 @@ depends_on = None
 
 ENGINE = engine_migration(20240109000000)
 
-LOSES = Losses(values_of={"worker_queue": {"tag": None}})
+LOSES = DataLoss(values_of={"worker_queue": {"tag": None}})
 
 
 def upgrade() -> None:
@@ -25,7 +25,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         op.drop_index("idx_worker_queue_tag")
         op.drop_column("worker_queue", "tag")
 

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0010"
 down_revision = "s0009"
@@ -14,7 +14,7 @@ depends_on = None
 
 ENGINE = engine_migration(20240110000000)
 
-LOSES = Losses(rows_of=["kv_store"])
+LOSES = DataLoss(rows_of=["kv_store"])
 
 
 def upgrade() -> None:
@@ -31,7 +31,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
-        lose(LOSES)
+        guard_data_loss(LOSES)
         op.drop_table("kv_store")
 
 

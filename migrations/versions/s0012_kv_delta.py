@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import Losses, lose, require_objects
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
 
 revision = "s0012"
 down_revision = "s0011"
@@ -14,7 +14,7 @@ depends_on = None
 
 ENGINE = engine_migration(20240112000000)
 
-LOSES = Losses(rows_of=["kv_delta", "kv_store"])
+LOSES = DataLoss(rows_of=["kv_delta", "kv_store"])
 
 
 def upgrade() -> None:
@@ -34,7 +34,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     with ENGINE.withdrawing(op.get_context()):
         # Nothing in the store knows which execution wrote a pair, and the older schema must have it.
-        lose(LOSES)
+        guard_data_loss(LOSES)
         op.drop_table("kv_delta")
         # The columns in the order in which they came, by adding the last one again.
         op.drop_column("kv_store", "last_updated_at_ms")

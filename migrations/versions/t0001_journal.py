@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.migrate.revision import Losses, lose, require_toolkit
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_toolkit
 from holystone.store.toolkit import REVISIONS
 
 revision = "t0001"
@@ -16,7 +16,7 @@ down_revision = None
 branch_labels = ("toolkit",)
 depends_on = None
 
-LOSES = Losses(rows_of=["holystone_changes", "holystone_runs"])
+LOSES = DataLoss(rows_of=["holystone_changes", "holystone_runs"])
 
 
 def upgrade() -> None:
@@ -56,7 +56,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    lose(LOSES)
+    guard_data_loss(LOSES)
     op.drop_table("holystone_changes")
     op.drop_table("holystone_runs")
 

@@ -16,7 +16,7 @@ build it again. Only dropping one of the two would be refused, by SQLite.
 
 from sqlalchemy import Connection
 
-from holystone.migrate.revision import Losses, add_index, drop_index, require_toolkit
+from holystone.migrate.revision import DataLoss, add_index, drop_index, require_toolkit
 from holystone.store.toolkit import REVISIONS, executions_status
 
 revision = "t0002"
@@ -24,7 +24,7 @@ down_revision = "t0001"
 branch_labels = None
 depends_on = None
 
-LOSES = Losses()
+LOSES = DataLoss()
 
 
 def upgrade() -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.migrate.revision import Losses, require_toolkit
+from holystone.migrate.revision import DataLoss, require_toolkit
 from holystone.store.toolkit import REVISIONS
 
 revision = "t0003"
@@ -18,7 +18,7 @@ down_revision = "t0002"
 branch_labels = None
 depends_on = None
 
-LOSES = Losses()
+LOSES = DataLoss()
 
 
 def upgrade() -> None:

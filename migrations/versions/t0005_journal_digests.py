@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from holystone.errors import MigrationError
 from holystone.mend.journal import has_digests, is_installed, runs, seal
-from holystone.migrate.revision import Losses, has_columns, require_toolkit
+from holystone.migrate.revision import DataLoss, has_columns, require_toolkit
 from holystone.store.open_store import OpenStore
 from holystone.store.toolkit import REVISIONS
 
@@ -23,7 +23,7 @@ down_revision = "t0004"
 branch_labels = None
 depends_on = None
 
-LOSES = Losses()
+LOSES = DataLoss()
 
 
 def upgrade() -> None:

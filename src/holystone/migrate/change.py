@@ -100,14 +100,14 @@ def downgrade(store: OpenStore, revision: str) -> Sequence[str]:
     Raises MigrationError, which names them, where rows would be lost; then nothing has been taken back. Open the
     store anew after it.
     """
-    from holystone.migrate.revision import refuse_to_lose
+    from holystone.migrate.revision import refuse_data_loss
 
     branch = runner.branch_of(store.flavour, revision)
     with _migrating(store) as connection:
         current = revision_of(store, connection, branch)
         path = runner.path_down(current, revision) if current else []
         if path:
-            refuse_to_lose(connection, [script.module.LOSES for script in path])
+            refuse_data_loss(connection, [script.module.LOSES for script in path])
             _end_reading(store, connection)
             runner.run_down(store.flavour, connection, revision)
     return [script.revision for script in path]

@@ -17,7 +17,7 @@ NO_OBJECTS: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Losses:
+class DataLoss:
     """What a downgrade may only drop while nothing is in it.
 
     `rows_of` are tables that it drops; `values_of` are columns that it drops, by table, each with the value
@@ -107,16 +107,16 @@ def drop_index(index: Index) -> None:
             structure.remove_index(_bound(context.connection), index)
 
 
-def lose(losses: Losses) -> None:
+def guard_data_loss(losses: DataLoss) -> None:
     """Keep others from the tables that the revision is about to drop, and refuse to lose anything that is in them."""
     context = op.get_context()
     structure: Structure = context.opts["structure"]
     connection = _bound(context.connection)
     structure.lock_tables(connection, [*losses.rows_of, *losses.values_of])
-    refuse_to_lose(connection, [losses])
+    refuse_data_loss(connection, [losses])
 
 
-def refuse_to_lose(connection: Connection, all_losses: Iterable[Losses]) -> None:
+def refuse_data_loss(connection: Connection, all_losses: Iterable[DataLoss]) -> None:
     """Raise MigrationError, which names all that would be lost, where a downgrade would lose anything."""
     would_be_lost: dict[str, None] = {}
     for losses in all_losses:
