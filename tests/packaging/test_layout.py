@@ -1,0 +1,51 @@
+"""The sources are short files, which import each other where a reader looks for imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MOST_LINES = 400
+INSIDE_FUNCTIONS = {
+    "src/holystone/cli": "a command imports what it needs, and no other command's",
+    "src/holystone/flavours/__init__.py": "the driver of one database is imported where a store is on it",
+    "src/holystone/registry.py": "threads that watch plug-ins are made where there is one",
+    "src/holystone/migrate": "Alembic takes longer to import than most checks take",
+    "src/holystone/scan/sieves": "structs of events are made where histories are read",
+}
+"""File or folder whose functions import modules of holystone -> why."""
+
+
+def sources() -> Iterator[Path]:
+    for folder in ("src", "checks", "repair", "migrations"):
+        yield from (ROOT / folder).rglob("*.py")
+
+
+def test_no_file_is_long() -> None:
+    long = {str(path.relative_to(ROOT)): count for path in sources() if (count := _lines(path)) > MOST_LINES}
+    assert long == {}
+
+
+def test_functions_import_nothing_but_to_start_quickly() -> None:
+    found = {str(path.relative_to(ROOT)) for path in sources() if any(_imports_inside_functions(path))}
+    unexpected = {name for name in found if not name.startswith(tuple(INSIDE_FUNCTIONS))}
+    assert unexpected == set()
+
+
+def test_what_may_import_inside_functions_does() -> None:
+    found = {str(path.relative_to(ROOT)) for path in sources() if any(_imports_inside_functions(path))}
+    assert [name for name in INSIDE_FUNCTIONS if not any(one.startswith(name) for one in found)] == []
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def _imports_inside_functions(path: Path) -> Iterator[str]:
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, ast.FunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("holystone"):
+                    yield f"{path}:{node.lineno}"
