@@ -26,8 +26,8 @@ from holystone.duroxide.tables import (
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import DeletionError, RecordError, UnknownInstanceError
 from holystone.store.open_store import OpenStore
-from holystone.store.turns.alive import ENDED, why_alive
 from holystone.store.turns.candidates import DEFAULT_LIMIT, candidates
+from holystone.store.turns.liveness import ENDED, reason_alive
 from holystone.store.turns.records import DeleteInstanceResult, InstanceFilter
 from holystone.store.turns.tree import descent, parent_of, unknown
 
@@ -142,7 +142,7 @@ def _require_no_child_left(connection: Connection, ids: list[str]) -> None:
 
 def _require_ended(store: OpenStore, connection: Connection, ids: list[str], to_start: list[str]) -> None:
     now = now_ms()
-    reasons = [(instance_id, why_alive(store, connection, instance_id, now)) for instance_id in ids]
+    reasons = [(instance_id, reason_alive(store, connection, instance_id, now)) for instance_id in ids]
     reasons += [
         (instance_id, f"has still to start, as a child of {ids[0]!r} or its descendants") for instance_id in to_start
     ]

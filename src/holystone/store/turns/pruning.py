@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Table, and_, delete, func, select
 from holystone.duroxide.tables import executions, history, instances
 from holystone.errors import DeletionError, UnknownInstanceError
 from holystone.store.open_store import OpenStore
-from holystone.store.turns.alive import ENDED, ended_by_history
 from holystone.store.turns.candidates import DEFAULT_LIMIT, candidates
+from holystone.store.turns.liveness import ENDED, ended_by_history
 from holystone.store.turns.records import InstanceFilter, PruneResult
 from holystone.store.turns.tree import unknown
 

@@ -18,7 +18,7 @@ ENDED = sorted(set(STATUSES) - {RUNNING})
 _ENDS = sorted(type for type, status in TERMINAL.items() if status in (COMPLETED, FAILED))
 
 
-def why_alive(store: OpenStore, connection: Connection, instance_id: str, now: int) -> str | None:
+def reason_alive(store: OpenStore, connection: Connection, instance_id: str, now: int) -> str | None:
     """Return why an instance counts as still at work, as the rest of a sentence about it; None where it does not.
 
     It has ended where no turn of it is being taken, neither its current nor its newest execution is Running by its row,
