@@ -12,7 +12,7 @@ from holystone.flavours import Flavour
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import queues
 from holystone.store.turns.lease import WorkLease
-from holystone.store.turns.locks import lost, new_token, require_one
+from holystone.store.turns.locks import lock_lost_error, new_token, require_one
 from holystone.store.turns.sessions import SessionFetchConfig, claim, touch
 from holystone.store.turns.tags import TagFilter
 
@@ -83,7 +83,7 @@ class Activities(OpenStore):
             now = now_ms()
             (gone,) = self.flavour.execute_pipeline(connection, [(_GONE, {"token": lock_token, "now": now})])
             if not gone.rows:
-                raise lost("activity", lock_token)
+                raise lock_lost_error("activity", lock_token)
             completions = [] if completion is None else [completion]
             steps = [*touch(gone.rows[0].session_id, now), *queues.for_orchestrator(self.flavour, completions, now)]
             self.flavour.execute_pipeline(connection, steps)
@@ -112,7 +112,7 @@ class Activities(OpenStore):
                 renewed.returning(worker_queue.c.session_id), {"token": lock_token, "now": now}
             ).one_or_none()
             if row is None:
-                raise lost("activity", lock_token)
+                raise lock_lost_error("activity", lock_token)
             self.flavour.execute_pipeline(connection, touch(row.session_id, now))
 
 

@@ -29,7 +29,7 @@ from holystone.store.open_store import OpenStore
 from holystone.store.turns.candidates import DEFAULT_LIMIT, candidates
 from holystone.store.turns.liveness import ENDED, reason_alive
 from holystone.store.turns.records import DeleteInstanceResult, InstanceFilter
-from holystone.store.turns.tree import descent, parent_of, unknown
+from holystone.store.turns.tree import descendants, parent_of, unknown_instance_error
 
 _MOST = 10_000
 """How many instances are deleted at once; PostgreSQL takes some 60,000 values with a statement."""
@@ -53,9 +53,9 @@ class Deletion(OpenStore):
                     f"{instance_id!r} cannot be deleted by itself: it is a child of {parent!r}.",
                     "Delete the root that it descends from.",
                 )
-            result = _delete(self, connection, descent(connection, instance_id), force=force)
+            result = _delete(self, connection, descendants(connection, instance_id), force=force)
             if not result.instances_deleted:  # somebody was quicker
-                raise unknown(instance_id)
+                raise unknown_instance_error(instance_id)
             return result
 
     def delete_instances_atomic(self, instance_ids: Sequence[str], *, force: bool = False) -> DeleteInstanceResult:

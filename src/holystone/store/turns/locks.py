@@ -21,9 +21,9 @@ def new_token() -> str:
 def require_one(rows: int, what: str, lock_token: str) -> None:
     """Raise LockLostError unless the statement that was guarded by the token found its row."""
     if rows != 1:
-        raise lost(what, lock_token)
+        raise lock_lost_error(what, lock_token)
 
 
-def lost(what: str, lock_token: str) -> LockLostError:
+def lock_lost_error(what: str, lock_token: str) -> LockLostError:
     """Return the error for a token that locks no `what`: it never did, it expired, or somebody took it over."""
     return LockLostError(f"No {what} is locked with the token {lock_token!r}, or no longer.", f"Fetch the {what} anew.")

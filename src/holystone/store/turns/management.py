@@ -13,7 +13,7 @@ from holystone.errors import UnknownInstanceError
 from holystone.store.open_store import OpenStore
 from holystone.store.turns.fetch import UNKNOWN_VERSION
 from holystone.store.turns.records import ExecutionInfo, InstanceInfo, QueueDepths, SystemMetrics
-from holystone.store.turns.tree import unknown
+from holystone.store.turns.tree import unknown_instance_error
 
 _NO_STATUS = "Unknown"
 _WITH_CURRENT = instances.outerjoin(
@@ -53,7 +53,7 @@ class Management(OpenStore):
         """Return the newest execution of an instance; UnknownInstanceError where it has none."""
         numbers = self.list_execution_ids(instance_id)
         if not numbers:
-            raise unknown(instance_id)
+            raise unknown_instance_error(instance_id)
         return numbers[-1]
 
     def get_instance_info(self, instance_id: str) -> InstanceInfo:
@@ -62,7 +62,7 @@ class Management(OpenStore):
         with self.snapshot() as connection:
             row = connection.execute(wanted.where(instances.c.instance_id == instance_id)).one_or_none()
         if row is None:
-            raise unknown(instance_id)
+            raise unknown_instance_error(instance_id)
         return InstanceInfo(
             instance_id=row.instance_id,
             orchestration_name=row.orchestration_name,

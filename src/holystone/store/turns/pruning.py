@@ -15,7 +15,7 @@ from holystone.store.open_store import OpenStore
 from holystone.store.turns.candidates import DEFAULT_LIMIT, candidates
 from holystone.store.turns.liveness import ENDED, ended_by_history
 from holystone.store.turns.records import InstanceFilter, PruneResult
-from holystone.store.turns.tree import unknown
+from holystone.store.turns.tree import unknown_instance_error
 
 
 class Pruning(OpenStore):
@@ -94,7 +94,7 @@ def _removable(
         select(instances.c.current_execution_id).where(instances.c.instance_id == instance_id).with_for_update()
     ).scalar_one_or_none()
     if current is None:
-        raise unknown(instance_id)
+        raise unknown_instance_error(instance_id)
     of_instance = executions.c.instance_id == instance_id
     every = executions.alias("every")
     newest = select(func.max(every.c.execution_id)).where(every.c.instance_id == instance_id).scalar_subquery()

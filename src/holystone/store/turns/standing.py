@@ -28,7 +28,7 @@ from holystone.flavours import Flavour
 from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns.delta import AFTER_THE_END
-from holystone.store.turns.locks import lost
+from holystone.store.turns.locks import lock_lost_error
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def locked(
     found = store.flavour.execute_pipeline(connection, steps)
     standing, messages, *earlier = found[before - 2 :]
     if not standing.rows:
-        raise lost("turn", lock_token)
+        raise lock_lost_error("turn", lock_token)
     read = [_read(row.work_item) for row in messages.rows]
     turn = Turn(execution_id=execution_id, **standing.rows[0]._asdict())
     events = {row.event_id: _event(row.event_data) for one in earlier for row in one.rows}

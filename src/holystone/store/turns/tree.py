@@ -25,7 +25,7 @@ class Families(OpenStore):
         """Return an instance and all its descendants; UnknownInstanceError where there is no such instance."""
         with self.snapshot() as connection:
             parent_of(connection, instance_id)
-            return InstanceTree(instance_id, tuple(descent(connection, instance_id)))
+            return InstanceTree(instance_id, tuple(descendants(connection, instance_id)))
 
 
 def parent_of(connection: Connection, instance_id: str) -> str | None:
@@ -34,12 +34,12 @@ def parent_of(connection: Connection, instance_id: str) -> str | None:
         select(instances.c.parent_instance_id).where(instances.c.instance_id == instance_id)
     ).one_or_none()
     if row is None:
-        raise unknown(instance_id)
+        raise unknown_instance_error(instance_id)
     found: str | None = row.parent_instance_id
     return found
 
 
-def descent(connection: Connection, root: str) -> list[str]:
+def descendants(connection: Connection, root: str) -> list[str]:
     """Return an instance and all its descendants, generation by generation."""
     found = [root]
     generation = [root]
@@ -50,7 +50,7 @@ def descent(connection: Connection, root: str) -> list[str]:
     return found
 
 
-def unknown(instance_id: str) -> UnknownInstanceError:
+def unknown_instance_error(instance_id: str) -> UnknownInstanceError:
     """Return the error for an instance that is not there."""
     return UnknownInstanceError(
         f"There is no instance {instance_id!r}.", "See what there is: holystone executions list TARGET"
