@@ -2,7 +2,7 @@
 
 import click
 
-from holystone.cli.exits import Exit
+from holystone.cli.exit_codes import Exit
 from holystone.cli.options import format_option
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holystone.cli.exits import Exit
+from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     format_option,
     jobs_option,

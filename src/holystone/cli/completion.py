@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from holystone.cli.exits import Exit
+from holystone.cli.exit_codes import Exit
 
 
 @click.command

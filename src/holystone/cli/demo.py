@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from holystone.cli.exits import Exit
+from holystone.cli.exit_codes import Exit
 
 
 @click.command

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from holystone.cli.exits import Exit
+from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     CENTURY_SECONDS,
     format_option,

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 import holystone
-from holystone.cli.exits import Exit
+from holystone.cli.exit_codes import Exit
 from holystone.errors import HolystoneError
 
 _COMMANDS = {

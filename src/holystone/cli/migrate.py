@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holystone.cli.asking import ask, require_terminal
-from holystone.cli.exits import Exit
+from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     format_option,
     named_target,
@@ -16,6 +15,7 @@ from holystone.cli.options import (
     target_options,
     yes_option,
 )
+from holystone.cli.prompts import ask, require_terminal
 
 if TYPE_CHECKING:
     from holystone.migrate import Status

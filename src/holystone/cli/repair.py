@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holystone.cli.asking import ask, require_terminal
-from holystone.cli.exits import Exit
+from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     format_option,
     jobs_option,
@@ -22,6 +21,7 @@ from holystone.cli.options import (
     timeout_option,
     yes_option,
 )
+from holystone.cli.prompts import ask, require_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Collection
