@@ -8,7 +8,7 @@ from holystone.errors import CatalogueError, StoreUnavailableError
 from holystone.mend.change import repair_of
 from holystone.mend.repair import repairs
 from holystone.migrate import toolkit_revision
-from holystone.render.moments import moment, moment_of
+from holystone.render.timestamps import moment, moment_of
 from holystone.scan.finding import Finding
 from holystone.scan.scan import Scan
 from holystone.scan.watermark import Coverage

@@ -8,7 +8,7 @@ import click
 
 from holystone.mend.repair import Safety, repairs
 from holystone.printable import one_line
-from holystone.render.moments import moment_of
+from holystone.render.timestamps import moment_of
 from holystone.render.words import command, counted, key_of, wrapped
 from holystone.scan.check import NoRepair, Severity
 from holystone.scan.finding import Finding
