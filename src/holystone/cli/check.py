@@ -72,7 +72,7 @@ def check(
     """
     from holystone.cli.baseline import fingerprints
     from holystone.cli.progress import progress_bar
-    from holystone.render.words import command
+    from holystone.render.terminal import command
     from holystone.scan.catalogue import checks
     from holystone.scan.scan import Scan
 
@@ -138,7 +138,7 @@ def _complain(scan: "Scan") -> None:
     """Say what could not be seen, and what to do about it."""
     from holystone.cli.crash import reported
     from holystone.printable import one_line
-    from holystone.render.words import command, not_looked_at
+    from holystone.render.terminal import command, not_looked_at
     from holystone.scan.catalogue import checks
     from holystone.scan.result import Outcome
 

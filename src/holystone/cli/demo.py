@@ -35,7 +35,7 @@ def _tell(path: Path) -> None:
 
     from holystone.demo.story import story
     from holystone.errors import HolystoneError
-    from holystone.render.words import WIDTH
+    from holystone.render.terminal import WIDTH
 
     for step in story(path):
         click.echo(click.style(textwrap.fill(step.says, WIDTH, initial_indent="# ", subsequent_indent="# "), bold=True))
@@ -49,7 +49,7 @@ def _tell(path: Path) -> None:
 
 def _run(words: Sequence[str]) -> int:
     from holystone.cli.main import run
-    from holystone.render.words import quoted
+    from holystone.render.terminal import quoted
 
     click.echo(click.style(f"$ holystone {' '.join(map(quoted, words))}", fg="cyan"))
     return run(list(words))

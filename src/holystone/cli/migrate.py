@@ -78,7 +78,7 @@ def _status_object(found: "Status") -> dict[str, object]:
 
 def _status_text(store: "OpenStore", found: "Status") -> None:
     from holystone.printable import one_line
-    from holystone.render.words import command
+    from holystone.render.terminal import command
 
     adoption = found.adoption
     lines = {
@@ -180,7 +180,7 @@ def adopt(target: str, schema: str | None) -> int:
     """
     from holystone.errors import UnknownShapeError
     from holystone.migrate.adopt import adopt as run_adopt
-    from holystone.render.words import command
+    from holystone.render.terminal import command
 
     store = open_store(target, schema, read_only=False)
     try:
@@ -221,7 +221,7 @@ def sql(target: str, schema: str | None, to: str | None) -> int:
 def _told_when_stopped(store: "OpenStore") -> Iterator[None]:
     """Say how to see what was done, where the store fails meanwhile: each revision is done whole or not at all."""
     from holystone.errors import StoreUnavailableError
-    from holystone.render.words import command
+    from holystone.render.terminal import command
 
     try:
         yield

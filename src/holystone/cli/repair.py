@@ -181,7 +181,7 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     from holystone.mend.journal import has_digests
     from holystone.mend.runs import log_of
     from holystone.render.repairs import log_json, log_text
-    from holystone.render.words import command
+    from holystone.render.terminal import command
 
     store = open_store(target, schema, read_only=True)
     with log_of(store) as runs, output_to(None) as out:
@@ -199,7 +199,7 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
 def _undo(store: "OpenStore", undone: "Run", undoing: "Run", *, yes: bool, format_: str) -> int:
     """Take a run back, by an undo that is new or was stopped."""
     from holystone.mend.undo import undo_run
-    from holystone.render.words import counted
+    from holystone.render.terminal import counted
 
     if not yes:
         left = sum(entry.undone_by is None for entry in undone.changes)
@@ -215,7 +215,7 @@ def _resume(store: "OpenStore", stopped: "Run", plan_file: str | None, jobs: int
     from holystone.mend.apply import Application
     from holystone.mend.plan import read_plan
     from holystone.mend.request import request_of
-    from holystone.render.words import command
+    from holystone.render.terminal import command
 
     asked = request_of(stopped)
     again = command(store, "repair resume", stopped.run_id)
@@ -287,7 +287,7 @@ def _carry_out(
 
 def _complain(made: "Plan") -> int:
     """Say which rows the plan knows nothing of, and return the exit status that this makes; 0 where it knows all."""
-    from holystone.render.words import not_looked_at
+    from holystone.render.terminal import not_looked_at
 
     if not made.unread:
         return Exit.OK

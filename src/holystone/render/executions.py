@@ -9,7 +9,7 @@ import click
 from holystone.errors import RecordError
 from holystone.json_pieces import Writer
 from holystone.printable import shown, value
-from holystone.render.words import command, counted
+from holystone.render.terminal import command, counted
 from holystone.scan.lookup import Listed
 from holystone.store.histories import ExecutionRow, Histories
 

@@ -13,8 +13,8 @@ from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
 from holystone.mend.runs import Logged
 from holystone.printable import one_line, value
+from holystone.render.terminal import command, counted, key_of, wrapped
 from holystone.render.timestamps import moment_or_value
-from holystone.render.words import command, counted, key_of, wrapped
 from holystone.store.open_store import OpenStore
 
 EXAMPLES = 5

@@ -7,7 +7,7 @@ from sqlalchemy import delete, exists, insert, select, update
 from holystone.mend.change import Change, is_row, row_table
 from holystone.mend.plan import Plan
 from holystone.printable import one_line
-from holystone.render.words import key_of
+from holystone.render.terminal import key_of
 from holystone.store.open_store import OpenStore
 
 

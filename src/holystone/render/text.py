@@ -8,8 +8,8 @@ import click
 
 from holystone.mend.repair import Safety, repairs
 from holystone.printable import one_line
+from holystone.render.terminal import command, counted, key_of, wrapped
 from holystone.render.timestamps import moment_of
-from holystone.render.words import command, counted, key_of, wrapped
 from holystone.scan.check import NoRepair, Severity
 from holystone.scan.finding import Finding
 from holystone.scan.result import Outcome, Result, Verdict
