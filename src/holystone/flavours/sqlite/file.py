@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from holystone.errors import NotAStoreError, StoreUnavailableError, TakenError, TargetError
-from holystone.flavours.sqlite.workshop import WORKSHOPS, workshop
+from holystone.flavours.sqlite.staging import STAGING_FOLDERS, staging
 
 _MAGIC = b"SQLite format 3\0"
 _MAGIC_OF_COMPANIONS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
@@ -87,7 +87,7 @@ def new_file(path: Path) -> Iterator[Path]:
     _require_vacancy(path)
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(workshop(path.absolute().parent))
+            folder = stack.enter_context(staging(path.absolute().parent))
         except OSError as error:
             raise _cannot_be_made(path, error) from None
         unnamed = folder / "store.db"
@@ -160,7 +160,7 @@ def require_only_name(path: Path) -> None:
     and a write would damage the file.
     """
     links = path.stat().st_nlink
-    if links > 1 and not has_writes_beside(path) and not _is_in_workshop(path, links):
+    if links > 1 and not has_writes_beside(path) and not _is_in_staging(path, links):
         raise StoreUnavailableError(
             f"{path} has {links} names (hard links), and what was written last may lie beside another one.",
             f"Find them with find / -xdev -samefile {shlex.quote(str(path))}, and use the one that the engine is given;"
@@ -168,9 +168,11 @@ def require_only_name(path: Path) -> None:
         )
 
 
-def _is_in_workshop(path: Path, links: int) -> bool:
+def _is_in_staging(path: Path, links: int) -> bool:
     """Return whether the other name is that under which a killed process of ours made the file."""
-    return links == 2 and any(path.samefile(made) for made in path.absolute().parent.glob(WORKSHOPS + "/store.db"))
+    return links == 2 and any(
+        path.samefile(made) for made in path.absolute().parent.glob(STAGING_FOLDERS + "/store.db")
+    )
 
 
 def is_changed(path: Path, before: os.stat_result) -> bool:

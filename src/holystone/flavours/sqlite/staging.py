@@ -8,20 +8,20 @@ from tempfile import mkdtemp
 
 try:
     import fcntl
-except ImportError:  # not Unix: there is no telling whether a workshop is still in use
+except ImportError:  # not Unix: there is no telling whether a staging folder is still in use
     fcntl = None  # type: ignore[assignment]
 
 _PREFIX = ".holystone-"
-WORKSHOPS = f"{_PREFIX}*"
+STAGING_FOLDERS = f"{_PREFIX}*"
 """The pattern of their names."""
 _HOLDS = frozenset({"store.db", "store.db-wal", "store.db-shm", "store.db-journal"})
 
 
 @contextmanager
-def workshop(beside: Path) -> Iterator[Path]:
+def staging(beside: Path) -> Iterator[Path]:
     """Yield a new folder in the folder `beside`, which is removed in the end; OSError where none can be made.
 
-    Its maker holds a lock on it, which ends with the process: a workshop without one is nobody's any more.
+    Its maker holds a lock on it, which ends with the process: a staging folder without one is nobody's any more.
     """
     _clear_away(beside)
     folder, held = _locked_folder(beside)
@@ -47,11 +47,11 @@ def _locked_folder(beside: Path) -> tuple[Path, int | None]:
 
 
 def _clear_away(beside: Path) -> None:
-    """Remove the workshops that nobody is at work in."""
+    """Remove the staging folders that nobody is at work in."""
     if fcntl is None:
         return
     with suppress(OSError):
-        for folder in beside.glob(WORKSHOPS):
+        for folder in beside.glob(STAGING_FOLDERS):
             if (held := _lock(folder)) is not None:
                 _remove(folder)
                 os.close(held)
@@ -72,7 +72,7 @@ def _lock(folder: Path) -> int | None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a workshop with what SQLite leaves in one; nothing where anything else is in it."""
+    """Remove a staging folder with what SQLite leaves in one; nothing where anything else is in it."""
     with suppress(OSError):
         names = os.listdir(folder)
         if _HOLDS.issuperset(names):

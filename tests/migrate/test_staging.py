@@ -8,14 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from holystone.flavours.sqlite.workshop import workshop
+from holystone.flavours.sqlite.staging import staging
 from holystone.migrate import create
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from holystone.flavours.sqlite.workshop import workshop
-with workshop(Path(sys.argv[1])) as folder:
+from holystone.flavours.sqlite.staging import staging
+with staging(Path(sys.argv[1])) as folder:
     (folder / "store.db").write_bytes(b"half a store")
     (folder / "store.db-wal").touch()
     print(folder, flush=True)
@@ -56,7 +56,7 @@ def test_what_is_no_workshop_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_workshop_goes_however_it_ends(tmp_path: Path) -> None:
-    with workshop(tmp_path) as one, workshop(tmp_path) as other:
+    with staging(tmp_path) as one, staging(tmp_path) as other:
         assert one != other
         assert one.is_dir()
         (one / "store.db").touch()
