@@ -87,17 +87,6 @@ class Turns(OpenStore):
             released = connection.execute(delete(instance_locks).where(instance_locks.c.lock_token == lock_token))
             require_one(released.rowcount, "turn", lock_token)
 
-    def renew(self: OpenStore, lock_token: str, extend_ms: int) -> None:
-        """Lock the instance for `extend_ms` from now; LockLostError where the lock has expired or is not ours."""
-        now = now_ms()
-        held = (instance_locks.c.lock_token == lock_token) & (instance_locks.c.locked_until > now)
-        with self.turn() as connection:
-            if self.flavour.messages_carry_expiry:
-                stamped = orchestrator_queue.c.lock_token == lock_token
-                connection.execute(update(orchestrator_queue).where(stamped).values(locked_until=now + extend_ms))
-            renewed = connection.execute(update(instance_locks).where(held).values(locked_until=now + extend_ms))
-            require_one(renewed.rowcount, "turn", lock_token)
-
     def renew_orchestration_item_lock(self, lock_token: str, extend_ms: int) -> None:
         """Lock the instance for `extend_ms` from now; LockLostError where the lock has expired or is not ours."""
         now = now_ms()
