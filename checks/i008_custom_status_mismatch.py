@@ -27,7 +27,7 @@ CHECK = Check(
     asserts=(
         "instances.custom_status is what the last CustomStatusUpdated of the current execution set it to; without one, "
         "what the execution was begun with, for continue-as-new carries it over. The ack writes event and row "
-        "together. custom_status_version only counts, and is not checked."
+        "together. The version beside it is judged by I012."
     ),
     harm="Clients that wait for a custom status, or show it, see one that the orchestration has left or never had.",
     how_to_look={

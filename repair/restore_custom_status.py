@@ -5,13 +5,14 @@ REPAIR = Repair(
     id="restore-custom-status",
     title="Show the custom status that the events set last",
     safety=Safety.safe,
-    steps=setting("custom_status"),
+    steps=setting("custom_status", "custom_status_version"),
     applies=always,
     does=(
         "Sets custom_status to what the last CustomStatusUpdated set, or to what was carried over. Its version "
-        "stays, so a client that waits for a change does not see this one before the next."
+        "stays, so a client that waits for a change does not see this one before the next; but 0, beside which no "
+        "client sees any status, becomes the number of such events, 1 at least."
     ),
-    loses="The old text, which the journal keeps.",
+    loses="The old text and version, which the journal keeps.",
     needs="A history that can be read, and that the engine is not in the middle of a turn of the instance.",
     undone="Puts the old text back where the row is still as the repair left it.",
     rests_on=frozenset({Evidence.history, Evidence.chain, Evidence.instance, Evidence.store}),

@@ -68,7 +68,7 @@ CASE = Case(
     ],
     repaired=[
         Row(
-            table="instances", key={"instance_id": "lost"}, columns={"custom_status": "one", "custom_status_version": 0}
+            table="instances", key={"instance_id": "lost"}, columns={"custom_status": "one", "custom_status_version": 1}
         ),
         Row(table="instances", key={"instance_id": "old"}, columns={"custom_status": "two"}),
         Row(table="instances", key={"instance_id": "reset"}, columns={"custom_status": None}),

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from cases.objects import execute
-from cases.payloads import asked_child, child_of, subscribed
+from cases.payloads import asked_child, child_of, status_set, subscribed
 from cases.work import activity_for, raised_to, routed
 from catalogue.conftest import Prepare
 from catalogue.sources import EVERY_CHECK
@@ -254,10 +254,25 @@ def rows_before_the_queue(scribe: Scribe) -> None:
     scribe.message("gone", raised_to("ok"))
 
 
+def status_and_its_version(scribe: Scribe) -> None:
+    for name, status, *events in (
+        ("lost", None, status_set("one")),
+        ("old", "one", status_set("one"), status_set("two")),
+        ("made-up", "fine"),
+    ):
+        scribe.execution(name, started(), *events, subscribed())
+        scribe.change(instances, {"instance_id": name}, custom_status=status, custom_status_version=-1)
+
+
 @pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
 @pytest.mark.parametrize(
     ("write", "passes"),
-    [(three_of_one_row, 2), (moved_and_never_due, {"sqlite": 2, "postgresql": 1}), (rows_before_the_queue, 2)],
+    [
+        (three_of_one_row, 2),
+        (moved_and_never_due, {"sqlite": 2, "postgresql": 1}),
+        (rows_before_the_queue, 2),
+        (status_and_its_version, 2),
+    ],
 )
 def test_pass_by_pass_all_is_repaired(write: Any, passes: Any, flavour: str, prepare: Prepare) -> None:
     ground = prepare(flavour, write)

@@ -21,7 +21,7 @@ from holystone.store import Store
 LACKS = {
     "0.1.9": {"I005": "instances.parent_instance_id", "I010": "instances.parent_instance_id"},
     "0.1.17": {"E009": "executions.duroxide_version_major"},
-    "0.1.19": {"I008": "instances.custom_status"},
+    "0.1.19": {"I008": "instances.custom_status", "I012": "instances.custom_status"},
     "0.1.24": {"K002": "the table kv_store", "K003": "the table kv_store", "K004": "the table kv_store"},
     "0.1.26": {"K001": "the table kv_delta"},
 }

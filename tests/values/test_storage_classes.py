@@ -59,7 +59,6 @@ UNHURT: Mapping[str, Mapping[str, str]] = {
         "sessions.last_activity_at": "real text blob",
     },
     "whatever is there, is taken for done": {"_sqlx_migrations.success": "real text blob"},
-    "SQLite counts on from what it makes a number of": {"instances.custom_status_version": "real text blob"},
     "a moment in the middle of a millisecond is one": {
         "orchestrator_queue.visible_at": "real",
         "worker_queue.visible_at": "real",

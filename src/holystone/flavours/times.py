@@ -6,7 +6,7 @@ lengths of locks and back-offs may be set.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, and_
 
@@ -22,6 +22,9 @@ LATEST_MS = 9_224_318_015_999_999
 
 class Times(ABC):
     """Expressions, none of which is ever NULL where it is a condition."""
+
+    greatest_version: ClassVar[int]
+    """The greatest custom_status_version that its column holds: the engine cannot add one to it."""
 
     @property
     @abstractmethod

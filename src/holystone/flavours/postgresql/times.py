@@ -8,6 +8,8 @@ from holystone.flavours.times import DAY_MS, MOST_ATTEMPTS, Times
 
 
 class PostgreSQLTimes(Times):
+    greatest_version = 2**31 - 1
+
     @property
     def clock_ms(self) -> ColumnElement[int]:
         # now() is the time of the transaction's begin, and clock_timestamp() is no constant to search by.

@@ -11,6 +11,8 @@ _EPOCH = 2_440_587.5
 
 
 class SQLiteTimes(Times):
+    greatest_version = 2**63 - 1
+
     @property
     def clock_ms(self) -> ColumnElement[int]:
         return cast(func.round((func.julianday("now") - _EPOCH) * DAY_MS), BigInteger)

@@ -15,8 +15,7 @@ from holystone.scan.long_texts import is_very_long, unless_very_long
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-
-_UPDATED = "CustomStatusUpdated"
+from holystone.scan.relations.status_updates import UPDATED, status_updates
 
 
 class StatusSource:
@@ -31,7 +30,7 @@ class StatusSource:
         event = history.alias("event").c
         # On SQLite the copy of the type is quicker to test than the event; where it is wrong, the facts tell.
         is_update = and_(
-            event.event_type == flavour.event_type_column(_UPDATED), flavour.event_says_type(event.event_data, _UPDATED)
+            event.event_type == flavour.event_type_column(UPDATED), flavour.event_says_type(event.event_data, UPDATED)
         )
         # Grouped by an expression, so that SQLite does not go by the index, and from row to row all over the file.
         key = (cast(event.instance_id, Text).label("instance_id"), event.execution_id)
@@ -42,7 +41,7 @@ class StatusSource:
         shown = unless_very_long(flavour, row.custom_status).label("custom_status")
         is_long = is_very_long(flavour, row.custom_status).label("is_very_long")
         instance = (
-            select(row.instance_id, row.current_execution_id, shown, is_long)
+            select(row.instance_id, row.current_execution_id, row.custom_status_version, shown, is_long)
             .where(*within)
             .offset(0)
             .subquery("instance")
@@ -81,12 +80,17 @@ class StatusSource:
 
 @dataclass(frozen=True)
 class StatusFacts:
-    """One instance; `known` is whether its events tell the custom status, and `told` what they tell."""
+    """One instance; `known` is whether its events tell the custom status, and `told` what they tell.
+
+    `told_version` is the version with which clients see that status, None where they do so with the one that stands.
+    """
 
     instance_id: str
     custom_status: str | None
+    custom_status_version: Any
     known: bool
     told: str | None
+    told_version: int | None
     last_event_id: int | None
 
     @property
@@ -98,19 +102,19 @@ class StatusFacts:
         return {"last_event_id": self.last_event_id}
 
     def observed(self, column: str) -> Any:
-        return self.custom_status
+        return getattr(self, column)
 
     def decided(self, column: str) -> bool:
-        return self.known
+        return self.known if column == "custom_status" else self.told_version is not None
 
     def expected(self, column: str) -> Any:
-        return self.told
+        return self.told if column == "custom_status" else self.told_version
 
 
 class Statuses(Relation[StatusFacts]):
     name = "statuses"
     table = instances
-    needs: ClassVar[Mapping[str, Collection[str]]] = {"instances": ("custom_status",)}
+    needs: ClassVar[Mapping[str, Collection[str]]] = {"instances": ("custom_status", "custom_status_version")}
 
     def source(self, flavour: Flavour, within: Conditions) -> StatusSource:
         return StatusSource(flavour, within)
@@ -127,7 +131,10 @@ class Statuses(Relation[StatusFacts]):
         if row.is_very_long:
             alone = select(instances.c.custom_status).where(instances.c.instance_id == row.instance_id)
             shown = reader.long_text(alone)
-        return StatusFacts(row.instance_id, shown, known, told, last_event_id)
+        version = row.custom_status_version
+        unseen = known and told is not None and version == 0
+        told_version = max(1, status_updates(reader, row.instance_id).count) if unseen else None
+        return StatusFacts(row.instance_id, shown, version, known, told, told_version, last_event_id)
 
 
 def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, str | None]:
@@ -146,7 +153,7 @@ def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, st
         for row in reversed(rows):
             event = row.event
             assert event is not None
-            if event["type"] == _UPDATED:
+            if event["type"] == UPDATED:
                 return True, event.get("status")
             if event.get("initial_custom_status") is not None:
                 return True, event["initial_custom_status"]
