@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from itertools import takewhile
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, func, insert, update
 
 from conftest import SQLITE_AND_LONG_POSTGRESQL
 from engines.conftest import Opened
-from engines.published import VERSIONS, PublishedStore
+from engines.published import NEWEST, VERSIONS, PublishedStore
 from engines.test_published import Found, found_in
-from holystone.duroxide.tables import executions, instances, kv_store, kv_store_execution_id, worker_queue
+from holystone.duroxide.tables import executions, history, instances, kv_store, kv_store_execution_id, worker_queue
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
@@ -70,6 +70,15 @@ def ended_without_activities(store: Store) -> Found:
     return {("E001", "in-hand")}
 
 
+def asked_otherwise(store: Store) -> Found:
+    """A parent that waits for its child has another input in the event that asked for it."""
+    text = func.replace(history.c.event_data, '"from above"', '"from nowhere"')
+    with store.transaction() as connection:
+        of_parent = update(history).filter_by(instance_id="parent-waiting", event_id=2)
+        connection.execute(of_parent.values(event_data=text))
+    return {("I013", "parent-waiting::sub::2")}
+
+
 def key_of_nobody(store: Store) -> Found:
     _add_key(store, "nobody", "1")
     return {("K002", "nobody")}
@@ -95,6 +104,7 @@ def _add_key(store: Store, instance_id: str, value: str) -> None:
         *((version, renamed) for version in ("0.1.1", "0.1.8")),
         *((version, without_activities) for version in ("0.1.1", "0.1.4", "0.1.8")),
         *((version, ended_without_activities) for version in ("0.1.1", "0.1.4", "0.1.8")),
+        *((version, asked_otherwise) for version in ("0.1.1", "0.1.8", "0.1.14", NEWEST)),
         *((version, key_of_nobody) for version in ("0.1.24", "0.1.25")),
         *((version, key_by_hand) for version in ("0.1.24", "0.1.25")),
     ],

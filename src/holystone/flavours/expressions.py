@@ -110,6 +110,14 @@ class Expressions(Values):
         """
 
     @abstractmethod
+    def event_number(self, event_data: ColumnElement[str], name: str) -> ColumnElement[int]:
+        """Return the number in a field of the event, NULL where none can be read."""
+
+    @abstractmethod
+    def place_in(self, text: ColumnElement[str], part: ColumnElement[str]) -> ColumnElement[int]:
+        """Return where `part` begins in a text, from 1 on; 0 where it is not there."""
+
+    @abstractmethod
     def event_readable(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
         """Return whether this version can read the event: JSON, with a type that it knows."""
 

@@ -94,6 +94,12 @@ class SQLiteExpressions(SQLiteValues, Expressions):
     def event_says(self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]) -> ColumnElement[bool]:
         return _json_at(event_data, path) == value
 
+    def event_number(self, event_data: ColumnElement[str], name: str) -> ColumnElement[int]:
+        return case((func.json_valid(event_data) == 1, func.json_extract(event_data, f"$.{name}")))
+
+    def place_in(self, text: ColumnElement[str], part: ColumnElement[str]) -> ColumnElement[int]:
+        return func.instr(text, part)
+
     def event_readable(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
         return func.coalesce(self.is_known_type(event_data), False)
 

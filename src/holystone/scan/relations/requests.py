@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, Text, case, cast, false, func, literal, not_, select, true
+from sqlalchemy import ColumnElement, FromClause, Table, Text, case, cast, false, literal, not_, select, true
 
-from holystone.duroxide.event import parse_event
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.flavours import Flavour
@@ -21,8 +20,9 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
+from holystone.scan.relations.asked import asks_for, read_event, read_request_of_child
 from holystone.scan.relations.queues import messages_of, work_item_of
-from holystone.scan.relations.readable import can_be_looked_up, read_events, read_message
+from holystone.scan.relations.readable import read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, ROUTING
 
 _OF_CHILD = {"orchestration": "name", "input": "input"}
@@ -150,7 +150,7 @@ class RequestedActivities(_Requests):
         named = tuple(whole[name] for name in IDENTITY)
         if named not in (of, (None, None, None)):
             return _untold(whole)
-        event, digest = _read(reader, "ActivityScheduled", *of)
+        event, digest = read_event(reader, "ActivityScheduled", *of)
         if event is None:
             return _untold(whole)
         # An engine that has no such column passes over such a field.
@@ -184,7 +184,7 @@ def _untold(row: Mapping[str, Any]) -> RequestFacts:
 
 
 def _timer(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFacts:
-    event, digest = _read(reader, "TimerCreated", item.instance_id, item.fields["execution_id"], item.fields["id"])
+    event, digest = read_event(reader, "TimerCreated", item.instance_id, item.fields["execution_id"], item.fields["id"])
     if event is None:
         return _untold(row)
     fires_at = event["fire_at_ms"]
@@ -201,11 +201,8 @@ def _child(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFac
     parent, number = item.fields["parent_instance"], item.fields["parent_id"]
     if parent is None or number is None or _has_begun(reader, item.instance_id) or not _is_only(reader, item):
         return _untold(row)
-    execution_id = item.fields.get("parent_execution_id")
-    if execution_id is None:
-        execution_id = _only_execution(reader, parent)
-    event, digest = _read(reader, "SubOrchestrationScheduled", parent, execution_id, number)
-    if event is None or item.instance_id not in (event["instance"], f"{parent}::{event['instance']}"):
+    event, digest = read_request_of_child(reader, item.fields)
+    if event is None or item.instance_id is None or not asks_for(event, parent, item.instance_id):
         return _untold(row)
     return RequestFacts(row, item, _told(event, item, _OF_CHILD), frozenset(), digest)
 
@@ -220,17 +217,6 @@ def _is_only(reader: Reader, item: WorkItem) -> bool:
     assert item.instance_id is not None
     waiting = wakers.messages(reader, item.instance_id)
     return sum(one is None or one.kind == item.kind for one in waiting) == 1
-
-
-def _only_execution(reader: Reader, instance_id: str) -> int | None:
-    """Return the first execution where the instance has had no other, as far as its history tells; None otherwise.
-
-    Engines before 0.1.30 do not say in the message which of the parent's executions has asked for the child.
-    """
-    if not can_be_looked_up(instance_id):
-        return None
-    latest = select(func.max(history.c.execution_id)).where(history.c.instance_id == instance_id)
-    return 1 if reader.connection.execute(latest).scalar_one() == 1 else None
 
 
 def _continuation(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFacts:
@@ -263,15 +249,6 @@ def _told(event: Mapping[str, Any], item: WorkItem, names: Mapping[str, str]) ->
         return said if isinstance(said, str) and said == value else value
 
     return {name: kept_once(item.fields.get(name), event.get(field)) for name, field in names.items()}
-
-
-def _read(reader: Reader, kind: str, *key: Any) -> tuple[Mapping[str, Any] | None, str | None]:
-    """Return the event with this key and its digest; None where there is none of the kind that can be read."""
-    if not all(map(can_be_looked_up, key)):
-        return None, None
-    text = reader.connection.execute(select(event_text(*key))).scalar_one_or_none()
-    event, digest = parse_event(text), None if text is None else digest_of(text)
-    return (event, digest) if event is not None and event["type"] == kind else (None, None)
 
 
 REQUESTED_ACTIVITIES = RequestedActivities()

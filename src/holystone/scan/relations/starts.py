@@ -19,7 +19,8 @@ from holystone.scan.relations.parents import parent_of
 
 _COPIED = {"orchestration_name": "name", "orchestration_version": "version"}
 """Column of instances -> the field of the start event that the ack of a first turn writes there."""
-_NAMES_A_PARENT = '"parent_instance":"'
+NAMES_A_PARENT = '"parent_instance":"'
+"""What stands in a start event that names a parent."""
 PARENT_IN_SQL = {
     "sqlite": "CASE WHEN json_valid(h.event_data) THEN json_extract(h.event_data, '$.parent_instance') END",
     "postgresql": """substring(h.event_data from '"parent_instance":"([^"]*)"')""",
@@ -70,12 +71,12 @@ class StartSource:
     def began_as_child(self) -> ColumnElement[bool]:
         """The event names a parent, or the one that began the whole chain does."""
         later = self._instance.current_execution_id > 1
-        return or_(self._says(literal(_NAMES_A_PARENT)), and_(later, self._chain_began_as_child))
+        return or_(self._says(literal(NAMES_A_PARENT)), and_(later, self._chain_began_as_child))
 
     @property
     def _chain_began_as_child(self) -> ColumnElement[bool]:
         first = _start(self._instance.instance_id, literal(1))
-        return self.flavour.messages.contains(first, literal(_NAMES_A_PARENT))
+        return self.flavour.messages.contains(first, literal(NAMES_A_PARENT))
 
     @property
     def parent_is_no_instance(self) -> ColumnElement[bool]:
