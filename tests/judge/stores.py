@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.types.datetime import TimestamptzLoader
 
 from engine.engines import ENGINES, run_driver
 from holystone.migrate import upgrade
@@ -45,6 +46,16 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 """The engine's tables that have rows, and what tells their rows apart."""
 
 
+class AnyTimeLoader(TimestamptzLoader):
+    """Loads times beyond Python's calendar, infinity among them, as text: one such row hides no other."""
+
+    def load(self, data: Any) -> Any:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return bytes(data).decode()
+
+
 @dataclass(frozen=True)
 class Place:
     """A store for one use: damaged, repaired, played or deleted from, and then thrown away."""
@@ -63,6 +74,7 @@ class Place:
             return
         options = f"-csearch_path={SCHEMA}"
         with psycopg.connect(self.target, autocommit=True, options=options) as connection:
+            connection.adapters.register_loader("timestamptz", AnyTimeLoader)
             yield connection
 
     def execute(self, statements: Sequence[Statement]) -> int:

@@ -15,6 +15,7 @@ from holystone.scan.check import Level
 from judge import treatment
 from judge.court import PATIENT, Case, Court
 from judge.damages import Damage
+from judge.messages import left_in
 from judge.patience import NoEndError, Patience
 from judge.stores import Place, Row, stores_of
 
@@ -133,3 +134,12 @@ def test_keys_that_the_engine_cannot_decode_are_found(court: Court) -> None:
     assert {case.damages[0].says for case in cases if not case.noticed} == set()
     found = {case.damages[0].says for case in cases if case.verdict is not None and case.verdict.findings["K004"]}
     assert found == UNDECODABLE.keys()
+
+
+@pytest.mark.parametrize("court", ["postgresql"], indirect=True)
+def test_a_time_that_no_calendar_has_hides_no_message(court: Court) -> None:
+    place = court.stores.copy(court.stores.original)
+    before = left_in(place)
+    place.execute([("UPDATE orchestrator_queue SET created_at = 'infinity'", ())])
+    assert left_in(place).keys() == before.keys() != set()
+    court.stores.drop(place)
