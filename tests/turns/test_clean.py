@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from turns.conftest import CheckedGround
@@ -16,6 +18,9 @@ DAMAGE = {
     "DELETE FROM worker_queue": "I009",
     "UPDATE instances SET orchestration_name = 'Other'": "I004",
     "UPDATE instances SET custom_status = 'nobody said so'": "I008",
+    "UPDATE instances SET custom_status_version = -1": "I012",
+    'UPDATE history SET event_data = replace(event_data, \'"input":"{}"\', \'"input":"1"\')'
+    " WHERE instance_id = 'parent' AND event_id = 2": "I013",
     "INSERT INTO kv_delta (instance_id, key, value, last_updated_at_ms) VALUES ('done', 'k', '1', 1)": "K001",
     "INSERT INTO kv_delta (instance_id, key, value, last_updated_at_ms) VALUES ('nobody', 'k', '1', 1)": "K002",
     "UPDATE kv_delta SET value = 'nobody said so'": "K003",
@@ -37,6 +42,11 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_found(ground: CheckedGround, kit: Kit, damage: str) -> None:
     kit.finish("done")
+    asked = kit.event("parent", 2, "SubOrchestrationScheduled", name="Order", instance="sub::2", input="{}")
+    of_parent: dict[str, Any] = {"parent_instance": "parent", "parent_id": 2}
+    kit.begin("parent", asked, messages=[kit.starting("parent::sub::2", **of_parent)])
+    child = kit.fetch()
+    kit.store.ack_orchestration_item(child.lock_token, 1, history_delta=[kit.started("parent::sub::2", **of_parent)])
     kit.employ("a")
     kit.turn("a", ("KeyValueSet", {"key": "k", "value": "1", "last_updated_at_ms": 5}))
     kit.poke("a")
