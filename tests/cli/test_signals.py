@@ -17,6 +17,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import func, select
 
+from holystone.cli import main
 from holystone.duroxide.tables import executions
 from holystone.mend.journal import changes
 
@@ -175,3 +176,19 @@ def stopped_midway(store: Sample, number: signal.Signals, *words: str) -> str:
 def count_of_changes(store: Sample) -> int:
     [(number,)] = store.rows(select(func.count()).select_from(changes))
     return int(number)
+
+
+def test_what_fails_because_of_a_stop_is_told_as_a_stop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLAlchemy refuses to commit on a connection that a KeyboardInterrupt has invalidated."""
+
+    def stopped(*_: object, **__: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("the connection is invalid")
+
+    monkeypatch.setattr(main.cli, "main", stopped)
+    assert main.run([]) == 2
+    assert capsys.readouterr().err == "Stopped; nothing more was done.\n"

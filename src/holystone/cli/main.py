@@ -146,14 +146,27 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         _show(error)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped; nothing more was done.", err=True)
+        _tell_of_stop()
     except HolystoneError as error:
         _complain(error.message, error.next_step)
     except (BrokenPipeError, PipeClosedError):
         _give_up_output()
     except BaseException as error:
-        return _unforeseen(error)
+        if not _comes_of_stop(error):
+            return _unforeseen(error)
+        _tell_of_stop()
     return Exit.COULD_NOT_RUN
+
+
+def _tell_of_stop() -> None:
+    click.echo("Stopped; nothing more was done.", err=True)
+
+
+def _comes_of_stop(error: BaseException | None) -> bool:
+    """Return whether an error came while a KeyboardInterrupt was on its way: a library fails as it takes back."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _show(error: click.ClickException) -> None:
