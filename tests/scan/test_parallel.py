@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from queue import Queue
+from typing import Any
 
 import pytest
 
@@ -56,18 +57,31 @@ def test_error_is_raised_in_its_place() -> None:
 
 
 def test_whoever_stops_listening_interrupts_the_work() -> None:
-    interrupted: list[str] = []
-    results = in_order([lambda _: counting(0, BUFFER * 50)] * 4, ["one", "two"], interrupted.append)
+    busy = {"one": threading.Event(), "two": threading.Event()}
+    interrupted = {"one": threading.Event(), "two": threading.Event()}
+
+    def piece(resource: str) -> Iterator[int]:
+        yield 0
+        busy[resource].set()
+        assert interrupted[resource].wait(30)
+        yield 1
+
+    results = in_order([piece] * 4, list(busy), lambda resource: interrupted[resource].set())
     assert next(results) == 0
+    assert all(one.wait(30) for one in busy.values())
     results.close()
-    assert sorted(interrupted) == ["one", "two"]
+    assert all(one.is_set() for one in interrupted.values())
     assert threading.active_count() == 1
 
 
 def test_a_stop_that_breaks_a_lock_is_raised_as_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python raises RuntimeError where a signal comes just before a condition takes its lock again."""
 
-    def get(*_: object, **__: object) -> object:
+    usual = Queue.get
+
+    def get(queue: Queue[object], *arguments: Any, **named: Any) -> object:
+        if threading.current_thread() is not threading.main_thread():
+            return usual(queue, *arguments, **named)
         monkeypatch.undo()
         try:
             raise KeyboardInterrupt
@@ -76,7 +90,6 @@ def test_a_stop_that_breaks_a_lock_is_raised_as_a_stop(monkeypatch: pytest.Monke
 
     results = in_order([lambda _: iter(range(3))] * 2, ["one", "two"], nothing)
     assert next(results) == 0
-    time.sleep(0.1)  # until no other thread gets anything
     monkeypatch.setattr(Queue, "get", get)
     with pytest.raises(KeyboardInterrupt):
         next(results)

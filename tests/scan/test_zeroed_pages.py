@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from conftest import ENGINES, SCHEMA, EngineStore, MakeStore, one_and_long
+from conftest import ENGINES, MISSING, SCHEMA, EngineStore, MakeStore, one_and_long
 from holystone.mend.plan import make_plan
 from holystone.scan.catalogue import checks, select_checks
 from holystone.scan.check import Level
@@ -58,7 +58,7 @@ class Zeroed:
 @pytest.fixture
 def zeroed(postgresql: Server | RunningServer) -> Iterator[Zeroed]:
     if not isinstance(postgresql, Server):
-        pytest.skip("the files of the server are out of reach")
+        pytest.skip(f"{MISSING}the files of a server that is named by its URL cannot be edited")
     making = Zeroed(postgresql)
     yield making
     for database in making.databases:

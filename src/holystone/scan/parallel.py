@@ -71,7 +71,9 @@ def _take_back(resources: Sequence[R], free: "Queue[R | None]", interrupt: Calla
     while left:
         with suppress(Empty):
             while left:
-                left.remove(free.get(timeout=seconds))  # type: ignore[arg-type]
+                resource = free.get(timeout=seconds)
+                assert resource is not None
+                left.remove(resource)
         for resource in left:
             interrupt(resource)
         seconds = _TICK_SECONDS

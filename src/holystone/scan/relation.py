@@ -139,6 +139,10 @@ class Relation(ABC, Generic[F]):
             return []
         return [flavour.matches_glob(self.table.c.instance_id, pattern)]
 
+    def precedes_others(self, flavour: Flavour) -> bool:
+        """Return whether it has to look before any other relation does, whose reading may change what it looks at."""
+        return False
+
     def total(self, reader: Reader, within: Conditions) -> int:
         """Return how many rows there are to look at."""
         count = select(func.count()).select_from(self.table).where(*within)

@@ -162,10 +162,9 @@ class Scan:
 
     def _all_found(self, connections: list[Connection], passes: Passes, sifting: Sifting | None) -> Iterator[Finding]:
         """Yield the findings of all passes: first of those that look at all rows, then of what a sieve has left."""
-        if self.store.flavour.readers_change_indexes:
-            first = [one for one in passes if one[0] is DAMAGES]
-            yield from self._found(connections, self._looks(connections[0], first))
-            passes = [one for one in passes if one[0] is not DAMAGES]
+        first = [one for one in passes if one[0].precedes_others(self.store.flavour)]
+        yield from self._found(connections, self._looks(connections[0], first))
+        passes = [one for one in passes if one not in first]
         if sifting is None:
             yield from self._found(connections, self._looks(connections[0], passes))
             return

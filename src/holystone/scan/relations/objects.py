@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from holystone.flavours import Flavour
 from holystone.flavours.structure import Objects
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Facts, Key
@@ -98,6 +99,9 @@ class Damages(StoreObjects):
 
     name = "damages"
     kind = "damaged"
+
+    def precedes_others(self, flavour: Flavour) -> bool:
+        return flavour.readers_change_indexes
 
     def objects(self, reader: Reader) -> Objects:
         structure, begun = reader.flavour.structure, time.monotonic()

@@ -20,9 +20,9 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakers
-from holystone.scan.relations.asked import asks_for, read_event, read_request_of_child
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
+from holystone.scan.relations.request_events import asks_for, read_event, read_request_of_child
 from holystone.scan.relations.worker_items import IDENTITY, ROUTING
 
 _OF_CHILD = {"orchestration": "name", "input": "input"}

@@ -16,7 +16,7 @@ from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 
 
-class Keys(OpenStore):
+class KeyValues(OpenStore):
     """The key-value stores of instances."""
 
     def get_kv_value(self, instance_id: str, key: str) -> str | None:

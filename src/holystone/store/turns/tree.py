@@ -8,7 +8,7 @@ from holystone.store.open_store import OpenStore
 from holystone.store.turns.records import InstanceTree
 
 
-class Families(OpenStore):
+class Hierarchy(OpenStore):
     """The parents and the children of instances."""
 
     def list_children(self, instance_id: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The event that has asked for something, by the names that what it asked for gives to it."""
+"""The event by which an execution asks for something, looked up by what a message or a start names."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 from holystone.scan.relations.readable import can_be_looked_up
 
-Read = tuple[Mapping[str, Any] | None, str | None]
+EventAndDigest = tuple[Mapping[str, Any] | None, str | None]
 """An event and its digest; None where there is none of the kind that can be read."""
 
 
-def read_event(reader: Reader, kind: str, *key: Any) -> Read:
+def read_event(reader: Reader, kind: str, *key: Any) -> EventAndDigest:
     """Return the event of this type and with this key."""
     if not all(map(can_be_looked_up, key)):
         return None, None
@@ -25,7 +25,7 @@ def read_event(reader: Reader, kind: str, *key: Any) -> Read:
     return (event, digest) if event is not None and event["type"] == kind else (None, None)
 
 
-def read_request_of_child(reader: Reader, named: Mapping[str, Any]) -> Read:
+def read_request_of_child(reader: Reader, named: Mapping[str, Any]) -> EventAndDigest:
     """Return the event of a parent that asked for a child, by the fields of the child's message or of its start.
 
     Engines before 0.1.30 do not say there which of the parent's executions has asked: it is told only where the parent
