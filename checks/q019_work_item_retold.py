@@ -25,7 +25,7 @@ CHECK = Check(
         "meant cannot be told, and the engine goes by the last."
     ),
     how_to_look=(
-        "SELECT q.id, q.instance_id, q.work_item FROM orchestrator_queue q "
+        "SELECT q.instance_id, q.id, q.work_item FROM orchestrator_queue q "
         "WHERE length(replace(q.work_item, ' ', '')) <> length(replace(q.work_item::jsonb::text, ' ', ''));"
     ),
     false_alarms=("None is known. The query ends with an error at a message that is no JSON: Q002 finds those."),
