@@ -29,7 +29,9 @@ CHECK = Check(
         "ON i.instance_id = e.instance_id AND i.current_execution_id = e.execution_id JOIN history h "
         "ON h.instance_id = e.instance_id AND h.execution_id = e.execution_id AND h.event_id = (SELECT max(l.event_id) "
         "FROM history l WHERE l.instance_id = e.instance_id AND l.execution_id = e.execution_id) "
-        "WHERE e.status = 'Running' AND h.event_data NOT LIKE '%\"type\":\"ExternalSubscribed%' "
+        "WHERE e.status = 'Running' "
+        'AND h.event_data NOT LIKE \'%"type":"ExternalSubscribed"%\' '
+        'AND h.event_data NOT LIKE \'%"type":"ExternalSubscribedPersistent"%\' '
         'AND h.event_data NOT LIKE \'%"type":"ActivityScheduled"%\' '
         'AND h.event_data NOT LIKE \'%"type":"TimerCreated"%\' '
         'AND h.event_data NOT LIKE \'%"type":"SubOrchestrationScheduled"%\';'

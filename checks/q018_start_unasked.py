@@ -24,7 +24,7 @@ CHECK = Check(
     ),
     how_to_look={
         "sqlite": (
-            "SELECT q.id, q.instance_id, q.work_item FROM orchestrator_queue q WHERE json_valid(q.work_item) "
+            "SELECT q.instance_id, q.id, q.work_item FROM orchestrator_queue q WHERE json_valid(q.work_item) "
             "AND json_extract(q.work_item, '$.StartOrchestration.parent_instance') IS NOT NULL "
             "AND NOT EXISTS (SELECT 1 FROM history h "
             "WHERE h.instance_id = json_extract(q.work_item, '$.StartOrchestration.parent_instance') "
@@ -32,7 +32,7 @@ CHECK = Check(
             'AND h.event_data LIKE \'%"type":"SubOrchestrationScheduled"%\');'
         ),
         "postgresql": (
-            "SELECT q.id, q.instance_id, q.work_item FROM orchestrator_queue q "
+            "SELECT q.instance_id, q.id, q.work_item FROM orchestrator_queue q "
             'WHERE q.work_item ~ \'^\\{"StartOrchestration"\' AND q.work_item ~ \'"parent_instance": *"\' '
             "AND NOT EXISTS (SELECT 1 FROM history h "
             'WHERE h.instance_id = substring(q.work_item from \'"parent_instance": *"([^"]*)"\') '
