@@ -51,14 +51,16 @@ EVENT_STRUCTS: Mapping[str, type[Struct]] = {
 _PIECE = 1024 * 1024
 """Characters of a text that are written at a time, so that a long one is not held once more."""
 
-_read = Decoder(reduce(or_, EVENT_STRUCTS.values())).decode_lines
+_ANY = reduce(or_, EVENT_STRUCTS.values())
+_read = Decoder(_ANY).decode_lines
+_read_or_null = Decoder(_ANY | None).decode_lines
 _write = Encoder().encode
 
 
-def read_lines(text: Any) -> Sequence[Any] | None:
+def read_lines(text: Any, *, with_null: bool = False) -> Sequence[Any] | None:
     """Return the events of a text that has one in each line, None unless all are surely as the engine writes them.
 
-    Whatever is no text holds none.
+    Whatever is no text holds none. With `with_null`, a line may be `null` instead, which is None.
 
     The engine writes no line ends and nothing that could be left out, so each event fills a line and is as long as what
     it says, written once more: no field stands there twice, none is unknown, and no line holds more than one event, or
@@ -69,7 +71,7 @@ def read_lines(text: Any) -> Sequence[Any] | None:
     try:
         data = text.encode()
         del text  # which can be as long as a database takes one; so can `data`
-        events = _read(data)
+        events = _read_or_null(data) if with_null else _read(data)
     except (UnicodeError, DecodeError, ValidationError, RecursionError):
         return None
     length = len(data)
@@ -81,8 +83,12 @@ def read_lines(text: Any) -> Sequence[Any] | None:
 
 def _length_written(events: Sequence[Any]) -> int:
     """Return how long events are, written as a list; the longest texts are written piece by piece."""
-    length, short = 0, []
+    length = 0
+    short: list[Any] = []
     for event in events:
+        if event is None:
+            short.append(event)
+            continue
         texts = ((name, getattr(event, name)) for name in event.__struct_fields__)
         long = {name: text for name, text in texts if isinstance(text, str) and len(text) > _PIECE}
         pieces = (text[start : start + _PIECE] for text in long.values() for start in range(0, len(text), _PIECE))

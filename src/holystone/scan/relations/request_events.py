@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.tables import history
+from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 from holystone.scan.relations.readable import can_be_looked_up
+
+_KEY = ("instance_id", "execution_id", "event_id")
 
 EventAndDigest = tuple[Mapping[str, Any] | None, str | None]
 """An event and its digest; None where there is none of the kind that can be read."""
@@ -20,7 +23,8 @@ def read_event(reader: Reader, kind: str, *key: Any) -> EventAndDigest:
     """Return the event of this type and with this key."""
     if not all(map(can_be_looked_up, key)):
         return None, None
-    text = reader.connection.execute(select(event_text(*key))).scalar_one_or_none()
+    values = dict(zip(_KEY, key, strict=True))
+    text = reader.connection.execute(reader.store.prepared(_event_text), values).scalar_one_or_none()
     event, digest = parse_event(text), None if text is None else digest_of(text)
     return (event, digest) if event is not None and event["type"] == kind else (None, None)
 
@@ -40,6 +44,10 @@ def read_request_of_child(reader: Reader, named: Mapping[str, Any]) -> EventAndD
 def asks_for(event: Mapping[str, Any], parent: str, child: str) -> bool:
     """Return whether the event of the parent asks for this child: engines may put the parent's id before its name."""
     return child in (event["instance"], f"{parent}::{event['instance']}")
+
+
+def _event_text(flavour: Flavour) -> Select[Any]:
+    return select(event_text(*map(bindparam, _KEY)))
 
 
 def _only_execution(reader: Reader, instance_id: Any) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, not_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, not_, select
 from sqlalchemy.exc import NoResultFound
 
 from holystone.duroxide.error_details import is_known
@@ -30,6 +30,10 @@ _MOST = 1_000
 """Number of the last event that is packed: few histories are longer."""
 _PIECE = 1_000_000
 """Length of the events that are read at a time apart from their pack, of which one alone can be longer."""
+_APART = "null"
+"""The line of an event that is read apart from its pack: no event is written so."""
+_LATER_APART = f"\n{_APART}"
+_IS_APART = type(None)
 _WITHOUT_COPY = ("input", "result", "data", "value")
 """Fields that can be long and are in events alone, but for those of an event that ends an execution."""
 _KEY = (history.c.instance_id == bindparam("instance_id"), history.c.execution_id == bindparam("execution_id"))
@@ -51,21 +55,20 @@ class _Form(NamedTuple):
 def packed(flavour: Flavour, within: Conditions) -> Select[Any]:
     """Return the select of the executions that have history, with the ids, types and texts of events in lines.
 
-    They come in the order of their key. The texts of the events that are read apart are left out.
+    They come in the order of their key. An event that is read apart has `_APART` in its line.
     """
     of = history.c
     rows = select(of.instance_id, of.execution_id, of.event_id, of.event_type, of.event_data).where(*within)
     event = flavour.to_be_grouped(rows, [of.instance_id, of.execution_id, of.event_id]).c
     key = (event.instance_id, event.execution_id)
-    is_packed = _is_packed(flavour, event)
+    lines = case((_is_packed(flavour, event), event.event_data), else_=_APART)
     return (
         select(
             *key,
             flavour.string_agg(event.event_id).label("event_ids"),
             flavour.string_agg(event.event_type).label("event_types"),
-            flavour.string_agg(event.event_data).filter(is_packed).label("event_data"),
+            flavour.string_agg(lines).label("event_data"),
             func.count().filter(flavour.is_text(event.event_type)).label("texts"),
-            (func.count() - func.count().filter(is_packed)).label("apart"),
         )
         .group_by(*key)
         .order_by(*key)
@@ -128,9 +131,10 @@ class Packs:
 
     def may_have_keys(self, pack: Any, events: "Sequence[Any] | None") -> bool:
         """Return whether an event of a pack may set or clear keys."""
-        if pack.apart and any(type(event).__name__.startswith("KeyValue") for event in events or ()):
+        text = pack.event_data
+        if "KeyValue" in text:
             return True
-        return "KeyValue" in (pack.event_data or "")
+        return _LATER_APART in text and any(type(event).__name__.startswith("KeyValue") for event in events or ())
 
     def sound_events(self, pack: Any) -> "Sequence[Any] | None":
         """Return the events of a row of `packed` as structs; None unless the history surely is as the engine writes it.
@@ -140,20 +144,16 @@ class Packs:
 
         Events that were read apart lack inputs and results of which no row has a copy.
         """
-        instance_id, execution_id, event_ids, event_types, event_data, texts, count_apart = pack
-        events = [] if event_data is None and count_apart else self._read(event_data)
-        if events is None or self._flavour.may_break_engine(event_data or ""):
-            return None
-        if count_apart:
-            apart = self._events_apart(instance_id, execution_id)
-            events = None if apart is None else _merged(event_ids.split("\n"), events, apart)
-            if events is None:
-                return None
-        if texts != len(events):
+        instance_id, execution_id, event_ids, event_types, event_data, texts = pack
+        events = self._read(event_data, with_null=True)
+        if events is None or self._flavour.may_break_engine(event_data):
             return None
         kinds = tuple(map(type, events))
+        if _IS_APART in kinds:
+            events = _merged(event_ids.split("\n"), events, self._events_apart(instance_id, execution_id))
+            kinds = tuple(map(type, events))
         form = self._form(kinds)
-        if form is None or event_types != form.event_types or event_ids != form.event_ids:
+        if form is None or texts != len(kinds) or event_types != form.event_types or event_ids != form.event_ids:
             return None
         for event_id, event in enumerate(events, 1):
             if event.event_id != event_id or event.instance_id != instance_id or event.execution_id != execution_id:
@@ -219,12 +219,14 @@ class Packs:
         return _Form("\n".join(map(self._flavour.event_type_column, names)), _numbered(len(names)), sources, failures)
 
 
-def _merged(event_ids: Sequence[str], packed: Sequence[Any], apart: Mapping[str, Any]) -> "Sequence[Any] | None":
-    """Return the events of a history in the order of their rows; None where rows and events do not match."""
-    if len(event_ids) != len(packed) + len(apart) or not apart.keys() <= set(event_ids):
-        return None
-    others = iter(packed)
-    return [apart[event_id] if event_id in apart else next(others) for event_id in event_ids]
+def _merged(event_ids: Sequence[str], packed: Sequence[Any], apart: Mapping[str, Any] | None) -> Sequence[Any]:
+    """Return the events of a history in the order of their rows; none where rows and events do not match."""
+    if apart is None or len(event_ids) != len(packed):
+        return ()
+    lines = list(zip(event_ids, packed, strict=True))
+    if {event_id for event_id, event in lines if event is None} != apart.keys():
+        return ()
+    return [apart[event_id] if event is None else event for event_id, event in lines]
 
 
 def _lighten(event: Any) -> None:
