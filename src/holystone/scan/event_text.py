@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, literal, or_, select
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history
@@ -27,11 +27,6 @@ def text_or_type(flavour: Flavour, events: FromClause) -> ColumnElement[str]:
     text = events.c.event_data
     says_type = literal(_SAYS_TYPE).concat(flavour.type_at_a_glance(events)).concat('"')
     return case((is_very_long(flavour, text), says_type), else_=text)
-
-
-def is_type_alone(text: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return whether `text_or_type` has left nothing but the type; an event begins with a brace."""
-    return func.substr(text, 1, len(_SAYS_TYPE)) == _SAYS_TYPE
 
 
 def may_be_of_type(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, not_, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, select
 
 from holystone.duroxide.engine_version import is_newer
 from holystone.duroxide.event import parse_event
@@ -14,7 +14,7 @@ from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue
 from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
-from holystone.scan.event_text import is_type_alone, text_or_type
+from holystone.scan.event_text import text_or_type
 from holystone.scan.long_texts import is_long, is_very_long, unless_long, unless_very_long
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
@@ -37,29 +37,23 @@ class ExecutionSource:
     def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
         self.flavour = flavour
         self._within = within
-        joined = flavour.with_last_event(within)
-        row = joined.execution.c
-        read = select(
-            *(row.instance_id, row.execution_id, row.status, row.started_at, row.completed_at),
-            unless_very_long(flavour, row.output).label("output"),
-            is_very_long(flavour, row.output).label("has_very_long_output"),
-            joined.last.c.event_id.label("last_event_id"),
-            text_or_type(flavour, joined.last).label("last_data"),
-        )
-        # The offset changes no row, and keeps the texts from being named anew in each place.
-        self._read = read.select_from(joined.rows).offset(0).subquery("read")
+        self._joined = flavour.with_last_event(within)
+        self._columns: dict[str, ColumnElement[Any]] = {}
         self._answers: dict[str, ColumnElement[Any]] = {}
-        of = self._read.c
-        self.instance_id = self._answer("instance_id", of.instance_id)
-        self.execution_id = self._answer("execution_id", of.execution_id)
-        self.status = self._answer("status", of.status)
-        self.started_at = self._answer("started_at", of.started_at)
-        self.completed_at = self._answer("completed_at", of.completed_at)
-        self.last_event_id = self._answer("last_event_id", of.last_event_id)
-        self.has_very_long_output = self._answer("has_very_long_output", of.has_very_long_output)
-        self.has_very_long_end = self._answer("has_very_long_end", is_type_alone(of.last_data))
+        row, last = self._joined.execution.c, self._joined.last
+        self.instance_id = self._answer("instance_id", self._column("instance_id", row.instance_id))
+        self.execution_id = self._answer("execution_id", self._column("execution_id", row.execution_id))
+        self.status = self._answer("status", self._column("status", row.status))
+        self.started_at = self._answer("started_at", self._column("started_at", row.started_at))
+        self.completed_at = self._answer("completed_at", self._column("completed_at", row.completed_at))
+        self.last_event_id = self._answer("last_event_id", self._column("last_event_id", last.c.event_id))
         self.key = (self.instance_id, self.execution_id)
         self._instance = instances.alias("instance").c
+
+    def _column(self, name: str, expression: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return a column of the executions with their last events, which are read with those that somebody asks of."""
+        self._columns[name] = expression
+        return literal_column(f"read.{name}", expression.type)
 
     def _answer(self, name: str, expression: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return the column of `rows` that has the value of an expression over an execution and its last event."""
@@ -68,23 +62,31 @@ class ExecutionSource:
 
     @property
     def rows(self) -> FromClause:
+        # The offsets change no row: one keeps texts from being named anew in each place, one the answers from being
+        # asked for anew.
+        columns = [expression.label(name) for name, expression in self._columns.items()]
+        read = select(*columns).select_from(self._joined.rows).offset(0).subquery("read")
         asked = [expression.label(name) for name, expression in self._answers.items()]
-        # The offset changes no row, and keeps the answers from being asked for anew in each place.
-        execution = select(*asked).select_from(self._read).offset(0).subquery("execution")
+        execution = select(*asked).select_from(read).offset(0).subquery("execution")
         of_instance = self._instance.instance_id == execution.c.instance_id
         narrowed = on(self._instance.instance_id, executions.c.instance_id, self._within)
         return execution.outerjoin(self._instance.instance_id.table, and_(of_instance, *narrowed))
 
     @cached_property
+    def _last_data(self) -> ColumnElement[str]:
+        return self._column("last_data", text_or_type(self.flavour, self._joined.last))
+
+    @cached_property
     def status_agrees(self) -> ColumnElement[bool]:
         """The status is the one that the terminal event gives: Running without one."""
-        agrees = _status_agrees(self.flavour, self._read.c, self._read.c.last_data)
-        return self._answer("status_agrees", agrees)
+        of = self._answers
+        key = of["instance_id"], of["execution_id"]
+        return self._answer("status_agrees", _status_agrees(self.flavour, *key, of["status"], self._last_data))
 
     @cached_property
     def ends_by_continuing(self) -> ColumnElement[bool]:
         """The last event says that the execution continued as new; it may have done so in an earlier one, too."""
-        says = self.flavour.event_says_type(self._read.c.last_data, "OrchestrationContinuedAsNew")
+        says = self.flavour.event_says_type(self._last_data, "OrchestrationContinuedAsNew")
         return self._answer("ends_by_continuing", says)
 
     @cached_property
@@ -109,10 +111,12 @@ class ExecutionSource:
             CONTINUED_AS_NEW: "$.input",
             FAILED: "$.details.Application.message",
         }
-        row = self._read.c
-        says = {status: self.flavour.event_says(row.last_data, path, row.output) for status, path in said_at.items()}
-        agrees = func.coalesce(case(says, value=row.status, else_=row.output.is_(None)), False)
-        return self._answer("output_surely_agrees", case((row.has_very_long_output, False), else_=agrees))
+        row, status = self._joined.execution.c, self._answers["status"]
+        output = self._column("output", unless_very_long(self.flavour, row.output))
+        has_very_long = self._column("has_very_long_output", is_very_long(self.flavour, row.output))
+        says = {kept: self.flavour.event_says(self._last_data, path, output) for kept, path in said_at.items()}
+        agrees = func.coalesce(case(says, value=status, else_=output.is_(None)), False)
+        return self._answer("output_surely_agrees", case((has_very_long, False), else_=agrees))
 
     @cached_property
     def instance_exists(self) -> ColumnElement[bool]:
@@ -152,11 +156,11 @@ class ExecutionSource:
             self.instance_id.label("instance_id"),
             self.execution_id.label("execution_id"),
             self.status.label("status"),
-            case((not_(self.has_very_long_output), output.scalar_subquery())).label("output"),
-            case((self.has_very_long_output, True), else_=has_long_output.scalar_subquery()).label("has_long_output"),
+            output.scalar_subquery().label("output"),
+            has_long_output.scalar_subquery().label("has_long_output"),
             self.completed_at.label("completed_at"),
             self.last_event_id.label("last_event_id"),
-            case((not_(self.has_very_long_end), last_data.scalar_subquery())).label("last_data"),
+            last_data.scalar_subquery().label("last_data"),
             self.instance_exists.label("instance_exists"),
             messages.label("awaited"),
             self.is_current.label("is_current"),
@@ -328,7 +332,13 @@ def _is_of_known_engine(row: EventRow) -> bool:
     return row.type in EVENT_TYPES and row.event is not None and not is_newer(row.event["duroxide_version"])
 
 
-def _status_agrees(flavour: Flavour, execution: Any, last_data: ColumnElement[str]) -> ColumnElement[bool]:
+def _status_agrees(
+    flavour: Flavour,
+    instance_id: ColumnElement[str],
+    execution_id: ColumnElement[int],
+    status: ColumnElement[str],
+    last_data: ColumnElement[str],
+) -> ColumnElement[bool]:
     """Return whether the status of an execution is the one that the terminal event gives: Running without one.
 
     The event is looked for from the end backwards, as the engine's status API does: where two are terminal, the last
@@ -336,7 +346,7 @@ def _status_agrees(flavour: Flavour, execution: Any, last_data: ColumnElement[st
     """
     at_first_sight = case(
         {status: flavour.event_says_type(last_data, kind) for kind, status in TERMINAL.items()},
-        value=execution.status,
+        value=status,
         else_=False,
     )
     event, is_very = history.c, is_very_long(flavour, history.c.event_data)
@@ -345,11 +355,11 @@ def _status_agrees(flavour: Flavour, execution: Any, last_data: ColumnElement[st
         (is_very, flavour.type_at_a_glance(history).in_(sorted(TERMINAL))),
         else_=flavour.is_terminal(event.event_data),
     )
-    of_execution = (event.instance_id == execution.instance_id, event.execution_id == execution.execution_id)
+    of_execution = (event.instance_id == instance_id, event.execution_id == execution_id)
     latest = select(kind).where(*of_execution, ends).order_by(event.event_id.desc()).limit(1).scalar_subquery()
     derived = case(TERMINAL, value=latest, else_=RUNNING)
     # Not joined by OR, of which SQLite evaluates both sides where it is not a condition.
-    return case((at_first_sight, True), else_=execution.status == derived)
+    return case((at_first_sight, True), else_=status == derived)
 
 
 EXECUTIONS = Executions()
