@@ -9,7 +9,7 @@ from holystone.duroxide.error_details import display_message
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, FAILED, RUNNING, TERMINAL
 from holystone.duroxide.tables import executions, history, instances
 from holystone.flavours import Flavour
-from holystone.scan.long_texts import is_long, unless_long
+from holystone.scan.long_texts import unless_long
 from holystone.scan.narrow import on
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -61,18 +61,18 @@ class Rows:
             number,
             status,
             output,
-            has_long,
+            has_output,
             untimed,
             timed,
             current,
             custom_status,
-            has_long_status,
+            has_custom_status,
             name,
             version,
             parent,
             has_parent,
         ) = row
-        self._custom_status = custom_status, has_long_status
+        self._custom_status = custom_status, has_custom_status
         if of != self._instance_id:
             self._in_step = self.is_current
             self._instance_id = of
@@ -86,7 +86,7 @@ class Rows:
         start = events[0]
         if number == 1:
             self._began_alone = start.parent_instance is None
-        if has_long:
+        if has_output and output is None:  # it is long
             output = self._reader.output(instance_id, execution_id)
         if (status, output) != _made_by(events[-1]):
             return False
@@ -107,8 +107,8 @@ class Rows:
     @property
     def custom_status(self) -> str | None:
         """The custom status in the row of the instance whose execution was looked at last."""
-        short, is_long = self._custom_status
-        if not is_long:
+        short, is_there = self._custom_status
+        if short is not None or not is_there:
             return short
         row = select(instances.c.custom_status).where(instances.c.instance_id == self._instance_id)
         whole: str | None = self._reader.long_text(row)
@@ -158,12 +158,12 @@ def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
             of.execution_id,
             of.status,
             unless_long(flavour, of.output).label("output"),
-            is_long(flavour, of.output).label("is_long"),
+            of.output.is_not(None).label("has_output"),
             of.completed_at.is_(None),
             and_(of.completed_at.is_not(None), flavour.completed_at_well_formed(of.completed_at)),
             instance.current_execution_id,
             unless_long(flavour, instance.custom_status).label("custom_status"),
-            is_long(flavour, instance.custom_status).label("is_long_status"),
+            instance.custom_status.is_not(None).label("has_custom_status"),
             instance.orchestration_name,
             instance.orchestration_version,
             named,
