@@ -1,10 +1,12 @@
 """Writes what of the documentation is generated: the runbook, and the README's transcript.
 
-python docs/build.py            writes it
+python docs/build.py            writes it, which takes a minute or two
+python docs/build.py E010       writes the page of this check, the index and the transcript
 python docs/build.py --check    says what is stale, and exits with 1 where anything is
 """
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from holystone.render.runbook import check_page, index_page
@@ -16,9 +18,13 @@ README = DOCS.parent / "README.md"
 BEGIN, END = "<!-- generated: python docs/build.py -->\n", "<!-- end of generated -->\n"
 
 
-def generated() -> dict[Path, str]:
-    """Return every generated file and what it should hold."""
-    pages = {DOCS / "runbook" / f"{check.id}.md": _page(check) for check in checks()}
+def generated(ids: Collection[str] = ()) -> dict[Path, str]:
+    """Return every generated file and what it should hold; of the checks' pages those of `ids`, where any is given.
+
+    CatalogueError where there is no such check.
+    """
+    chosen = [checks().get(id) for id in ids] or checks()
+    pages = {DOCS / "runbook" / f"{check.id}.md": _page(check) for check in chosen}
     pages[DOCS / "runbook" / "README.md"] = index_page(list(checks()))
     pages[README] = _readme()
     return pages
@@ -46,19 +52,20 @@ def stale() -> list[Path]:
     return wrong + [path for path in (DOCS / "runbook").glob("*.md") if path not in wanted]
 
 
-def main() -> int:
-    wrong = stale()
-    if "--check" in sys.argv:
+def main(ids: Collection[str]) -> int:
+    if "--check" in ids:
+        wrong = stale()
         for path in wrong:
             print(f"stale: {path.relative_to(DOCS.parent)}")
         return 1 if wrong else 0
-    for path, text in generated().items():
+    wanted = generated(ids)
+    for path, text in wanted.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    for path in set(wrong) - set(generated()):
+    for path in () if ids else set((DOCS / "runbook").glob("*.md")) - set(wanted):
         path.unlink()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
