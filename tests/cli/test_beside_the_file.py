@@ -74,7 +74,7 @@ def test_somebody_who_came_meanwhile_keeps_it_too(run: Run, killed: Sample, monk
         "print(connection.execute('SELECT count(*) FROM executions').fetchone(), flush=True)\nsys.stdin.read()"
     )
     others: list[subprocess.Popen[str]] = []
-    looks = Scan._passes
+    looks = Scan._groups
 
     def come(self: Scan) -> object:
         if not others:
@@ -84,7 +84,7 @@ def test_somebody_who_came_meanwhile_keeps_it_too(run: Run, killed: Sample, monk
             others[0].stdout.readline()
         return looks(self)
 
-    monkeypatch.setattr(Scan, "_passes", come)
+    monkeypatch.setattr(Scan, "_groups", come)
     assert run("check", *killed.words).status == 1
     assert Path(f"{killed.target}-shm").exists()
     with others[0] as other:

@@ -13,7 +13,8 @@ INSIDE_FUNCTIONS = {
     "src/holystone/flavours/__init__.py": "the driver of one database is imported where a store is on it",
     "src/holystone/registry.py": "threads that watch plug-ins are made where there is one",
     "src/holystone/migrate": "Alembic takes longer to import than most checks take",
-    "src/holystone/scan/sieves": "structs of events are made where histories are read",
+    "src/holystone/scan/history_batches.py": "structs of events are made where histories are read",
+    "src/holystone/scan/prefilters": "structs of events are made where histories are read",
 }
 """File or folder whose functions import modules of holystone -> why."""
 

@@ -12,13 +12,13 @@ from conftest import ENGINES, EngineStore, MakeStore
 from holystone.scan import relation, scan
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
+from holystone.scan.prefilters import PREFILTERS, run
+from holystone.scan.prefilters.prefilter import Prefilter
 from holystone.scan.scan import Scan
-from holystone.scan.sieves import SIEVES, sifting
-from holystone.scan.sieves.sieve import Sieve
 from holystone.store import Store
 
 ROWS = 2_000
-A_SPAN = 500
+A_RANGE = 500
 TABLES = ("instances", "executions", "history")
 
 
@@ -62,17 +62,17 @@ def selects(scanned: Scan) -> Iterator[tuple[str, Any]]:
     yield from (one for one in found if one[0].startswith("SELECT") and any(table in one[0] for table in TABLES))
 
 
-@pytest.mark.parametrize("sieves", [SIEVES, ()], ids=["sieve", "relations"])
+@pytest.mark.parametrize("prefilters", [PREFILTERS, ()], ids=["prefilter", "relations"])
 @pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=["standard", "deep"])
 def test_rows_are_not_joined_each_with_each(
-    store: EngineStore, level: Level, sieves: Sequence[Sieve], monkeypatch: pytest.MonkeyPatch
+    store: EngineStore, level: Level, prefilters: Sequence[Prefilter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sifting, "AT_ONCE", A_SPAN)
+    monkeypatch.setattr(run, "EXECUTIONS_PER_RANGE", A_RANGE)
     monkeypatch.setattr(scan, "WORTH_CUTTING", 0)
-    monkeypatch.setattr(relation, "_MOST", A_SPAN)
+    monkeypatch.setattr(relation, "_MOST", A_RANGE)
     opened = Store.open(store.target, store.schema, read_only=True)
-    read = list(selects(Scan(opened, select_checks(level), level=level, sieves=sieves)))
-    assert len(read) > ROWS / A_SPAN
+    read = list(selects(Scan(opened, select_checks(level), level=level, prefilters=prefilters)))
+    assert len(read) > ROWS / A_RANGE
     with opened.snapshot() as connection:
         for statement, parameters in read:
             explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}"

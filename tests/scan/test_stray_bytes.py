@@ -7,14 +7,14 @@ from sqlalchemy import func, select
 
 from conftest import ENGINES, EngineStore, MakeStore
 from holystone.duroxide.tables import history, instances
-from holystone.scan.bounds import bounds
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
+from holystone.scan.key_ranges import KeyRange
 from holystone.scan.narrow import on
+from holystone.scan.range_bounds import range_bounds
 from holystone.scan.reader import Reader
 from holystone.scan.result import Outcome, Verdict
 from holystone.scan.scan import Scan
-from holystone.scan.spans import Span
 from holystone.store import Store
 
 
@@ -31,14 +31,14 @@ def damaged(engine_store: MakeStore) -> EngineStore:
 
 
 def test_they_bound_no_span(damaged: EngineStore) -> None:
-    """SQLite is never asked with them, so all of them are in the span without an end."""
+    """SQLite is never asked with them, so all of them are in the range without an end."""
     store = Store.open(damaged.target, damaged.schema, read_only=True)
     of = instances.c.instance_id
     with store.snapshot() as connection:
         last = connection.execute(select(of).order_by(of).offset(1).limit(1)).scalar_one()
-        assert list(bounds(Reader(store, connection), of, 1)) == [last]
-        spans = [Span(None, last), Span(last, None)]
-        narrowed = [on(of, history.c.instance_id, span.conditions(store.flavour)) for span in spans]
+        assert list(range_bounds(Reader(store, connection), of, 1)) == [last]
+        key_ranges = [KeyRange(None, last), KeyRange(last, None)]
+        narrowed = [on(of, history.c.instance_id, key_range.conditions(store.flavour)) for key_range in key_ranges]
         count = select(func.count()).select_from(instances)
         every = connection.execute(count).scalar_one()
         assert [connection.execute(count.where(*one)).scalar_one() for one in narrowed] == [2, every - 2]

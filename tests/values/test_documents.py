@@ -107,7 +107,7 @@ def test_each_part_of_a_plan_may_be_anything(prepare: Prepare, flavour: str) -> 
             place = whole
             for step in path[:-1]:
                 place = place[step]
-            place["strange\x1b"] = place.pop(path[-1])
+            place["has_unnameable_ids\x1b"] = place.pop(path[-1])
             text = signed(whole) if {"store", "changes"} <= whole.keys() else json.dumps(whole)
             assert not tried(ground, text) or path[0] in FOR_THE_READER or path[:3] == ("changes", 0, "evidence")
 
@@ -155,7 +155,7 @@ def test_no_text_is_a_fault(prepare: Prepare, text: str) -> None:
 ALTERED = [
     ("row_key", "no JSON"),
     ("row_key", "[" * 100_000),
-    ("row_key", '{"strange": 1}'),
+    ("row_key", '{"has_unnameable_ids": 1}'),
     ("row_key", "{}"),
     ("row_key", '{"instance_id": NaN}'),
     ("before_image", "[]"),

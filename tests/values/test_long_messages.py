@@ -113,4 +113,4 @@ CASES: list[tuple[Callable[[Scribe], None], set[str]]] = [
 def test_a_long_message(prepare: Prepare, flavour: str, write: Callable[[Scribe], None], found: set[str]) -> None:
     ground = prepare(flavour, write)
     wanted = [check for check in checks() if check.id in WANTED]
-    assert {finding.check.id for finding in Scan(ground.store, wanted, sieves=())} == found
+    assert {finding.check.id for finding in Scan(ground.store, wanted, prefilters=())} == found

@@ -77,7 +77,7 @@ def test_a_very_long_end_or_output(
 ) -> None:
     ground = prepare(flavour, prepared)
     of_executions = [check for check in checks() if check.id.startswith("E")]
-    assert {finding.check.id for finding in Scan(ground.store, of_executions, sieves=())} == found
+    assert {finding.check.id for finding in Scan(ground.store, of_executions, prefilters=())} == found
 
 
 @pytest.mark.parametrize(

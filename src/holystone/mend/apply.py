@@ -20,7 +20,7 @@ from holystone.mend.passes import clusters, first_pass
 from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety
 from holystone.mend.surroundings import faults_of_store
-from holystone.scan.passes import Progress
+from holystone.scan.relation_scan import Progress
 from holystone.store.open_store import OpenStore
 
 MOST_PASSES = 20

@@ -20,9 +20,9 @@ from holystone.mend.surroundings import faults_of_store, look_around, told_of_st
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
 from holystone.scan.finding import Finding
-from holystone.scan.passes import Progress
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS
+from holystone.scan.relation_scan import Progress
 from holystone.scan.result import Outcome, Verdict
 from holystone.scan.scan import Scan
 from holystone.scan.unread import Unread

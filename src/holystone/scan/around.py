@@ -1,4 +1,4 @@
-"""Reading around rows that cannot be read: halves of a span, until it is known which rows those are."""
+"""Reading around rows that cannot be read: halves of a range, until it is known which rows those are."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -22,21 +22,21 @@ Read = Callable[[Conditions], Iterator[T]]
 
 
 def read_around(
-    reader: Reader, relation: Relation[Any], span: Conditions, first: Any, read: Read[T]
+    reader: Reader, relation: Relation[Any], key_range: Conditions, first: Any, read: Read[T]
 ) -> Iterator[T | Unread]:
-    """Yield what `read` yields of a span from the value `first` on, and what cannot be read of it, by value.
+    """Yield what `read` yields of a range from the value `first` on, and what cannot be read of it, by value.
 
-    The values are those of the column by which the relation is cut into spans. Raises what is not about
+    The values are those of the column by which the relation is cut into ranges. Raises what is not about
     rows, and DBAPIError where not even the values can be read, or where far too many cannot.
     """
     with reader.flavour.by_index(reader.connection):
-        values = _values(reader, relation, span)
+        values = _values(reader, relation, key_range)
         values = values[values.index(first) :] if first in values else values
-        list(read([*span, false()]))  # raises what is not about any row
+        list(read([*key_range, false()]))  # raises what is not about any row
         wanted, bad = [values] if values else [], 0
         while wanted:
             some = wanted.pop()
-            found = _attempt(reader, relation, span, some, read)
+            found = _attempt(reader, relation, key_range, some, read)
             if not isinstance(found, Exception):
                 yield from found
             elif len(some) > 1:
@@ -45,7 +45,7 @@ def read_around(
                 bad += 1
                 if bad > _MOST and isinstance(found, DBAPIError):
                     raise found
-                yield _named(reader, relation.span_column.name, some[0], found)
+                yield _named(reader, relation.range_column.name, some[0], found)
 
 
 def _named(reader: Reader, column: str, value: Any, error: Exception) -> Unread:
@@ -56,34 +56,34 @@ def _named(reader: Reader, column: str, value: Any, error: Exception) -> Unread:
 
 
 def _attempt(
-    reader: Reader, relation: Relation[Any], span: Conditions, some: Sequence[Any], read: Read[T]
+    reader: Reader, relation: Relation[Any], key_range: Conditions, some: Sequence[Any], read: Read[T]
 ) -> list[T] | Exception:
     """Return what is found in the rows of some values, or how that failed."""
-    column = relation.span_column
+    column = relation.range_column
     try:
         with savepoint(reader.connection):
-            return list(read([*span, column >= some[0], column <= some[-1]]))
+            return list(read([*key_range, column >= some[0], column <= some[-1]]))
     except (DBAPIError, *ODD) as error:
         if not may_be_of_rows(reader, error):
             raise
         return error
 
 
-def _values(reader: Reader, relation: Relation[Any], span: Conditions) -> list[Any]:
-    """Return the values that the span has, in order: by its own table, or by another one of the same instances."""
-    column = relation.span_column
+def _values(reader: Reader, relation: Relation[Any], key_range: Conditions) -> list[Any]:
+    """Return the values that the range has, in order: by its own table, or by another one of the same instances."""
+    column = relation.range_column
     others = [table.c.instance_id for table in (instances, executions, history)] if column.name == "instance_id" else []
     failed: DBAPIError | None = None
     for one in [column, *(other for other in others if other.table is not column.table)]:
         try:
             with savepoint(reader.connection):
-                return list(reader.connection.execute(_distinct(one, column, span)).scalars())
+                return list(reader.connection.execute(_distinct(one, column, key_range)).scalars())
         except DBAPIError as error:
             failed = failed or error
     assert failed is not None
     raise failed
 
 
-def _distinct(one: Column[Any], column: Column[Any], span: Conditions) -> Any:
-    within = span if one is column else on(one, column, span)
+def _distinct(one: Column[Any], column: Column[Any], key_range: Conditions) -> Any:
+    within = key_range if one is column else on(one, column, key_range)
     return select(one).where(*within).distinct().order_by(one)

@@ -1,4 +1,4 @@
-"""Work in threads whose results come in order, through buffers that keep memory flat."""
+"""Task in threads whose results come in order, through buffers that keep memory flat."""
 
 import threading
 from collections import deque
@@ -10,14 +10,14 @@ from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
 BUFFER = 1_000
-"""Results of one piece of work that wait for those before them."""
+"""Results of one task that wait for those before them."""
 AHEAD = 8
 """Pieces of work that are begun, and may be done, while the results of one before them are still to come."""
 _TICK_SECONDS = 0.05
 
 
 class _End:
-    """Stands behind the last result of a piece of work."""
+    """Stands behind the last result of a task."""
 
 
 _END = _End()
@@ -25,24 +25,24 @@ _END = _End()
 R = TypeVar("R")
 T = TypeVar("T")
 
-Work = Callable[[R], Iterable[T]]
-"""Yields results, with the use of a resource that no other piece of work uses at the same time."""
+Task = Callable[[R], Iterable[T]]
+"""Yields results, with the use of a resource that no other task uses at the same time."""
 
 
 def in_order(
-    pieces: Iterable["Work[R, T]"], resources: Sequence[R], interrupt: Callable[[R], None]
+    tasks: Iterable["Task[R, T]"], resources: Sequence[R], interrupt: Callable[[R], None]
 ) -> Generator[T, None, None]:
-    """Yield the results of all pieces of work, in the order of the pieces; as many at once as there are resources.
+    """Yield the results of all tasks, in the order of the tasks; as many at once as there are resources.
 
-    An error of a piece is raised in its place. Whoever stops iterating stops the work as well: what a resource
+    An error of a task is raised in its place. Whoever stops iterating stops the work as well: what a resource
     is busy with then is interrupted, and nobody uses any resource when this comes to its end.
     """
-    pieces = iter(pieces)
-    begun = list(islice(pieces, 2))
-    pieces = chain(begun, pieces)
+    tasks = iter(tasks)
+    begun = list(islice(tasks, 2))
+    tasks = chain(begun, tasks)
     if len(resources) == 1 or len(begun) == 1:
-        for piece in pieces:
-            yield from piece(resources[0])
+        for task in tasks:
+            yield from task(resources[0])
         return
     stop = threading.Event()
     free: Queue[R | None] = Queue()
@@ -51,8 +51,8 @@ def in_order(
     with ThreadPoolExecutor(len(resources)) as pool:
         running: deque[_Running[R, T]] = deque()
         try:
-            for piece in pieces:
-                running.append(_Running(pool, piece, free, stop))
+            for task in tasks:
+                running.append(_Running(pool, task, free, stop))
                 if len(running) >= len(resources) + AHEAD:
                     yield from running.popleft().results()
             while running:
@@ -82,23 +82,23 @@ def _take_back(resources: Sequence[R], free: "Queue[R | None]", interrupt: Calla
 
 
 class _Running(Generic[R, T]):
-    """A piece of work in a thread, and what it has yielded so far."""
+    """A task in a thread, and what it has yielded so far."""
 
     def __init__(
-        self, pool: ThreadPoolExecutor, piece: "Work[R, T]", free: "Queue[R | None]", stop: threading.Event
+        self, pool: ThreadPoolExecutor, task: "Task[R, T]", free: "Queue[R | None]", stop: threading.Event
     ) -> None:
         self._yielded: Queue[T | _End] = Queue(BUFFER)
         self._stop = stop
-        self._done: Future[None] = pool.submit(self._run, piece, free)
+        self._done: Future[None] = pool.submit(self._run, task, free)
 
-    def _run(self, piece: "Work[R, T]", free: "Queue[R | None]") -> None:
+    def _run(self, task: "Task[R, T]", free: "Queue[R | None]") -> None:
         resource = free.get()
         if resource is None:  # all is over
             return
         try:
             if self._stop.is_set():
                 return
-            for result in piece(resource):
+            for result in task(resource):
                 self._put(result)
                 del result  # it may be large, and the next one take long
                 if self._stop.is_set():
@@ -115,7 +115,7 @@ class _Running(Generic[R, T]):
                 continue
 
     def results(self) -> Iterator[T]:
-        """Yield what the piece yields until it is done; raise what it raised."""
+        """Yield what the task yields until it is done; raise what it raised."""
         with _stopped_as_such():
             while not isinstance(result := self._yielded.get(), _End):
                 yield result

@@ -9,16 +9,16 @@ from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, sele
 from sqlalchemy.exc import DBAPIError
 
 from holystone.flavours import Flavour
-from holystone.scan.bounds import bounds
+from holystone.scan.range_bounds import range_bounds
 from holystone.scan.reader import Reader
 from holystone.scan.unread import ODD, Unread, unread
 
-AT_ONCE = 2_000
+INSTANCES_PER_STATEMENT = 2_000
 """Instances in one piece of work where only some are looked at."""
 WORTH_CUTTING = 50_000
-"""Rows from which on a look is cut into spans, which connections share out."""
+"""Rows from which on a look is cut into ranges, which connections share out."""
 _MOST = 150_000
-"""Rows in a span. The fewer spans, the less often a page of events is read that several executions share; and so many
+"""Rows in a range. The fewer ranges, the less often a page of events is read that several executions share; and so many
 rows SQLite still sorts in memory."""
 
 _IDS = "instance_ids"
@@ -88,8 +88,8 @@ Suspect = tuple[list[bool], F | Unread]
 """Which of the predicates a row violates, in their order, and the row's facts."""
 
 
-def stride(rows: int, jobs: int) -> int:
-    """Return how many rows a span has, so that so many jobs have as much to do."""
+def rows_per_range(rows: int, jobs: int) -> int:
+    """Return how many rows a range has, so that so many jobs have as much to do."""
     return ceil(rows / max(jobs, ceil(rows / _MOST)))
 
 
@@ -106,7 +106,7 @@ class Relation(ABC, Generic[F]):
     """Whether a row only changes when the engine acks a turn of its instance: others are always looked at."""
 
     counted: ClassVar[bool] = True
-    """Whether its rows are counted before they are looked at, so that they can be cut into spans and told of."""
+    """Whether its rows are counted before they are looked at, so that they can be cut into ranges and told of."""
 
     rows_are_of_table: ClassVar[bool] = False
     """Whether it looks at no row but those of `table`, so that there is nothing to ask where that is empty."""
@@ -118,8 +118,8 @@ class Relation(ABC, Generic[F]):
     """Whether a role may be refused what it looks at: its checks are skipped then, and the others suffice."""
 
     @property
-    def span_column(self) -> Column[Any]:
-        """The column by which the table is cut into spans: never NULL, indexed; rows of one value stay together."""
+    def range_column(self) -> Column[Any]:
+        """The column by which the table is cut into ranges: never NULL, indexed; rows of one value stay together."""
         return self.table.c.instance_id
 
     @abstractmethod
@@ -148,21 +148,21 @@ class Relation(ABC, Generic[F]):
         count = select(func.count()).select_from(self.table).where(*within)
         return int(reader.connection.execute(count).scalar_one())
 
-    def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
-        """Yield conditions that cut the rows into spans of about `stride` rows, in order."""
+    def key_ranges(self, reader: Reader, within: Conditions, rows_per_range: int) -> Iterator[Conditions]:
+        """Yield conditions that cut the rows into ranges of about so many rows, in order."""
         after: Any = None
-        for up_to in bounds(reader, self.span_column, stride, within):
-            yield reader.flavour.key_range(self.span_column, after, up_to)
+        for up_to in range_bounds(reader, self.range_column, rows_per_range, within):
+            yield reader.flavour.key_range(self.range_column, after, up_to)
             after = up_to
-        yield reader.flavour.key_range(self.span_column, after, None)
+        yield reader.flavour.key_range(self.range_column, after, None)
 
-    def spans_of(self, flavour: Flavour, instances: Sequence[str]) -> Iterator[Conditions]:
+    def key_ranges_of(self, flavour: Flavour, instances: Sequence[str]) -> Iterator[Conditions]:
         """Yield conditions for the rows of these instances, some at a time; for all where rows do not say of whom."""
         if instances and not flavour.has(self.table.c.instance_id):
             yield []
             return
-        for start in range(0, len(instances), AT_ONCE):
-            some = instances[start : start + AT_ONCE]
+        for start in range(0, len(instances), INSTANCES_PER_STATEMENT):
+            some = instances[start : start + INSTANCES_PER_STATEMENT]
             yield OfInstances(flavour.among(self.table.c.instance_id, some), some)
 
     def suspects(self, reader: Reader, predicates: Sequence[Predicate], within: Conditions) -> Iterator[Suspect[F]]:

@@ -19,16 +19,16 @@ from holystone.flavours.savepoint import savepoint
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding, judge, require_printable
-from holystone.scan.parallel import Work, in_order
-from holystone.scan.passes import Pass, Progress, Step
+from holystone.scan.parallel import Task, in_order
 from holystone.scan.policy import AS_DECLARED, Policy
+from holystone.scan.prefilters import PREFILTERS
+from holystone.scan.prefilters.prefilter import CheckGroups, Prefilter, PrefilterResult
+from holystone.scan.prefilters.run import PrefilterRun, prefilter_run
 from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader
-from holystone.scan.relation import WORTH_CUTTING, Conditions, Facts, Relation, stride
+from holystone.scan.relation import WORTH_CUTTING, Conditions, Facts, Relation, rows_per_range
+from holystone.scan.relation_scan import Progress, RelationScan, Step
 from holystone.scan.relations.objects import DAMAGES
 from holystone.scan.result import Outcome, Result, Verdict
-from holystone.scan.sieves import SIEVES
-from holystone.scan.sieves.sieve import Passes, Sieve, Sifted
-from holystone.scan.sieves.sifting import Sifting, prepared
 from holystone.scan.unread import Unread
 from holystone.scan.watermark import Coverage
 from holystone.store.open_store import OpenStore
@@ -47,8 +47,8 @@ class Scan:
     with. A `coverage` narrows the scan to the instances that it names. `selected_by` are the words of a command
     line that chose the checks, and `left_out` the ids that these leave out; `race_window` is the age in
     seconds from which a row that lacks another is no race; `jobs` is the number of connections that read at the same
-    time, on Linux some of them in processes that are forked for it. Without `sieves` every
-    relation looks at all of its rows.
+    time, on Linux some of them in processes that are forked for it. Without `prefilters` every
+    relation scans at all of its rows.
     `unmatched` is the pattern of `instances` that no instance matches: then nothing is checked, and no check counts as
     clean.
     `unloaded` says which checks of plug-ins there would be, had they been loaded: no scan without them is complete.
@@ -69,7 +69,7 @@ class Scan:
         race_window: int = RACE_WINDOW_SECONDS,
         jobs: int = 1,
         progress: Progress | None = None,
-        sieves: Sequence[Sieve] = SIEVES,
+        prefilters: Sequence[Prefilter] = PREFILTERS,
         unloaded: Sequence[CatalogueError] = (),
     ) -> None:
         self.store = store
@@ -94,7 +94,7 @@ class Scan:
         self._begun_ms: int | None = None
         self._jobs = jobs
         self._progress = progress
-        self._sieves = sieves
+        self._prefilters = prefilters
         self.unloaded = unloaded
 
     @property
@@ -130,17 +130,17 @@ class Scan:
             self.unmatched = self._instances
             self._fail_all(f"No instance matches {self._instances!r}: nothing was checked.")
             return
-        passes = self._passes()
+        groups = self._groups()
         only = None if self.coverage is None else self.coverage.instances
         try:
             with ExitStack() as stack:
-                sifting = stack.enter_context(prepared(self.store, passes, self._sieves, self._jobs, only))
+                run = stack.enter_context(prefilter_run(self.store, groups, self._prefilters, self._jobs, only))
                 before = time.monotonic()
                 connections = stack.enter_context(self.store.snapshots(self._jobs))
                 # The time before the snapshot, so that nothing in it is taken for older than it was then.
                 now = self.store.flavour.now_ms(connections[0])
                 self._begun_ms = now - ceil((time.monotonic() - before) * 1000)
-                yield from self._all_found(connections, passes, sifting)
+                yield from self._all_found(connections, groups, run)
         finally:
             self.duration_ms = round((time.monotonic() - begun) * 1000)
 
@@ -151,38 +151,43 @@ class Scan:
         """
         self._begun_ms = now_ms
         flavour = self.store.flavour
-        passes = [(relation, checks) for relation, checks in self._passes() if not relation.of_store]
-        looks = [Pass(relation, checks, list(relation.spans_of(flavour, instances)), 0) for relation, checks in passes]
-        return list(self._found([connection], looks))
+        groups = [(relation, checks) for relation, checks in self._groups() if not relation.of_store]
+        scans = [
+            RelationScan(relation, checks, list(relation.key_ranges_of(flavour, instances)), 0)
+            for relation, checks in groups
+        ]
+        return list(self._found([connection], scans))
 
     def of_store(self, connection: Connection) -> list[Finding]:
         """Return the findings of the store as a whole, as a transaction sees it that has begun already."""
-        passes = [(relation, checks) for relation, checks in self._passes() if relation.of_store]
-        return list(self._found([connection], [Pass(relation, checks, [[]], 1) for relation, checks in passes]))
+        groups = [(relation, checks) for relation, checks in self._groups() if relation.of_store]
+        return list(self._found([connection], [RelationScan(relation, checks, [[]], 1) for relation, checks in groups]))
 
-    def _all_found(self, connections: list[Connection], passes: Passes, sifting: Sifting | None) -> Iterator[Finding]:
-        """Yield the findings of all passes: first of those that look at all rows, then of what a sieve has left."""
-        first = [one for one in passes if one[0].precedes_others(self.store.flavour)]
-        yield from self._found(connections, self._looks(connections[0], first))
-        passes = [one for one in passes if one not in first]
-        if sifting is None:
-            yield from self._found(connections, self._looks(connections[0], passes))
+    def _all_found(
+        self, connections: list[Connection], groups: CheckGroups, run: PrefilterRun | None
+    ) -> Iterator[Finding]:
+        """Yield the findings of all groups: first of those that look at all rows, then of what a prefilter has left."""
+        first = [one for one in groups if one[0].precedes_others(self.store.flavour)]
+        yield from self._found(connections, self._scans(connections[0], first))
+        groups = [one for one in groups if one not in first]
+        if run is None:
+            yield from self._found(connections, self._scans(connections[0], groups))
             return
-        sifted: Sifted | None = None
+        result: PrefilterResult | None = None
 
-        def sift(connection: Connection, report: Progress | None = None) -> Iterator[Step]:
-            nonlocal sifted
-            sifted = sifting.sifted(self._reader(connection), self._instances, report)
+        def prefilter(connection: Connection, report: Progress | None = None) -> Iterator[Step]:
+            nonlocal result
+            result = run.result(self._reader(connection), self._instances, report)
             return iter(())
 
-        proven, others = sifting.told_apart(passes)
-        looks = self._looks(connections[0], others)
-        if sifting.is_brief:
-            yield from self._found(connections, looks, beside=[sift])
+        proven, others = run.partition(groups)
+        scans = self._scans(connections[0], others)
+        if run.runs_concurrently:
+            yield from self._found(connections, scans, beside=[prefilter])
         else:
-            sift(connections[0], self._progress)
-            yield from self._found(connections, looks)
-        yield from self._found(connections, self._looks(connections[0], proven, sifted))
+            prefilter(connections[0], self._progress)
+            yield from self._found(connections, scans)
+        yield from self._found(connections, self._scans(connections[0], proven, result))
 
     def to_run(self) -> list[Check]:
         """Return those of the checks that apply to the store."""
@@ -205,9 +210,9 @@ class Scan:
         for result in self.results.values():
             result.outcome, result.reason = Outcome.failed, reason
 
-    def _passes(self) -> Passes:
+    def _groups(self) -> CheckGroups:
         """Return each relation with those of its checks that apply to this store."""
-        passes: dict[str, tuple[Relation[Any], list[Check]]] = {}
+        groups: dict[str, tuple[Relation[Any], list[Check]]] = {}
         for result in self.results.values():
             check = result.check
             result.reason = self.why_not(check)
@@ -216,8 +221,8 @@ class Scan:
                 continue
             for relation in check.relations:
                 if self._lacking(check, relation) is None:
-                    passes.setdefault(relation.name, (relation, []))[1].append(check)
-        return list(passes.values())
+                    groups.setdefault(relation.name, (relation, []))[1].append(check)
+        return list(groups.values())
 
     def why_not(self, check: Check) -> str | None:
         """Return why the check is not run on this store, None where it is."""
@@ -249,65 +254,67 @@ class Scan:
     def _has_all_columns(self) -> bool:
         return self.store.flavour.is_complete
 
-    def _looks(self, connection: Connection, passes: Passes, sifted: Sifted | None = None) -> list[Pass]:
-        """Return the looks at relations, at the instances that a sieve has left in doubt where there is one."""
-        if sifted is not None:
-            self.scanned["events"] = sifted.events
-        looks = (self._look(connection, relation, checks, sifted) for relation, checks in passes)
-        return [look for look in looks if look is not None]
+    def _scans(
+        self, connection: Connection, groups: CheckGroups, result: PrefilterResult | None = None
+    ) -> list[RelationScan]:
+        """Return the scans of relations: where a prefilter has run, of the instances that it has left in doubt."""
+        if result is not None:
+            self.scanned["events"] = result.events
+        scans = (self._scan(connection, relation, checks, result) for relation, checks in groups)
+        return [scan for scan in scans if scan is not None]
 
-    def _look(
-        self, connection: Connection, relation: Relation[Any], checks: Sequence[Check], sifted: Sifted | None
-    ) -> Pass | None:
-        """Return the pass over a relation, or over what a sieve has left of it; None where it cannot be made."""
+    def _scan(
+        self, connection: Connection, relation: Relation[Any], checks: Sequence[Check], result: PrefilterResult | None
+    ) -> RelationScan | None:
+        """Return the pass over a relation, or over what a prefilter has left of it; None where it cannot be made."""
         reader = self._reader(connection)
         selected: Conditions = []
         if self._instances is not None:
             selected = relation.of_instances(self.store.flavour, self._instances)
         left = rows = None
-        if sifted is not None:
-            left, rows = sifted.left(relation.name), sifted.rows(relation.name)
+        if result is not None:
+            left, rows = result.instances_left(relation.name), result.rows(relation.name)
         changed = None if self.coverage is None or not relation.follows_acks else self.coverage.instances
-        spans: list[Conditions] = [[]]
+        key_ranges: list[Conditions] = [[]]
         try:
             with savepoint(connection):
                 if changed is not None:
-                    spans = list(relation.spans_of(self.store.flavour, changed))
+                    key_ranges = list(relation.key_ranges_of(self.store.flavour, changed))
                 of_all = left is None and changed is None
                 if rows is None and relation.counted and (of_all or relation.name in _COUNTED):
-                    rows = sum(relation.total(reader, [*selected, *span]) for span in spans)
+                    rows = sum(relation.total(reader, [*selected, *key_range]) for key_range in key_ranges)
                 if rows is not None:
                     self._count(relation, rows)
                 if left is not None:
-                    spans, rows = list(relation.spans_of(self.store.flavour, left)), len(left)
-                elif of_all and self._needs_no_look(relation, rows):
-                    spans = []
+                    key_ranges, rows = list(relation.key_ranges_of(self.store.flavour, left)), len(left)
+                elif of_all and self._is_surely_empty(relation, rows):
+                    key_ranges = []
                 elif changed is None and rows is not None and rows > WORTH_CUTTING:
-                    spans = list(relation.spans(reader, selected, stride(rows, self._jobs)))
+                    key_ranges = list(relation.key_ranges(reader, selected, rows_per_range(rows, self._jobs)))
         except DBAPIError as error:
             if not self.store.flavour.is_of_rows(error):
                 self._fail(relation, checks, error)
                 return None
-            spans, rows = [[]], None
-        return Pass(relation, checks, [[*selected, *span] for span in spans], rows or 0)
+            key_ranges, rows = [[]], None
+        return RelationScan(relation, checks, [[*selected, *key_range] for key_range in key_ranges], rows or 0)
 
-    def _needs_no_look(self, relation: Relation[Any], rows: int | None) -> bool:
+    def _is_surely_empty(self, relation: Relation[Any], rows: int | None) -> bool:
         """Return whether the relation surely has no row: what it takes to ask costs as much as to ask of many."""
         return rows == 0 and relation.rows_are_of_table
 
     def _found(
         self,
         connections: list[Connection],
-        looks: Sequence[Pass],
-        beside: Sequence[Work[Connection, Step]] = (),
+        scans: Sequence[RelationScan],
+        beside: Sequence[Task[Connection, Step]] = (),
     ) -> Iterator[Finding]:
-        """Yield the findings of some passes, one pass after the other; connections that have no more to do go on.
+        """Yield the findings of some scans, one after the other; connections that have no more to do go on.
 
         What is to be done `beside` them is begun first.
         """
-        pieces = chain(beside, (piece for look in looks for piece in look.pieces(self._reader)))
-        last: Pass | None = None
-        for step in in_order(pieces, connections, self.store.flavour.interrupt):
+        tasks = chain(beside, (task for scan in scans for task in scan.tasks(self._reader)))
+        last: RelationScan | None = None
+        for step in in_order(tasks, connections, self.store.flavour.interrupt):
             if last is not None and last is not step.of:
                 self._report(last.relation, last.total, last.total)
             last = step.of

@@ -7,12 +7,11 @@ from sqlalchemy import ColumnElement, FromClause, Select, select
 
 from holystone.duroxide.tables import history
 from holystone.flavours import Flavour
+from holystone.scan.history_batches import HistoryBatches, batched_histories
+from holystone.scan.key_ranges import EXECUTIONS_PER_RANGE, key_ranges_of_store
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Predicate, Relation, Suspect
 from holystone.scan.relations.event_facts import EventFacts, event_facts
-from holystone.scan.sieves.packs import Packs, packed
-from holystone.scan.sieves.sifting import AT_ONCE
-from holystone.scan.spans import spans_of_store
 
 
 class EventSource:
@@ -34,20 +33,23 @@ class Events(Relation[EventFacts]):
     def source(self, flavour: Flavour, within: Conditions) -> EventSource:
         return EventSource(flavour, within)
 
-    def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
-        return (span.conditions(reader.flavour) for span in spans_of_store(reader, AT_ONCE))
+    def key_ranges(self, reader: Reader, within: Conditions, rows_per_range: int) -> Iterator[Conditions]:
+        return (key_range.conditions(reader.flavour) for key_range in key_ranges_of_store(reader, EXECUTIONS_PER_RANGE))
 
     def suspects(
         self, reader: Reader, predicates: Sequence[Predicate], within: Conditions
     ) -> Iterator[Suspect[EventFacts]]:
         """Yield the events of every history that is not surely sound, for all predicates alike: none is asked."""
-        packs = Packs(reader)
+        batches = HistoryBatches(reader)
         statement, values = self.kept(reader, within, _packed)
         with reader.connection.execute(statement, values) as rows:
-            for pack in rows:
-                if packs.sound_events(pack) is None:
-                    of_pack = [history.c.instance_id == pack.instance_id, history.c.execution_id == pack.execution_id]
-                    source = self.source(reader.flavour, [*within, *of_pack])
+            for batch in rows:
+                if batches.sound_events(batch) is None:
+                    of_batch = [
+                        history.c.instance_id == batch.instance_id,
+                        history.c.execution_id == batch.execution_id,
+                    ]
+                    source = self.source(reader.flavour, [*within, *of_batch])
                     for row in reader.connection.execute(select(*source.output()).order_by(*source.key)).all():
                         yield [True] * len(predicates), self.look(reader, row)
 
@@ -59,4 +61,4 @@ EVENTS = Events()
 
 
 def _packed(flavour: Flavour, within: Conditions) -> Select[Any]:
-    return packed(flavour, within).execution_options(yield_per=500)
+    return batched_histories(flavour, within).execution_options(yield_per=500)

@@ -15,12 +15,12 @@ from holystone.errors import RecordError
 from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
+from holystone.scan.key_ranges import key_ranges_of_store
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.chains import is_to_continue
 from holystone.scan.relations.waits import would_be_stuck
-from holystone.scan.spans import spans_of_store
 
 Range = tuple[Any, Any]
 """The first and the last of some ids that follow each other without a gap."""
@@ -189,8 +189,8 @@ class Histories(Relation[HistoryFacts]):
         chosen = select(history.c.instance_id, history.c.execution_id).where(*within).distinct().subquery("chosen")
         return int(reader.connection.execute(select(func.count()).select_from(chosen)).scalar_one())
 
-    def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
-        return (span.conditions(reader.flavour) for span in spans_of_store(reader, stride))
+    def key_ranges(self, reader: Reader, within: Conditions, rows_per_range: int) -> Iterator[Conditions]:
+        return (key_range.conditions(reader.flavour) for key_range in key_ranges_of_store(reader, rows_per_range))
 
     def facts(self, reader: Reader, row: Any) -> HistoryFacts:
         events = reader.history(row.instance_id, row.execution_id)

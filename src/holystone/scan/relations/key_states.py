@@ -162,7 +162,7 @@ class KeyStates(Relation[KeyStateFacts]):
     def source(self, flavour: Flavour, within: Conditions) -> KeyStateSource:
         return KeyStateSource(flavour, within)
 
-    def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
+    def key_ranges(self, reader: Reader, within: Conditions, rows_per_range: int) -> Iterator[Conditions]:
         """Yield no condition: the events of keys are few among all, and one scan of the history finds them."""
         yield []
 

@@ -111,7 +111,7 @@ class Leases(Relation[LeaseFacts]):
         self.name = f"{table.name}_leases"  # type: ignore[misc]
 
     @property
-    def span_column(self) -> Column[Any]:
+    def range_column(self) -> Column[Any]:
         column: Column[Any] = self.table.c.get("id", default=next(iter(self.table.primary_key)))
         return column
 
@@ -137,9 +137,9 @@ class Leases(Relation[LeaseFacts]):
         """Return the condition; a session is of no instance."""
         return [false()] if self.table is sessions else super().of_instances(flavour, pattern)
 
-    def spans_of(self, flavour: Flavour, instances: Sequence[str]) -> Iterator[Conditions]:
+    def key_ranges_of(self, flavour: Flavour, instances: Sequence[str]) -> Iterator[Conditions]:
         """Yield the conditions; a session is of no instance."""
-        return iter(()) if self.table is sessions else super().spans_of(flavour, instances)
+        return iter(()) if self.table is sessions else super().key_ranges_of(flavour, instances)
 
 
 def _cause(row: Any) -> str | None:

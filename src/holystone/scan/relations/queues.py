@@ -175,7 +175,7 @@ class QueueRelation(Relation[F]):
     follows_acks = False
 
     @property
-    def span_column(self) -> Column[Any]:
+    def range_column(self) -> Column[Any]:
         return self.table.c.id
 
     @abstractmethod

@@ -138,7 +138,7 @@ class Repeats(Relation[RepeatFacts]):
     counted = False
 
     @property
-    def span_column(self) -> Any:
+    def range_column(self) -> Any:
         return self.table.c.id
 
     def source(self, flavour: Flavour, within: Conditions) -> RepeatSource:

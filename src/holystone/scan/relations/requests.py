@@ -130,7 +130,7 @@ class _Requests(Relation[RequestFacts]):
     counted = False
 
     @property
-    def span_column(self) -> Any:
+    def range_column(self) -> Any:
         return self.table.c.id
 
 

@@ -119,8 +119,8 @@ class Statuses(Relation[StatusFacts]):
     def source(self, flavour: Flavour, within: Conditions) -> StatusSource:
         return StatusSource(flavour, within)
 
-    def spans(self, reader: Reader, within: Conditions, stride: int) -> Iterator[Conditions]:
-        """Yield one span: to cut the instances would mean to go through all events for each piece."""
+    def key_ranges(self, reader: Reader, within: Conditions, rows_per_range: int) -> Iterator[Conditions]:
+        """Yield one range: to cut the instances would mean to go through all events for each piece."""
         yield []
 
     def facts(self, reader: Reader, row: Any) -> StatusFacts:

@@ -245,7 +245,7 @@ class Waits(Relation[WaitFacts]):
     table = executions
     # A parent is stuck once its child ends without telling it, and has no turn of its own then.
     follows_acks = False
-    # Few executions run, and to find them is most of the work. They are looked at in one span, for all rows in their
+    # Few executions run, and to find them is most of the work. They are looked at in one range, for all rows in their
     # order are read sooner than by the index.
     counted = False
 

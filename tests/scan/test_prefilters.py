@@ -1,4 +1,4 @@
-"""Other processes help to sift a store, see it as this one does, and may die of it."""
+"""Other processes help to run a prefilter, see it as this one does, and may die of it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
+from holystone.scan.prefilters import run
 from holystone.scan.scan import Scan
-from holystone.scan.sieves import sifting
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
@@ -23,29 +23,29 @@ from holystone.store import Store
 SCRIPT = """
 import multiprocessing, os, sys
 from sqlalchemy import select
-from holystone.scan import spans
+from holystone.scan import key_ranges
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
-from holystone.scan.sieves import sifters, sifting
+from holystone.scan.prefilters import workers, run
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 from holystone.duroxide.tables import executions
 
 target, schema, level, mishap = sys.argv[1:]
-sifting.AT_ONCE = spans.AT_ONCE = 2
-sifting._WORTH_HELP = 0
+run.EXECUTIONS_PER_RANGE = key_ranges.INSTANCES_PER_STATEMENT = 2
+run._WORTH_FORKING = 0
 helped = []
-sift = sifters.Helper.sift
+filtered = workers.ForkedWorker.run
 
-def watched(helper, span):
-    helped.append(os.getpid() != helper._process.pid)
+def watched(worker, key_range):
+    helped.append(os.getpid() != worker._process.pid)
     if mishap == "killed" and len(helped) == 2:
-        helper._process.kill()
-        helper._process.join()
-    return sift(helper, span)
+        worker._process.kill()
+        worker._process.join()
+    return filtered(worker, key_range)
 
-sifters.Helper.sift = watched
+workers.ForkedWorker.run = watched
 store = Store.open(target, schema or None, read_only=True)
 coverage = None
 if mishap == "some":
@@ -74,7 +74,7 @@ def drifted(engine_store: MakeStore, flavour: Flavour) -> EngineStore:
     "mishap", ["", pytest.param("some", marks=pytest.mark.long), pytest.param("killed", marks=pytest.mark.long)]
 )
 @pytest.mark.parametrize("level", ["standard", "deep"])
-def test_helpers_change_nothing(drifted: EngineStore, level: str, mishap: str) -> None:
+def test_workers_change_nothing(drifted: EngineStore, level: str, mishap: str) -> None:
     command = [sys.executable, "-c", SCRIPT, drifted.target, drifted.schema or "", level, mishap]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -83,15 +83,17 @@ def test_helpers_change_nothing(drifted: EngineStore, level: str, mishap: str) -
 
 def found(made: EngineStore, level: Level) -> list[tuple[Any, ...]]:
     store = Store.open(made.target, made.schema, read_only=True)
-    return [(one.check.id, one.instance_id, one.execution_id) for one in Scan(store, select_checks(level), sieves=())]
+    return [
+        (one.check.id, one.instance_id, one.execution_id) for one in Scan(store, select_checks(level), prefilters=())
+    ]
 
 
 @pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=lambda level: level.name)
 def test_sieve_gives_up_where_all_are_in_doubt(
     drifted: EngineStore, level: Level, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sifting, "AT_ONCE", 2)
-    monkeypatch.setattr("holystone.scan.sieves.sieve._FEW", 0)
+    monkeypatch.setattr(run, "EXECUTIONS_PER_RANGE", 2)
+    monkeypatch.setattr("holystone.scan.prefilters.prefilter._FEW", 0)
     store = Store.open(drifted.target, drifted.schema, read_only=True)
     scan = Scan(store, select_checks(level))
     assert sorted((one.check.id, one.instance_id, one.execution_id) for one in scan) == sorted(found(drifted, level))
@@ -102,7 +104,7 @@ def test_sieve_gives_up_where_all_are_in_doubt(
 @pytest.mark.long
 @pytest.mark.parametrize("jobs", [1, 3])
 @pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=lambda level: level.name)
-def test_some_are_sifted_beside_other_looks(drifted: EngineStore, level: Level, jobs: int) -> None:
+def test_some_instances_are_prefiltered_beside_other_scans(drifted: EngineStore, level: Level, jobs: int) -> None:
     threads = threading.active_count()
     store = Store.open(drifted.target, drifted.schema, read_only=True)
     some = sorted({row[0] for row in drifted.execute("SELECT instance_id FROM executions")})
@@ -112,25 +114,25 @@ def test_some_are_sifted_beside_other_looks(drifted: EngineStore, level: Level, 
     assert scan.scanned["instances"] == len(some)
     with closing(iter(scan)) as findings:
         next(findings)
-    assert threading.active_count() == threads, "whoever stops listening stops the sieve as well"
+    assert threading.active_count() == threads, "whoever stops listening stops the prefilter as well"
 
 
 ABANDONED = """
 import os, signal, sys
-from holystone.scan.sieves import SIEVES, sifters
+from holystone.scan.prefilters import PREFILTERS, workers
 from holystone.store import Store
 
 target, schema = sys.argv[1:]
 store = Store.open(target, schema or None, read_only=True)
-with sifters.helpers(2, SIEVES[0], store) as helpers:
+with workers.forked_workers(2, PREFILTERS[0], store) as others:
     with store.snapshot() as connection:
-        helpers[0].begin(store.flavour.export_snapshot(connection))
-    print(*(helper._process.pid for helper in helpers), flush=True)
+        others[0].begin(store.flavour.export_snapshot(connection))
+    print(*(worker._process.pid for worker in others), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_helpers_do_not_outlive_whom_they_help(drifted: EngineStore) -> None:
+def test_workers_do_not_outlive_their_parent(drifted: EngineStore) -> None:
     command = [sys.executable, "-c", ABANDONED, drifted.target, drifted.schema or ""]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     # They hold its stdout and stderr, so it is only over when they are gone.

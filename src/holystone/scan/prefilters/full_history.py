@@ -1,4 +1,4 @@
-"""The sieve of whole histories: every event is read."""
+"""The prefilter of whole histories: every event is read."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -7,33 +7,33 @@ from typing import Any
 from sqlalchemy import select
 
 from holystone.duroxide.tables import history, kv_delta, kv_store
+from holystone.scan.history_batches import HistoryBatches, batched_histories
 from holystone.scan.narrow import on
+from holystone.scan.prefilters.boundary_events import BoundaryEvents
+from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows
+from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
-from holystone.scan.sieves.ends import Ends
-from holystone.scan.sieves.packs import Packs, packed
-from holystone.scan.sieves.rows import NEEDS, Rows
-from holystone.scan.sieves.sieve import Judged, Sieve, streamed
 
 
-class Whole(Sieve):
+class FullHistory(Prefilter):
     name = "whole"
     needs = NEEDS
-    proves = Ends.proves | {"H003", "H004", "H005", "H006", "H007", "H009", "H010", "H011", "I008", "K003"}
-    pays_for = frozenset({"events"})
+    proves = BoundaryEvents.proves | {"H003", "H004", "H005", "H006", "H007", "H009", "H010", "H011", "I008", "K003"}
+    replaces_scans_of = frozenset({"events"})
 
-    def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
-        packs, keyed = Packs(reader), _with_rows_of_keys(reader, within)
-        result, found = streamed(reader, packed(reader.flavour, within))
-        with closing(result), closing(Rows(reader, within)) as rows:
-            for pack in found:
-                instance_id, execution_id = pack.instance_id, pack.execution_id
-                events = packs.sound_events(pack)
-                is_sound = rows.bear_out(instance_id, execution_id, events)
+    def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
+        batches, keyed = HistoryBatches(reader), _with_rows_of_keys(reader, within)
+        result, found = streamed(reader, batched_histories(reader.flavour, within))
+        with closing(result), closing(ExecutionRows(reader, within)) as rows:
+            for batch in found:
+                instance_id, execution_id = batch.instance_id, batch.execution_id
+                events = batches.sound_events(batch)
+                is_sound = rows.matches(instance_id, execution_id, events)
                 if is_sound and rows.is_current:
                     is_sound = rows.custom_status == _custom_status(events or ())
-                yield instance_id, pack.texts, is_sound, instance_id in keyed or packs.may_have_keys(pack, events)
-            for instance_id in rows.out_of_step():
+                yield instance_id, batch.texts, is_sound, instance_id in keyed or batches.may_have_keys(batch, events)
+            for instance_id in rows.unmatched_instances():
                 yield instance_id, 0, False, False
 
 

@@ -1,4 +1,4 @@
-"""Histories with events that are read apart from their pack: sound where each event is in the row of its own ids."""
+"""Histories with events that are read apart from their batch: sound where each event is in the row of its own ids."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from conftest import ENGINES, FLAVOURS, MakeStore
 from holystone.demo.scribe import Scribe, activity_completed, completed, scheduled, started
 from holystone.duroxide.tables import history
-from holystone.scan import long_texts
+from holystone.scan import history_batches, long_texts
+from holystone.scan.history_batches import HistoryBatches, batched_histories
 from holystone.scan.reader import Reader
-from holystone.scan.sieves import packs
-from holystone.scan.sieves.packs import Packs, packed
 from holystone.store import Store
 
 LONG = "x" * 1_000
@@ -64,7 +63,7 @@ def test_sound_only_as_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(long_texts, "LONG", 900)
-    monkeypatch.setattr(packs, "_MOST", most)
+    monkeypatch.setattr(history_batches, "_MOST", most)
     monkeypatch.setattr("holystone.store.open_store._PREPARED", {})  # what was made with the usual lengths
     made = engine_store(ENGINES[-1], flavour, ())  # type: ignore[arg-type]
     store = Store.open(made.target, made.schema)
@@ -77,12 +76,12 @@ def test_sound_only_as_written(
             scribe.change(history, {"instance_id": "i", "event_id": event_id}, event_data=text)
     with store.snapshot() as connection:
         reader = Reader(store, connection)
-        [pack] = connection.execute(packed(store.flavour, []))
-        events = Packs(reader).sound_events(pack)
+        [batch] = connection.execute(batched_histories(store.flavour, []))
+        events = HistoryBatches(reader).sound_events(batch)
     if change is as_written:
         assert events is not None
         assert [event.event_id for event in events] == list(range(1, 7))
         assert events[-1].output == LONG
-        assert pack.event_data.split("\n").count("null") == (2 if most > len(PAYLOADS) else 3)
+        assert batch.event_data.split("\n").count("null") == (2 if most > len(PAYLOADS) else 3)
     else:
         assert events is None

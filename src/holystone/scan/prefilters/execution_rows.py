@@ -11,10 +11,10 @@ from holystone.duroxide.tables import executions, history, instances
 from holystone.flavours import Flavour
 from holystone.scan.long_texts import unless_long
 from holystone.scan.narrow import on
+from holystone.scan.prefilters.prefilter import streamed
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
-from holystone.scan.sieves.sieve import streamed
 
 NEEDS: Mapping[str, Collection[str]] = {"instances": ("parent_instance_id", "custom_status")}
 """The columns that the engine's first versions did not have yet."""
@@ -24,7 +24,7 @@ _OUTPUT = {"OrchestrationCompleted": "output", "OrchestrationContinuedAsNew": "i
 _STILL_RUNNING = (RUNNING, None)
 
 
-class Rows:
+class ExecutionRows:
     """The rows of the executions whose history meets some conditions, read along with it, in its order.
 
     Histories and rows belong together as they come, and each instance ends with its current execution. Where that is
@@ -44,7 +44,7 @@ class Rows:
         """Whether the row that was looked at last is of its instance's current execution."""
         self._custom_status: tuple[str | None, bool | None] = (None, None)
 
-    def bear_out(self, instance_id: Any, execution_id: int, events: Sequence[Any] | None) -> bool:
+    def matches(self, instance_id: Any, execution_id: int, events: Sequence[Any] | None) -> bool:
         """Return whether the row of the next execution, and its instance's, surely are what its events make of them.
 
         The events are structs, the first and the last one at least, and none but the last one may end the execution;
@@ -118,7 +118,7 @@ class Rows:
         """Leave the rows that are still to come."""
         self._result.close()
 
-    def out_of_step(self) -> Iterator[Any]:
+    def unmatched_instances(self) -> Iterator[Any]:
         """Yield the ids of all instances, after the last history, where rows and histories have not come in step."""
         narrowed = _on(instances, self._within)
         if self._in_step and self.is_current and next(self._rows, None) is None:
@@ -148,7 +148,7 @@ def _on(table: Table, within: Conditions) -> Conditions:
 
 
 def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
-    """Return the select of executions with their instances, in the order of their key: what `bear_out` unpacks."""
+    """Return the select of executions with their instances, in the order of their key: what `matches` unpacks."""
     of, instance, parent = executions.c, instances.c, instances.alias("parent").c
     named = instance.parent_instance_id
     joined = and_(instance.instance_id == of.instance_id, *_on(instances, within))

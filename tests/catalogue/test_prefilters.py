@@ -1,4 +1,4 @@
-"""What a sieve does not doubt is sound: no check that it proves finds anything there, whatever was done to the rows."""
+"""What a prefilter does not doubt is sound: no check that it proves finds anything there, whatever was done to rows."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from holystone.duroxide.tables import EngineTimestamp, executions, history, inst
 from holystone.errors import StoreUnavailableError
 from holystone.scan import long_texts
 from holystone.scan.check import Check
+from holystone.scan.prefilters import PREFILTERS
+from holystone.scan.prefilters.prefilter import Prefilter
 from holystone.scan.reader import Reader
 from holystone.scan.scan import Scan
-from holystone.scan.sieves import SIEVES
-from holystone.scan.sieves.sieve import Sieve
 from holystone.store import Store
 
 SCENARIOS = ["completed", "chains", "parents", "waiting", "key-values"]
 OTHERS = (None, "", "x", 0, 1, 2, 7)
 
 
-def left(sieve: Sieve, store: Store) -> set[tuple[str, str]]:
+def instances_left(prefilter: Prefilter, store: Store) -> set[tuple[str, str]]:
     """Instance and check of all that has to be looked at once more."""
     with store.snapshot() as connection:
-        sifted = sieve.sift(Reader(store, connection), [])
-    assert not sifted.strange
+        result = prefilter.run(Reader(store, connection), [])
+    assert not result.has_unnameable_ids
     return {
         (instance, check.id)
         for check in EVERY_CHECK
-        if check.id in sieve.proves
+        if check.id in prefilter.proves
         for relation in check.relations
-        for instance in sifted.left(relation.name) or ()
+        for instance in result.instances_left(relation.name) or ()
     }
 
 
-def found(sieve: Sieve, store: Store) -> set[tuple[str, str]]:
-    """Instance and check of what the checks that the sieve proves find by themselves."""
-    proven = [check for check in EVERY_CHECK if check.id in sieve.proves]
-    return {(finding.instance_id, finding.check.id) for finding in Scan(store, proven, sieves=())}
+def found(prefilter: Prefilter, store: Store) -> set[tuple[str, str]]:
+    """Instance and check of what the checks that the prefilter proves find by themselves."""
+    proven = [check for check in EVERY_CHECK if check.id in prefilter.proves]
+    return {(finding.instance_id, finding.check.id) for finding in Scan(store, proven, prefilters=())}
 
 
 PACKED_AND_APART = [long_texts.LONG, 250]
@@ -55,9 +55,9 @@ def _read_apart(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("holystone.store.open_store._PREPARED", {})
 
 
-@pytest.mark.parametrize("sieve", SIEVES, ids=lambda sieve: sieve.name)
-def test_sieve_proves_checks_that_there_are(sieve: Sieve) -> None:
-    assert sieve.proves <= {check.id for check in EVERY_CHECK}
+@pytest.mark.parametrize("prefilter", PREFILTERS, ids=lambda prefilter: prefilter.name)
+def test_sieve_proves_checks_that_there_are(prefilter: Prefilter) -> None:
+    assert prefilter.proves <= {check.id for check in EVERY_CHECK}
 
 
 @pytest.mark.long
@@ -70,8 +70,8 @@ def test_findings_of_every_case_are_in_doubt(
     for length in PACKED_AND_APART:
         monkeypatch.setattr(long_texts, "LONG", length)
         monkeypatch.setattr("holystone.store.open_store._PREPARED", {})
-        for sieve in SIEVES:
-            assert found(sieve, store) <= left(sieve, store)
+        for prefilter in PREFILTERS:
+            assert found(prefilter, store) <= instances_left(prefilter, store)
 
 
 @pytest.mark.long
@@ -85,7 +85,7 @@ def test_no_damage_of_a_row_escapes(engine_store: MakeStore, flavour: Flavour) -
     """Each value of each row that an engine wrote is replaced, and each row taken away, one at a time."""
     made = engine_store(ENGINES[-1], flavour, SCENARIOS)
     store = Store.open(made.target, made.schema)
-    healthy = {sieve: left(sieve, store) for sieve in SIEVES}
+    healthy = {prefilter: instances_left(prefilter, store) for prefilter in PREFILTERS}
     noticed = 0
     for damage, mend in damages(store):
         try:
@@ -93,14 +93,14 @@ def test_no_damage_of_a_row_escapes(engine_store: MakeStore, flavour: Flavour) -
                 connection.execute(damage)
         except StoreUnavailableError:  # another row has this key already
             continue
-        for sieve in SIEVES:
-            bad = found(sieve, store)
+        for prefilter in PREFILTERS:
+            bad = found(prefilter, store)
             noticed += bool(bad)
-            assert bad <= left(sieve, store), damage.compile().params
+            assert bad <= instances_left(prefilter, store), damage.compile().params
         with store.transaction() as connection:
             connection.execute(mend)
     assert noticed > 100
-    assert {sieve: left(sieve, store) for sieve in SIEVES} == healthy
+    assert {prefilter: instances_left(prefilter, store) for prefilter in PREFILTERS} == healthy
 
 
 def damages(store: Store) -> Iterator[tuple[Any, Any]]:
@@ -131,12 +131,12 @@ def fits(column: Column[Any], value: Any) -> bool:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("_read_apart")
-@pytest.mark.parametrize("sieve", SIEVES, ids=lambda sieve: sieve.name)
+@pytest.mark.parametrize("prefilter", PREFILTERS, ids=lambda prefilter: prefilter.name)
 def test_little_that_the_engine_wrote_is_in_doubt(
-    engine_store: MakeStore, engine_version: str, flavour: Flavour, sieve: Sieve
+    engine_store: MakeStore, engine_version: str, flavour: Flavour, prefilter: Prefilter
 ) -> None:
     made = engine_store(engine_version, flavour)
     store = Store.open(made.target, made.schema)
     with store.snapshot() as connection:
-        sifted = sieve.sift(Reader(store, connection), [])
-    assert len(sifted.doubtful) < sifted.executions / 4, sifted.doubtful
+        result = prefilter.run(Reader(store, connection), [])
+    assert len(result.doubtful) < result.executions / 4, result.doubtful

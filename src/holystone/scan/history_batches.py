@@ -29,9 +29,9 @@ _REMEMBERED = 1_000
 _MOST = 1_000
 """Number of the last event that is packed: few histories are longer."""
 _PIECE = 1_000_000
-"""Length of the events that are read at a time apart from their pack, of which one alone can be longer."""
+"""Length of the events that are read at a time apart from their batch, of which one alone can be longer."""
 _APART = "null"
-"""The line of an event that is read apart from its pack: no event is written so."""
+"""The line of an event that is read apart from its batch: no event is written so."""
 _LATER_APART = f"\n{_APART}"
 _IS_APART = type(None)
 _WITHOUT_COPY = ("input", "result", "data", "value")
@@ -41,7 +41,7 @@ _KEY = (history.c.instance_id == bindparam("instance_id"), history.c.execution_i
 Kinds = tuple["type[Struct]", ...]
 
 
-class _Form(NamedTuple):
+class _Signature(NamedTuple):
     """What the types of a history's events ask for: the column event_type, and what each event may refer to."""
 
     event_types: str
@@ -52,7 +52,7 @@ class _Form(NamedTuple):
     """Places of events with the details of a failure."""
 
 
-def packed(flavour: Flavour, within: Conditions) -> Select[Any]:
+def batched_histories(flavour: Flavour, within: Conditions) -> Select[Any]:
     """Return the select of the executions that have history, with the ids, types and texts of events in lines.
 
     They come in the order of their key. An event that is read apart has `_APART` in its line.
@@ -61,7 +61,7 @@ def packed(flavour: Flavour, within: Conditions) -> Select[Any]:
     rows = select(of.instance_id, of.execution_id, of.event_id, of.event_type, of.event_data).where(*within)
     event = flavour.to_be_grouped(rows, [of.instance_id, of.execution_id, of.event_id]).c
     key = (event.instance_id, event.execution_id)
-    lines = case((_is_packed(flavour, event), event.event_data), else_=_APART)
+    lines = case((_is_in_batch(flavour, event), event.event_data), else_=_APART)
     return (
         select(
             *key,
@@ -75,8 +75,8 @@ def packed(flavour: Flavour, within: Conditions) -> Select[Any]:
     )
 
 
-def _is_packed(flavour: Flavour, event: "ReadOnlyColumnCollection[str, Any]") -> ColumnElement[bool]:
-    """Return whether an event is in its pack, which no history makes too great in this way; the others are apart.
+def _is_in_batch(flavour: Flavour, event: "ReadOnlyColumnCollection[str, Any]") -> ColumnElement[bool]:
+    """Return whether an event is in its batch, which no history makes too great in this way; the others are apart.
 
     Where the text is none, it is apart too, and found out there.
     """
@@ -86,21 +86,21 @@ def _is_packed(flavour: Flavour, event: "ReadOnlyColumnCollection[str, Any]") ->
 
 def _lengths_apart(flavour: Flavour) -> Select[Any]:
     length = flavour.length(history.c.event_data)
-    return select(history.c.event_id, length).where(*_of_pack(flavour)).order_by(history.c.event_id)
+    return select(history.c.event_id, length).where(*_of_batch(flavour)).order_by(history.c.event_id)
 
 
 def _texts_apart(flavour: Flavour) -> Select[Any]:
     piece = history.c.event_id.between(bindparam("first"), bindparam("last"))
     columns = (history.c.event_id, history.c.event_data)
-    return select(*columns).where(*_of_pack(flavour), piece).order_by(history.c.event_id)
+    return select(*columns).where(*_of_batch(flavour), piece).order_by(history.c.event_id)
 
 
 def _text_apart(flavour: Flavour) -> Select[Any]:
     return select(history.c.event_data).where(*_KEY, history.c.event_id == bindparam("first"))
 
 
-def _of_pack(flavour: Flavour) -> Conditions:
-    return [*_KEY, not_(_is_packed(flavour, history.c))]
+def _of_batch(flavour: Flavour) -> Conditions:
+    return [*_KEY, not_(_is_in_batch(flavour, history.c))]
 
 
 def _pieces(lengths: Iterable[tuple[Any, int | None]]) -> Iterator[tuple[Any, Any]]:
@@ -117,7 +117,7 @@ def _pieces(lengths: Iterable[tuple[Any, int | None]]) -> Iterator[tuple[Any, An
         yield first, last
 
 
-class Packs:
+class HistoryBatches:
     """Reads packed histories, in the snapshot of a scan."""
 
     def __init__(self, reader: Reader) -> None:
@@ -127,24 +127,24 @@ class Packs:
         self._flavour = reader.flavour
         self._read = read_lines
         # Few forms make up most of a store.
-        self._form = lru_cache(_REMEMBERED)(self._form_of)
+        self._signature = lru_cache(_REMEMBERED)(self._signature_of)
 
-    def may_have_keys(self, pack: Any, events: "Sequence[Any] | None") -> bool:
-        """Return whether an event of a pack may set or clear keys."""
-        text = pack.event_data
+    def may_have_keys(self, batch: Any, events: "Sequence[Any] | None") -> bool:
+        """Return whether an event of a batch may set or clear keys."""
+        text = batch.event_data
         if "KeyValue" in text:
             return True
         return _LATER_APART in text and any(type(event).__name__.startswith("KeyValue") for event in events or ())
 
-    def sound_events(self, pack: Any) -> "Sequence[Any] | None":
-        """Return the events of a row of `packed` as structs; None unless the history surely is as the engine writes it.
+    def sound_events(self, batch: Any) -> "Sequence[Any] | None":
+        """Return the events of a row of `batched_histories`; None unless they surely are as the engine writes them.
 
         Then each event is to the letter what the engine writes, stands where its ids say, in a row of its type, and
         after the one that it refers to; they are numbered through, from the start on, and nothing follows an end.
 
         Events that were read apart lack inputs and results of which no row has a copy.
         """
-        instance_id, execution_id, event_ids, event_types, event_data, texts = pack
+        instance_id, execution_id, event_ids, event_types, event_data, texts = batch
         events = self._read(event_data, with_null=True)
         if events is None or self._flavour.may_break_engine(event_data):
             return None
@@ -152,23 +152,28 @@ class Packs:
         if _IS_APART in kinds:
             events = _merged(event_ids.split("\n"), events, self._events_apart(instance_id, execution_id))
             kinds = tuple(map(type, events))
-        form = self._form(kinds)
-        if form is None or texts != len(kinds) or event_types != form.event_types or event_ids != form.event_ids:
+        signature = self._signature(kinds)
+        if (
+            signature is None
+            or texts != len(kinds)
+            or event_types != signature.event_types
+            or event_ids != signature.event_ids
+        ):
             return None
         for event_id, event in enumerate(events, 1):
             if event.event_id != event_id or event.instance_id != instance_id or event.execution_id != execution_id:
                 return None
-        for place, wanted in form.sources:
+        for place, wanted in signature.sources:
             source_id = events[place].source_event_id
             if source_id is None or not 0 < source_id <= place or kinds[source_id - 1] is not wanted:
                 return None
-        for place in form.failures:
+        for place in signature.failures:
             if not is_known(events[place].details):
                 return None
         return events
 
     def _events_apart(self, instance_id: Any, execution_id: Any) -> "dict[str, Any] | None":
-        """Return the events that a pack lacks, by the ids of their rows; None unless all are as the engine writes them.
+        """Return the events that a batch lacks, by the ids of their rows; None unless the engine writes all of them so.
 
         There is one long text in memory at a time, and what was read out of it.
         """
@@ -185,7 +190,7 @@ class Packs:
         return found
 
     def _texts(self, key: Mapping[str, Any], first: Any, last: Any) -> tuple[list[str], list[Any]]:
-        """Return the ids of some events that a pack lacks, and their texts."""
+        """Return the ids of some events that a batch lacks, and their texts."""
         values = {**key, "first": first, "last": last}
         if first == last:
             # By its key alone: what is asked of a text costs SQLite a copy of it.
@@ -207,8 +212,8 @@ class Packs:
         # Nobody else may keep a text that is as long as a database takes one.
         return self._read(texts.pop() if len(texts) == 1 else "\n".join(texts))
 
-    def _form_of(self, kinds: Kinds) -> _Form | None:
-        """Return the form of a history with such events; None where the engine writes none."""
+    def _signature_of(self, kinds: Kinds) -> _Signature | None:
+        """Return the signature of a history with such events; None where the engine writes none."""
         from holystone.duroxide.decoder import EVENT_STRUCTS
 
         names = [kind.__name__ for kind in kinds]
@@ -216,7 +221,9 @@ class Packs:
             return None
         sources = [(place, EVENT_STRUCTS[REFERS_TO[name]]) for place, name in enumerate(names) if name in REFERS_TO]
         failures = [place for place, name in enumerate(names) if "details" in EVENT_SHAPES[name]]
-        return _Form("\n".join(map(self._flavour.event_type_column, names)), _numbered(len(names)), sources, failures)
+        return _Signature(
+            "\n".join(map(self._flavour.event_type_column, names)), _numbered(len(names)), sources, failures
+        )
 
 
 def _merged(event_ids: Sequence[str], packed: Sequence[Any], apart: Mapping[str, Any] | None) -> Sequence[Any]:

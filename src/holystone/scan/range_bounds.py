@@ -1,4 +1,4 @@
-"""Bounds that cut the rows of a table into spans."""
+"""Bounds that cut the rows of a table into ranges."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,10 +9,10 @@ from holystone.flavours.values import is_utf8
 from holystone.scan.reader import Reader
 
 
-def bounds(
-    reader: Reader, column: Column[Any], stride: int, within: Sequence[ColumnElement[bool]] = ()
+def range_bounds(
+    reader: Reader, column: Column[Any], rows_per_range: int, within: Sequence[ColumnElement[bool]] = ()
 ) -> Iterator[Any]:
-    """Yield the last value of each span of about `stride` rows, in order; none where all rows fit into one span.
+    """Yield the last value of each range of about so many rows, in order; none where all rows fit into one range.
 
     The value that is yielded last is the highest of all, so that little lies after it: ids that are not UTF-8, which
     no database takes back.
@@ -20,7 +20,7 @@ def bounds(
     after: Any = None
     while True:
         rest = [*within, *reader.flavour.key_range(column, after, None)]
-        walk = select(column).where(*rest).order_by(column).offset(stride).limit(1)
+        walk = select(column).where(*rest).order_by(column).offset(rows_per_range).limit(1)
         up_to = reader.connection.execute(walk).scalar_one_or_none()
         if not _is_askable(up_to):
             break

@@ -1,4 +1,4 @@
-"""Passes: looks at the rows of one relation each, for all checks of it, in pieces that connections share out."""
+"""Scans of relations: the rows of one relation each, for all checks of it, in tasks that connections share out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from holystone.flavours.savepoint import savepoint
 from holystone.scan.around import read_around
 from holystone.scan.check import Check
-from holystone.scan.parallel import Work
+from holystone.scan.parallel import Task
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
 from holystone.scan.unread import Unread, may_be_of_rows
@@ -20,45 +20,47 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
-    """A look at `total` rows of a relation, span by span."""
+class RelationScan:
+    """A scan of `total` rows of a relation, range by range."""
 
     relation: Relation[Any]
     checks: Sequence[Check]
-    spans: Sequence[Conditions]
+    key_ranges: Sequence[Conditions]
     total: int
 
-    def pieces(self, reader: Callable[[Connection], Reader]) -> Iterator["Work[Connection, Step]"]:
-        """Yield the pieces of work that make up the pass, one a span."""
-        for number, span in enumerate(self.spans):
-            yield partial(self._steps, reader=reader, span=span, done=number * self.total // len(self.spans))
+    def tasks(self, reader: Callable[[Connection], Reader]) -> Iterator["Task[Connection, Step]"]:
+        """Yield the tasks that make up the scan, one for each key range."""
+        for number, key_range in enumerate(self.key_ranges):
+            yield partial(
+                self._steps, reader=reader, key_range=key_range, done=number * self.total // len(self.key_ranges)
+            )
 
     def _steps(
-        self, connection: Connection, reader: Callable[[Connection], Reader], span: Conditions, done: int
+        self, connection: Connection, reader: Callable[[Connection], Reader], key_range: Conditions, done: int
     ) -> Iterator["Step"]:
         yield Step(self, done)
-        here, last = reader(connection), Last("" if self.relation.of_store else self.relation.span_column.name)
+        here, last = reader(connection), Last("" if self.relation.of_store else self.relation.range_column.name)
         try:
             with savepoint(connection):
-                yield from self._suspects(here, span, done, last)
+                yield from self._suspects(here, key_range, done, last)
         except (Exception, SystemExit) as error:  # a check may be a plug-in's, and fail in any way
             if self.relation.of_store or not may_be_of_rows(here, error):
                 yield Step(self, done, error=error)
             else:
-                yield from self._one_by_one(here, span, done, last)
+                yield from self._one_by_one(here, key_range, done, last)
 
-    def _suspects(self, reader: Reader, span: Conditions, done: int, last: "Last") -> Iterator["Step"]:
+    def _suspects(self, reader: Reader, key_range: Conditions, done: int, last: "Last") -> Iterator["Step"]:
         predicates = [check.violated for check in self.checks]
-        for flags, facts in self.relation.suspects(reader, predicates, span):
+        for flags, facts in self.relation.suspects(reader, predicates, key_range):
             if last.is_new(facts.key):
                 yield Step(self, done, flags, facts)
             del facts  # they may hold long texts, and the next ones take long
 
-    def _one_by_one(self, reader: Reader, span: Conditions, done: int, last: "Last") -> Iterator["Step"]:
-        """Yield the rest of a span of which some rows cannot be read, and those by the value that names them."""
+    def _one_by_one(self, reader: Reader, key_range: Conditions, done: int, last: "Last") -> Iterator["Step"]:
+        """Yield the rest of a range of which some rows cannot be read, and those by the value that names them."""
         suspects = partial(self._suspects, reader, done=done, last=last)
         try:
-            for found in read_around(reader, self.relation, span, last.value, suspects):
+            for found in read_around(reader, self.relation, key_range, last.value, suspects):
                 yield Step(self, done, [True] * len(self.checks), found) if isinstance(found, Unread) else found
         except Exception as error:
             yield Step(self, done, error=error)
@@ -85,7 +87,7 @@ class Last:
 class Step:
     """A suspect, and which of the pass's checks suspect it; or none, where `done` rows are done, or an error came."""
 
-    of: Pass
+    of: RelationScan
     done: int
     flags: Sequence[bool] = ()
     facts: Any = None

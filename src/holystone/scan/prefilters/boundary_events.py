@@ -1,4 +1,4 @@
-"""The sieve of the ends of histories: the first and the last event of each execution are read, the others counted."""
+"""The prefilter of boundary events: the first and the last event of each execution are read, the others counted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -13,37 +13,37 @@ from holystone.flavours import Flavour
 from holystone.scan.event_text import event_text
 from holystone.scan.long_texts import unless_long
 from holystone.scan.narrow import on
+from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows
+from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
 from holystone.scan.reader import Reader
-from holystone.scan.relation import AT_ONCE, Conditions
-from holystone.scan.sieves.rows import NEEDS, Rows
-from holystone.scan.sieves.sieve import Judged, Sieve, streamed
+from holystone.scan.relation import INSTANCES_PER_STATEMENT, Conditions
 
 TOGETHER = 50
 """Executions whose outer events are read by one call: where one of these events is odd, each is read alone."""
 
 
-class Ends(Sieve):
+class BoundaryEvents(Prefilter):
     name = "ends"
     needs = NEEDS
     proves = frozenset(
         ("E001", "E002", "E003", "E004", "E005", "E006", "E007", "E008")
         + ("H001", "H002", "H008", "I001", "I002", "I003", "I004", "I005", "I006", "I010")
     )
-    pays_for = frozenset({"executions", "histories", "starts"})
+    replaces_scans_of = frozenset({"executions", "histories", "starts"})
 
-    def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
+    def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
         running = []
         result, found = streamed(reader, _ends(reader.flavour, within))
-        with closing(result), closing(Rows(reader, within)) as rows:
+        with closing(result), closing(ExecutionRows(reader, within)) as rows:
             while some := list(islice(found, TOGETHER)):
                 for (instance_id, execution_id, count, *_), events in zip(some, _outer(reader, some), strict=True):
                     if events is not None and type(events[0]).__name__ != START:
                         events = None
-                    is_sound = rows.bear_out(instance_id, execution_id, events)
+                    is_sound = rows.matches(instance_id, execution_id, events)
                     if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:
                         running.append((instance_id, execution_id))
                     yield instance_id, count, is_sound, False
-            for instance_id in chain(_with_end(reader, running), rows.out_of_step()):
+            for instance_id in chain(_with_end(reader, running), rows.unmatched_instances()):
                 yield instance_id, 0, False, False
 
 
@@ -93,8 +93,8 @@ def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[st
     """
     of = history.c.instance_id
     is_end = reader.flavour.is_terminal(history.c.event_data)
-    for start in range(0, len(running), AT_ONCE):
-        some = running[start : start + AT_ONCE]
+    for start in range(0, len(running), INSTANCES_PER_STATEMENT):
+        some = running[start : start + INSTANCES_PER_STATEMENT]
         ended = select(of, history.c.execution_id).where(reader.flavour.among(of, [key[0] for key in some]), is_end)
         yield from (key[0] for key in {tuple(row) for row in reader.connection.execute(ended)}.intersection(some))
 

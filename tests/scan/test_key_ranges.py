@@ -1,4 +1,4 @@
-"""However the rows of a look are cut into spans, the findings are the same, and in the same order."""
+"""However the rows of a look are cut into ranges, the findings are the same, and in the same order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from holystone.store import Store
 
 @pytest.mark.parametrize(("rows", "jobs", "expected"), [(1, 2, 1), (60_000, 2, 30_000), (300_000, 1, 150_000)])
 def test_jobs_have_as_much_to_do(rows: int, jobs: int, expected: int) -> None:
-    assert relation.stride(rows, jobs) == expected
+    assert relation.rows_per_range(rows, jobs) == expected
 
 
 @pytest.mark.long
@@ -28,7 +28,7 @@ def test_spans_change_nothing(
     store = Store.open(made.target, made.schema, read_only=True)
 
     def found() -> list[tuple[str, str | None, int | None]]:
-        every = Scan(store, select_checks(Level.deep), level=Level.deep, jobs=jobs, sieves=())
+        every = Scan(store, select_checks(Level.deep), level=Level.deep, jobs=jobs, prefilters=())
         return [(one.check.id, one.instance_id, one.execution_id) for one in every]
 
     whole = found()

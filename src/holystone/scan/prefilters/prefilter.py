@@ -1,4 +1,4 @@
-"""What a sieve is."""
+"""What a prefilter is."""
 
 import gc
 from abc import ABC, abstractmethod
@@ -15,9 +15,9 @@ from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
 from holystone.store.open_store import OpenStore
 
-Passes = Sequence[tuple[Relation[Any], Sequence[Check]]]
+CheckGroups = Sequence[tuple[Relation[Any], Sequence[Check]]]
 """Relations, each with the checks that look at it."""
-Judged = tuple[Any, int, bool, bool]
+Verdict = tuple[Any, int, bool, bool]
 """Of an execution: its instance, how many events it has, whether it surely is as the engine writes it, and whether keys
 may have been set or cleared."""
 
@@ -26,7 +26,7 @@ _FEW = 1_000
 
 
 @dataclass
-class Sifted:
+class PrefilterResult:
     """What came of a part of a store: how much of it there is, and the ids of the instances in doubt, in order."""
 
     instances: int = 0
@@ -36,15 +36,15 @@ class Sifted:
     with_keys: list[str] = field(default_factory=list)
     """The ids of the instances that may have to do with keys, as long as they are not too many."""
     too_many_with_keys: bool = False
-    strange: bool = False
+    has_unnameable_ids: bool = False
     """Whether there is an instance in doubt whose id is no text, so that it cannot be named."""
 
     @property
-    def is_hopeless(self) -> bool:
+    def doubts_too_many(self) -> bool:
         """Whether so many are in doubt that all may be looked at as well."""
-        return self.strange or self._are_many(self.doubtful)
+        return self.has_unnameable_ids or self._are_many(self.doubtful)
 
-    def left(self, relation: str) -> Sequence[str] | None:
+    def instances_left(self, relation: str) -> Sequence[str] | None:
         """Return the ids of the instances that a relation has still to look at; None for all of them."""
         if relation != "key_states":
             return list(dict.fromkeys(self.doubtful))
@@ -55,17 +55,17 @@ class Sifted:
         # Histories were gone through, and only where nothing is in doubt is there an execution for each, and no other.
         return None if self.doubtful else {"instances": self.instances, "executions": self.executions}.get(relation)
 
-    def note(self, instance_id: Any, notes: list[str]) -> None:
+    def add_instance(self, instance_id: Any, notes: list[str]) -> None:
         """Add an instance to one of the lists."""
         if not isinstance(instance_id, str):
-            self.strange = True
+            self.has_unnameable_ids = True
         elif not notes or notes[-1] != instance_id:
             notes.append(instance_id)
 
     def _are_many(self, some: Sequence[str]) -> bool:
         return len(some) > max(_FEW, self.instances // 5)
 
-    def add(self, other: "Sifted") -> None:
+    def add(self, other: "PrefilterResult") -> None:
         """Add what came of the next part."""
         self.instances += other.instances
         self.executions += other.executions
@@ -75,47 +75,47 @@ class Sifted:
         self.too_many_with_keys |= self._are_many(self.with_keys)
         if self.too_many_with_keys:
             self.with_keys = []
-        self.strange |= other.strange
+        self.has_unnameable_ids |= other.has_unnameable_ids
 
 
-class Sieve(ABC):
+class Prefilter(ABC):
     """One look at all histories of a store."""
 
     name: ClassVar[str]
     needs: ClassVar[Mapping[str, Collection[str]]]
-    """The columns that the engine's first versions did not have yet, and the sieve cannot do without."""
+    """The columns that the engine's first versions did not have yet, and the prefilter cannot do without."""
     proves: ClassVar[frozenset[str]]
     """The ids of the checks that surely find nothing in an instance that is not in doubt.
 
-    Each has to be thought of for itself: another check of the same relation may look at what no sieve reads.
+    Each has to be thought of for itself: another check of the same relation may look at what no prefilter reads.
     """
-    pays_for: ClassVar[frozenset[str]]
-    """The names of the relations that have to be saved a look at all their rows, for the sieve to be quicker."""
+    replaces_scans_of: ClassVar[frozenset[str]]
+    """The names of the relations that have to be saved a look at all their rows, for the prefilter to be quicker."""
 
-    def fits(self, store: OpenStore, passes: Passes) -> bool:
-        """Return whether it saves enough of these looks at a store's relations."""
-        saved = {relation.name for relation, checks in passes if any(check.id in self.proves for check in checks)}
+    def fits(self, store: OpenStore, groups: CheckGroups) -> bool:
+        """Return whether it saves enough of these scans at a store's relations."""
+        saved = {relation.name for relation, checks in groups if any(check.id in self.proves for check in checks)}
         has_columns = all(store.columns[table].issuperset(columns) for table, columns in self.needs.items())
-        return has_columns and self.pays_for <= saved
+        return has_columns and self.replaces_scans_of <= saved
 
-    def sift(self, reader: Reader, within: Conditions) -> Sifted:
+    def run(self, reader: Reader, within: Conditions) -> PrefilterResult:
         """Return what came of the executions that meet the conditions, which are on columns of `history`."""
-        sifted = Sifted()
+        result = PrefilterResult()
         last: Any = None
         with without_garbage():
-            for instance_id, events, is_sound, has_keys in self.judged(reader, within):
-                sifted.instances += instance_id != last
+            for instance_id, events, is_sound, has_keys in self.verdicts(reader, within):
+                result.instances += instance_id != last
                 last = instance_id
-                sifted.executions += 1
-                sifted.events += events
+                result.executions += 1
+                result.events += events
                 if not is_sound:
-                    sifted.note(instance_id, sifted.doubtful)
+                    result.add_instance(instance_id, result.doubtful)
                 if has_keys:
-                    sifted.note(instance_id, sifted.with_keys)
-        return sifted
+                    result.add_instance(instance_id, result.with_keys)
+        return result
 
     @abstractmethod
-    def judged(self, reader: Reader, within: Conditions) -> Iterator[Judged]:
+    def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
         """Yield what is to be thought of each execution; those of an instance one after the other, in order."""
 
 
