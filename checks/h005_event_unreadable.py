@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from typing import Any
 
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts
 from holystone.scan.evidence import Evidence
@@ -7,7 +6,7 @@ from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
 
 
-def _expects(facts: EventFacts) -> Mapping[str, Any]:
+def _expects(facts: EventFacts) -> Mapping[str, object]:
     return {} if facts.given_up else {"fault": None}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from holystone.flavours.postgresql.flavour import PostgreSQL
@@ -15,7 +13,7 @@ RELATIONS = {relation.name: relation for check in checks() for relation in check
 
 
 @pytest.mark.parametrize("relation", RELATIONS.values(), ids=list(RELATIONS))
-def test_no_part_of_a_condition_reads_a_whole_table_into_memory(relation: Relation[Any]) -> None:
+def test_no_part_of_a_condition_reads_a_whole_table_into_memory(relation: Relation) -> None:
     """Of an EXISTS inside OR, NOT or CASE PostgreSQL may make a hashed subplan, over all of history."""
     flavour = PostgreSQL(parse_target("postgresql://localhost/nowhere", "engine"))
     predicates = [

@@ -64,7 +64,7 @@ class CleanCheck:
 class AskingScan(Scan):
     """A scan that asks of tables without rows as well, so that there are statements to keep."""
 
-    def _needs_no_look(self, relation: Relation[Any], rows: int | None) -> bool:
+    def _is_surely_empty(self, relation: Relation, rows: int | None) -> bool:
         return False
 
 

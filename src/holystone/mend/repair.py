@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from holystone.registry import Catalogue
 from holystone.scan.evidence import EVERYTHING, Evidence
 from holystone.scan.relation import Facts
 
+F = TypeVar("F", bound=Facts, default=Any)
 Image = Mapping[str, Any]
 """Columns of a row and their values."""
 
@@ -52,12 +55,12 @@ Step = Set | Remove | Insert
 """What a repair does to one row: to that of the finding, where it names no other. Values are as the driver's."""
 
 
-def no_reason(facts: Any) -> None:  # it has no docstring, for there is no condition to tell of
+def no_reason(facts: Facts) -> None:  # it has no docstring, for there is no condition to tell of
     return None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Repair:
+class Repair(Generic[F]):
     """One way to mend a row, declared; no field but the last two has a default.
 
     `steps` says for a finding's facts what to do to which rows: all of it is done in one transaction, or nothing.
@@ -69,16 +72,16 @@ class Repair:
     id: str
     title: str
     safety: Safety
-    steps: Callable[[Any], Sequence[Step]]
-    applies: Callable[[Any], bool]
+    steps: Callable[[F], Sequence[Step]]
+    applies: Callable[[F], bool]
     does: str
     loses: str
     needs: str
     undone: str
     rests_on: frozenset[Evidence] = EVERYTHING
-    unsafe_because: Callable[[Any], str | None] = no_reason
+    unsafe_because: Callable[[F], str | None] = no_reason
 
-    def for_facts(self, facts: Any) -> "Repair":
+    def for_facts(self, facts: F) -> "Repair[F]":
         """Return the repair as it is for a row: unsafe where its facts say so."""
         if self.safety is Safety.safe and self.unsafe_because(facts) is not None:
             return replace(self, safety=Safety.unsafe)
@@ -111,7 +114,7 @@ def removing(facts: Facts) -> Sequence[Step]:
     return [Remove()]
 
 
-def always(facts: Any) -> bool:
+def always(facts: Facts) -> bool:
     """For `applies`: the finding itself is reason enough."""
     return True
 

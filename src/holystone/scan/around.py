@@ -22,7 +22,7 @@ Read = Callable[[Conditions], Iterator[T]]
 
 
 def read_around(
-    reader: Reader, relation: Relation[Any], key_range: Conditions, first: Any, read: Read[T]
+    reader: Reader, relation: Relation, key_range: Conditions, first: Any, read: Read[T]
 ) -> Iterator[T | Unread]:
     """Yield what `read` yields of a range from the value `first` on, and what cannot be read of it, by value.
 
@@ -56,7 +56,7 @@ def _named(reader: Reader, column: str, value: Any, error: Exception) -> Unread:
 
 
 def _attempt(
-    reader: Reader, relation: Relation[Any], key_range: Conditions, some: Sequence[Any], read: Read[T]
+    reader: Reader, relation: Relation, key_range: Conditions, some: Sequence[Any], read: Read[T]
 ) -> list[T] | Exception:
     """Return what is found in the rows of some values, or how that failed."""
     column = relation.range_column
@@ -69,7 +69,7 @@ def _attempt(
         return error
 
 
-def _values(reader: Reader, relation: Relation[Any], key_range: Conditions) -> list[Any]:
+def _values(reader: Reader, relation: Relation, key_range: Conditions) -> list[Any]:
     """Return the values that the range has, in order: by its own table, or by another one of the same instances."""
     column = relation.range_column
     others = [table.c.instance_id for table in (instances, executions, history)] if column.name == "instance_id" else []

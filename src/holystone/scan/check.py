@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Generic
 
 from sqlalchemy import ColumnElement, true
+from typing_extensions import TypeVar
 
 from holystone.scan.evidence import EVERYTHING, Evidence
-from holystone.scan.relation import Facts, Relation
+from holystone.scan.relation import Facts, Relation, Source
+
+S = TypeVar("S", bound=Source, default=Any)
+F = TypeVar("F", bound=Facts, default=Any)
 
 
 class Severity(IntEnum):
@@ -36,7 +40,7 @@ class NoRepair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Check(Generic[S, F]):
     """One invariant, declared. No field but the last has a default, so a check cannot forget one.
 
     `violated` is a predicate over a relation's source, in SQLAlchemy Core: the scan joins those of all
@@ -56,10 +60,10 @@ class Check:
     severity: Severity
     level: Level
     flavours: frozenset[str]
-    relation: Relation[Any] | tuple[Relation[Any], ...]
-    violated: Callable[[Any], ColumnElement[bool]]
-    expects: Callable[[Any], Mapping[str, Any]]
-    cause: Callable[[Any], str | None]
+    relation: Relation[S, F] | tuple[Relation[S, F], ...]
+    violated: Callable[[S], ColumnElement[bool]]
+    expects: Callable[[F], Mapping[str, object]]
+    cause: Callable[[F], str | None]
     message: str
     asserts: str
     harm: str
@@ -77,23 +81,23 @@ class Check:
         return self.how_to_look
 
     @property
-    def relations(self) -> tuple[Relation[Any], ...]:
+    def relations(self) -> tuple[Relation[S, F], ...]:
         """The relations whose rows the check looks at, mostly one."""
         return self.relation if isinstance(self.relation, tuple) else (self.relation,)
 
-    def observe(self, facts: Facts) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    def observe(self, facts: F) -> tuple[dict[str, object], dict[str, object]] | None:
         """Return the values observed and expected, or None where the facts bear no finding out."""
         expected = dict(self.expects(facts))
-        observed = {column: facts.observed(column) for column in expected}
+        observed: dict[str, object] = {column: facts.observed(column) for column in expected}
         return (observed, expected) if observed != expected else None
 
 
-def derived(*columns: str) -> Callable[[Facts], Mapping[str, Any]]:
+def derived(*columns: str) -> Callable[[Facts], Mapping[str, object]]:
     """For `expects`: what the relation's facts expect of these columns, less those for which they decide nothing."""
     return lambda facts: {column: facts.expected(column) for column in columns if facts.decided(column)}
 
 
-def left_to_facts(source: Any) -> ColumnElement[bool]:
+def left_to_facts(source: Source) -> ColumnElement[bool]:
     """For `violated`: the relation itself tells which rows are suspects, and asks no condition of SQL."""
     return true()
 

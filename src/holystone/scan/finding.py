@@ -16,7 +16,7 @@ class Finding:
     """One violated invariant of one row; `facts` are those that bear it out."""
 
     check: Check
-    relation: Relation[Any]
+    relation: Relation
     facts: Facts
     observed: Mapping[str, Any]
     expected: Mapping[str, Any]
@@ -67,7 +67,7 @@ def _shortened(value: Any) -> Any:
     return value
 
 
-def judge(check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
+def judge(check: Check, relation: Relation, facts: Facts) -> Finding | None:
     """Return the finding of `check` on a suspect row, or None where the facts do not bear it out."""
     seen = check.observe(facts)
     if seen is None:

@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import ceil
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol
 
 from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, select
 from sqlalchemy.exc import DBAPIError
+from typing_extensions import TypeVar
 
 from holystone.flavours import Flavour
 from holystone.scan.range_bounds import range_bounds
@@ -80,8 +81,9 @@ class Source(Protocol):
         """Return the columns to fetch of each suspect, in the order that `Relation.facts` reads."""
 
 
-F = TypeVar("F", bound=Facts)
-S = TypeVar("S")
+S = TypeVar("S", bound=Source, covariant=True, default=Any)
+F = TypeVar("F", bound=Facts, covariant=True, default=Any)
+T = TypeVar("T")
 Predicate = Callable[[Any], ColumnElement[bool]]
 """Says of a source which of its rows are suspects."""
 Suspect = tuple[list[bool], F | Unread]
@@ -93,7 +95,7 @@ def rows_per_range(rows: int, jobs: int) -> int:
     return ceil(rows / max(jobs, ceil(rows / _MOST)))
 
 
-class Relation(ABC, Generic[F]):
+class Relation(ABC, Generic[S, F]):
     """One kind of row with everything that a check of it may ask."""
 
     name: ClassVar[str]
@@ -123,7 +125,7 @@ class Relation(ABC, Generic[F]):
         return self.table.c.instance_id
 
     @abstractmethod
-    def source(self, flavour: Flavour, within: Conditions) -> Source:
+    def source(self, flavour: Flavour, within: Conditions) -> S:
         """Return the relation's rows, restricted by conditions on the columns of `table`."""
 
     @abstractmethod
@@ -184,8 +186,8 @@ class Relation(ABC, Generic[F]):
         return Question(predicates, self.source(reader.flavour, within))
 
     def kept(
-        self, reader: Reader, within: Conditions, build: Callable[[Flavour, Conditions], S]
-    ) -> tuple[S, Mapping[str, Any]]:
+        self, reader: Reader, within: Conditions, build: Callable[[Flavour, Conditions], T]
+    ) -> tuple[T, Mapping[str, Any]]:
         """Return the statement that `build` makes of conditions, kept as questions are, and its parameters."""
         if isinstance(within, OfInstances):
             return reader.store.prepared(_of_instances, self, build), {_IDS: within.ids}
@@ -236,13 +238,13 @@ class Question:
         return [bool(suspected[id(predicate)]) for predicate in self._violated]
 
 
-def _question(flavour: Flavour, relation: Relation[Any], predicates: Sequence[Predicate]) -> Question:
+def _question(flavour: Flavour, relation: Relation, predicates: Sequence[Predicate]) -> Question:
     return Question(predicates, relation.source(flavour, []))
 
 
-def _question_of_instances(flavour: Flavour, relation: Relation[Any], predicates: Sequence[Predicate]) -> Question:
+def _question_of_instances(flavour: Flavour, relation: Relation, predicates: Sequence[Predicate]) -> Question:
     return _of_instances(flavour, relation, lambda _, within: Question(predicates, relation.source(flavour, within)))
 
 
-def _of_instances(flavour: Flavour, relation: Relation[Any], build: Callable[[Flavour, Conditions], S]) -> S:
+def _of_instances(flavour: Flavour, relation: Relation, build: Callable[[Flavour, Conditions], T]) -> T:
     return build(flavour, [flavour.among_given(relation.table.c.instance_id, _IDS)])

@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 class RelationScan:
     """A scan of `total` rows of a relation, range by range."""
 
-    relation: Relation[Any]
+    relation: Relation
     checks: Sequence[Check]
     key_ranges: Sequence[Conditions]
     total: int

@@ -212,7 +212,7 @@ class Scan:
 
     def _groups(self) -> CheckGroups:
         """Return each relation with those of its checks that apply to this store."""
-        groups: dict[str, tuple[Relation[Any], list[Check]]] = {}
+        groups: dict[str, tuple[Relation, list[Check]]] = {}
         for result in self.results.values():
             check = result.check
             result.reason = self.why_not(check)
@@ -235,7 +235,7 @@ class Scan:
         lacking = [self._lacking(check, relation) for relation in check.relations]
         return None if None in lacking else f"the store is of an older engine and lacks {lacking[0]}"
 
-    def _lacking(self, check: Check, relation: Relation[Any]) -> str | None:
+    def _lacking(self, check: Check, relation: Relation) -> str | None:
         """Return the table or the column that the store has not, and without which the check has no question."""
         for table, columns in relation.needs.items():
             if lacking := set(columns) - self.store.columns.get(table, frozenset()):
@@ -264,7 +264,7 @@ class Scan:
         return [scan for scan in scans if scan is not None]
 
     def _scan(
-        self, connection: Connection, relation: Relation[Any], checks: Sequence[Check], result: PrefilterResult | None
+        self, connection: Connection, relation: Relation, checks: Sequence[Check], result: PrefilterResult | None
     ) -> RelationScan | None:
         """Return the pass over a relation, or over what a prefilter has left of it; None where it cannot be made."""
         reader = self._reader(connection)
@@ -298,7 +298,7 @@ class Scan:
             key_ranges, rows = [[]], None
         return RelationScan(relation, checks, [[*selected, *key_range] for key_range in key_ranges], rows or 0)
 
-    def _is_surely_empty(self, relation: Relation[Any], rows: int | None) -> bool:
+    def _is_surely_empty(self, relation: Relation, rows: int | None) -> bool:
         """Return whether the relation surely has no row: what it takes to ask costs as much as to ask of many."""
         return rows == 0 and relation.rows_are_of_table
 
@@ -336,7 +336,7 @@ class Scan:
         self.results[check.id].unread.append(row)
         self.unread_instances.add(row.key.get("instance_id"))
 
-    def _fail(self, relation: Relation[Any], checks: Sequence[Check], error: BaseException) -> None:
+    def _fail(self, relation: Relation, checks: Sequence[Check], error: BaseException) -> None:
         outcome, next_step, unforeseen = Outcome.failed, None, None
         if isinstance(error, DBAPIError):
             explained = self.store.flavour.translate_error(error)
@@ -369,7 +369,7 @@ class Scan:
     def _reader(self, connection: Connection) -> Reader:
         return Reader(self.store, connection, self._begun_ms, self._race_window, self._took)
 
-    def _judge(self, check: Check, relation: Relation[Any], facts: Facts) -> Finding | None:
+    def _judge(self, check: Check, relation: Relation, facts: Facts) -> Finding | None:
         finding = judge(check, relation, facts)
         if finding is not None and (plug_in := checks().plug_in_of(check.id)) is not None:
             require_printable(finding, plug_in, self.store.flavour.to_json)
@@ -385,12 +385,12 @@ class Scan:
             self.results[check.id].count += 1
         return finding
 
-    def _count(self, relation: Relation[Any], rows: int) -> None:
+    def _count(self, relation: Relation, rows: int) -> None:
         self.scanned[relation.name] = rows
         if relation.name == "executions":
             # Of each execution, its last event is read.
             self.scanned["events"] = max(rows, self.scanned["events"])
 
-    def _report(self, relation: Relation[Any], done: int, total: int) -> None:
+    def _report(self, relation: Relation, done: int, total: int) -> None:
         if self._progress is not None:
             self._progress(relation.name, done, total)

@@ -15,7 +15,7 @@ from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
 from holystone.store.open_store import OpenStore
 
-CheckGroups = Sequence[tuple[Relation[Any], Sequence[Check]]]
+CheckGroups = Sequence[tuple[Relation, Sequence[Check]]]
 """Relations, each with the checks that look at it."""
 Verdict = tuple[Any, int, bool, bool]
 """Of an execution: its instance, how many events it has, whether it surely is as the engine writes it, and whether keys

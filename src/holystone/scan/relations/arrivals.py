@@ -113,7 +113,7 @@ class ArrivalFacts:
         return {"follows": END, "answered_by": NOTHING}[column]
 
 
-class Arrivals(Relation[ArrivalFacts]):
+class Arrivals(Relation[ArrivalSource, ArrivalFacts]):
     name = "arrivals"
     table = orchestrator_queue
     follows_acks = False

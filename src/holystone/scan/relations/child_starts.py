@@ -126,7 +126,7 @@ class ChildStartFacts:
         return self.told[column]
 
 
-class ChildStarts(Relation[ChildStartFacts]):
+class ChildStarts(Relation[ChildStartSource, ChildStartFacts]):
     name = "child_starts"
     table = instances
     # They are the rows of another relation, too.

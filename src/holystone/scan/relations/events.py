@@ -26,7 +26,7 @@ class EventSource:
         return [*self.key, self.rows.c.event_type]
 
 
-class Events(Relation[EventFacts]):
+class Events(Relation[EventSource, EventFacts]):
     name = "events"
     table = history
 

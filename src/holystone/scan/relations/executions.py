@@ -249,7 +249,7 @@ class ExecutionFacts:
         return self.flavour.completed_at(outcome.ended_at_ms)
 
 
-class Executions(Relation[ExecutionFacts]):
+class Executions(Relation[ExecutionSource, ExecutionFacts]):
     name = "executions"
     table = executions
 

@@ -176,7 +176,7 @@ def _in_words(ids: Range) -> str:
     return f"{first}" if first == last else f"{first}-{last}"
 
 
-class Histories(Relation[HistoryFacts]):
+class Histories(Relation[HistorySource, HistoryFacts]):
     name = "histories"
     table = history
 

@@ -65,7 +65,7 @@ class InstanceFacts:
         return "present" if column == "executions" else self.highest_execution_id
 
 
-class Instances(Relation[InstanceFacts]):
+class Instances(Relation[InstanceSource, InstanceFacts]):
     name = "instances"
     table = instances
 

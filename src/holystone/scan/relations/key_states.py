@@ -152,7 +152,7 @@ def _name(key: Any) -> str:
     return key if isinstance(key, str) else repr(key)
 
 
-class KeyStates(Relation[KeyStateFacts]):
+class KeyStates(Relation[KeyStateSource, KeyStateFacts]):
     """The keys of each instance, as its history makes them."""
 
     name = "key_states"

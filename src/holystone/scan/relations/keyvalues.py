@@ -124,7 +124,7 @@ class KeyFacts:
         return _EXPECTED[column]
 
 
-class KeyRows(Relation[KeyFacts]):
+class KeyRows(Relation[KeySource, KeyFacts]):
     """The rows of kv_store or of kv_delta."""
 
     rows_are_of_table = True

@@ -99,7 +99,7 @@ class LeaseFacts:
         return "an end that has come" if self.cause == "of-no-turn" else "an end within a day"
 
 
-class Leases(Relation[LeaseFacts]):
+class Leases(Relation[LeaseSource, LeaseFacts]):
     """The locks in one table."""
 
     follows_acks = False

@@ -59,7 +59,7 @@ class LockFacts:
         return "present"
 
 
-class Locks(Relation[LockFacts]):
+class Locks(Relation[LockSource, LockFacts]):
     name = "instance_locks"
     table = instance_locks
     rows_are_of_table = True

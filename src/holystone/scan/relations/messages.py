@@ -144,7 +144,7 @@ class MessageFacts(QueueFacts):
         return beside[column] if column in beside else super().expected(column)
 
 
-class Messages(QueueRelation[MessageFacts]):
+class Messages(QueueRelation[MessageSource, MessageFacts]):
     name = "messages"
     table = orchestrator_queue
     is_for_worker = False

@@ -88,7 +88,7 @@ class PinFacts:
         return self.version[VERSION_COLUMNS.index(column)]
 
 
-class Pins(Relation[PinFacts]):
+class Pins(Relation[PinSource, PinFacts]):
     name = "pins"
     table = executions
     needs: ClassVar[Mapping[str, Collection[str]]] = {"executions": VERSION_COLUMNS}

@@ -1,6 +1,6 @@
 """Queue facts: what the messages of both queues have in common."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -24,7 +24,7 @@ READABLE = "readable"
 _FIELDS = {"execution_id": "execution_id", "activity_id": "id", "session_id": "session_id", "tag": "tag"}
 
 
-class QueueSource:
+class QueueSource(ABC):
     """The messages of a queue."""
 
     def __init__(self, flavour: Flavour, queue: Table, within: Conditions) -> None:
@@ -41,6 +41,9 @@ class QueueSource:
         self.attempt_count: ColumnElement[int] = self._message.attempt_count
         # A long one says nothing here, and so nothing surely.
         self._item: ColumnElement[str] = self._message.item
+
+    @abstractmethod
+    def output(self) -> Sequence[ColumnElement[Any]]: ...
 
     @property
     def comes_due(self) -> ColumnElement[bool]:
@@ -164,10 +167,11 @@ class QueueFacts:
         return self.item.instance_id if column == "instance_id" else self.item.fields.get(_FIELDS[column])
 
 
-F = TypeVar("F", bound=QueueFacts)
+S = TypeVar("S", bound=QueueSource, covariant=True)
+F = TypeVar("F", bound=QueueFacts, covariant=True)
 
 
-class QueueRelation(Relation[F]):
+class QueueRelation(Relation[S, F]):
     """The messages of one queue."""
 
     is_for_worker: ClassVar[bool]

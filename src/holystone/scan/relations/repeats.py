@@ -130,7 +130,7 @@ class RepeatFacts:
         return OUTSTANDING
 
 
-class Repeats(Relation[RepeatFacts]):
+class Repeats(Relation[RepeatSource, RepeatFacts]):
     name = "repeats"
     table = worker_queue
     follows_acks = False

@@ -7,7 +7,7 @@ A message may lie in either queue; what is in doubt for another reason is left t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, FromClause, Table, Text, case, cast, false, literal, not_, select, true
 
@@ -18,7 +18,7 @@ from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
-from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.relation import Conditions, Key, Relation, Source
 from holystone.scan.relations import wakers
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
@@ -77,6 +77,14 @@ class RequestFacts:
         return self.told[column]
 
 
+class RequestSource(Source, Protocol):
+    """Messages that an ack has queued beside an event."""
+
+    @property
+    def may_differ(self) -> ColumnElement[bool]:
+        """The message may not say what its event does."""
+
+
 class ActivitySource:
     """The activities in worker_queue, each with the event that its columns name."""
 
@@ -124,7 +132,7 @@ class MessageSource:
         return list(self._row)
 
 
-class _Requests(Relation[RequestFacts]):
+class _Requests(Relation[RequestSource, RequestFacts]):
     follows_acks = False
     # They are the rows of another relation, too.
     counted = False

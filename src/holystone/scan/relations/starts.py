@@ -137,7 +137,7 @@ class StartFacts:
         return self.told[column]
 
 
-class Starts(Relation[StartFacts]):
+class Starts(Relation[StartSource, StartFacts]):
     name = "starts"
     table = instances
 

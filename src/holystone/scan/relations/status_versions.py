@@ -77,7 +77,7 @@ class VersionFacts:
         return max(self.updates.count, seen)
 
 
-class StatusVersions(Relation[VersionFacts]):
+class StatusVersions(Relation[VersionSource, VersionFacts]):
     name = "status_versions"
     table = instances
     # They are the rows of another relation, too.

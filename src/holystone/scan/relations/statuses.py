@@ -111,7 +111,7 @@ class StatusFacts:
         return self.told if column == "custom_status" else self.told_version
 
 
-class Statuses(Relation[StatusFacts]):
+class Statuses(Relation[StatusSource, StatusFacts]):
     name = "statuses"
     table = instances
     needs: ClassVar[Mapping[str, Collection[str]]] = {"instances": ("custom_status", "custom_status_version")}

@@ -240,7 +240,7 @@ class WaitFacts:
         return ", ".join(f"{event['type']} {event['event_id']}" for event in asking) or _ANYTHING
 
 
-class Waits(Relation[WaitFacts]):
+class Waits(Relation[WaitSource, WaitFacts]):
     name = "waits"
     table = executions
     # A parent is stuck once its child ends without telling it, and has no turn of its own then.

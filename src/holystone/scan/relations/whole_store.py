@@ -10,7 +10,7 @@ from holystone.flavours import Flavour
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Facts, Relation, Suspect
 
-F = TypeVar("F", bound=Facts)
+F = TypeVar("F", bound=Facts, covariant=True)
 
 
 class WholeStoreSource:
@@ -29,7 +29,7 @@ class WholeStoreSource:
         return self.key
 
 
-class WholeStore(Relation[F]):
+class WholeStore(Relation[WholeStoreSource, F]):
     """A relation of that row: looked at once, whatever the engine has written since, and however many jobs there are.
 
     There may be several facts of it, each about columns of its own, by which a check knows those that it is about.

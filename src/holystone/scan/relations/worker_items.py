@@ -102,7 +102,7 @@ class WorkerItemFacts(QueueFacts):
         return OUTSTANDING if column == "activity" else super().expected(column)
 
 
-class WorkerItems(QueueRelation[WorkerItemFacts]):
+class WorkerItems(QueueRelation[WorkerItemSource, WorkerItemFacts]):
     name = "worker_items"
     table = worker_queue
     is_for_worker = True
