@@ -17,6 +17,7 @@ from sqlalchemy import Text, make_url
 from conftest import marks_of
 from holystone.duroxide.tables import metadata
 from holystone.mend import journal
+from holystone.render import CHECK_FORMATS
 
 from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample
 
@@ -57,7 +58,7 @@ def wild_in(result: Result) -> set[str]:
 def commands(store: Sample, run_id: str, plan: Path) -> Iterator[tuple[str, ...]]:
     """Yield commands that show what is in a store; those that write come last."""
     yield "check", *store.words, "--level", "deep", "--max-findings", "999"
-    yield "check", *store.words, "--format", "json"
+    yield from (("check", *store.words, "--format", one) for one in CHECK_FORMATS)
     yield "check", *store.words, "--format", "jsonl", "--instance", "*"
     yield from (("repair", "plan", *store.words, "--format", one) for one in ("text", "json", "sql"))
     yield "executions", "list", *store.words
