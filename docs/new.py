@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from string import Template
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple
 
 from holystone.scan import relations
 from holystone.scan.relation import Relation
@@ -44,9 +44,9 @@ CHECK = Check(
     level=Level.standard,
     flavours=BOTH,
     relation=$constant,
-    # TODO: which rows may be wrong, by what $source has; too many rather than too few.
+    # TODO: which rows may be wrong, by what the source in relations/$module.py has; rather too many.
     violated=lambda row: false(),
-    # TODO: what the columns should hold, by what $facts has: mostly derived("column").
+    # TODO: what the columns should hold, by what its facts have: mostly derived("column").
     expects=lambda facts: {},
     cause=no_cause,
     message="TODO: what is seen of one row, with {observed[column]} and {expected[column]}",
@@ -113,12 +113,10 @@ class Refused(Exception):
 
 
 class Place(NamedTuple):
-    """Where a relation is declared, and the names of its classes."""
+    """Where a relation is declared, and by what name."""
 
     module: str
     constant: str
-    source: str
-    facts: str
 
 
 def known_relations() -> Mapping[str, Place]:
@@ -128,8 +126,7 @@ def known_relations() -> Mapping[str, Place]:
         module = import_module(f"{relations.__name__}.{info.name}")
         for constant, value in vars(module).items():
             if isinstance(value, Relation) and type(value).__module__ == module.__name__:
-                source, facts = (get_type_hints(getattr(value, of))["return"].__name__ for of in ("source", "facts"))
-                found[value.name] = Place(info.name, constant, source, facts)
+                found[value.name] = Place(info.name, constant)
     return found
 
 
