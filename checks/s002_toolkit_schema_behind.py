@@ -20,8 +20,9 @@ CHECK = Check(
     message="pending revisions: {observed[pending]}; missing objects: {observed[lacking]}",
     asserts=(
         "Where holystone_migrations records a revision, the tables, columns and indexes of all revisions up to it are "
-        "there, and it is the newest one. A store without holystone's tables is as it should be, and so is one that "
-        "has the journal alone (t0001), which is all that a repair makes."
+        "there, with the types, NOT NULL and primary keys that these gave them, and it is the newest one. A store "
+        "without holystone's tables is as it should be, and so is one that has the journal alone (t0001), which is all "
+        "that a repair makes."
     ),
     harm=(
         "The engine does not notice. Without a table or a column of the journal no repair is applied or undone; "

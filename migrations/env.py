@@ -10,20 +10,17 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script
 
-from holystone.mend.journal import metadata
-
 
 def _verify(ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]) -> None:
     """Let a revision that has just been run make sure of its objects, before anything is committed."""
     if step.is_upgrade and isinstance(step.up_revision, Script) and not ctx.as_sql:
-        step.up_revision.module.verify(ctx.connection)
+        step.up_revision.module.verify(ctx.connection, ctx.opts["structure"])
 
 
 configuration = context.config.attributes
 context.configure(
     connection=configuration["connection"],
     dialect_name=configuration["flavour"].name,
-    target_metadata=metadata,
     version_table=configuration["version_table"],
     version_table_schema=configuration["flavour"].target.schema,
     literal_binds=context.is_offline_mode(),

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
+from holystone.flavours.structure import Structure
 from holystone.migrate.revision import DataLoss, guard_data_loss, require_toolkit
 from holystone.store.toolkit import REVISIONS
 
@@ -24,5 +25,5 @@ def downgrade() -> None:
     ${downgrades if downgrades else "pass"}
 
 
-def verify(connection: Connection) -> None:
-    require_toolkit(connection, REVISIONS[revision])
+def verify(connection: Connection, structure: Structure) -> None:
+    require_toolkit(connection, structure, REVISIONS[revision])

@@ -11,7 +11,8 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.postgresql.ledger import first_migration
-from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
+from holystone.flavours.structure import Structure
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_level
 
 revision = "p0001"
 down_revision = None
@@ -103,11 +104,5 @@ def downgrade() -> None:
             op.drop_table(table)
 
 
-def verify(connection: Connection) -> None:
-    indexes = {
-        "history": ("idx_history_lookup",),
-        "orchestrator_queue": ("idx_orch_visible", "idx_orch_instance", "idx_orch_lock"),
-        "worker_queue": ("idx_worker_visible", "idx_worker_available"),
-        "instance_locks": ("idx_instance_locks_locked_until",),
-    }
-    require_objects(connection, TABLES, indexes)
+def verify(connection: Connection, structure: Structure) -> None:
+    require_level(connection, structure, ENGINE.version)

@@ -8,7 +8,8 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
+from holystone.flavours.structure import Structure
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_level
 
 revision = "s0001"
 down_revision = None
@@ -106,10 +107,5 @@ def downgrade() -> None:
             op.drop_table(table)
 
 
-def verify(connection: Connection) -> None:
-    indexes = {
-        "orchestrator_queue": ("idx_orch_visible", "idx_orch_instance", "idx_orch_lock"),
-        "worker_queue": ("idx_worker_available",),
-        "timer_queue": ("idx_timer_fire",),
-    }
-    require_objects(connection, TABLES, indexes)
+def verify(connection: Connection, structure: Structure) -> None:
+    require_level(connection, structure, ENGINE.version)

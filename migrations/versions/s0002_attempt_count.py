@@ -4,7 +4,8 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
+from holystone.flavours.structure import Structure
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_level
 
 revision = "s0002"
 down_revision = "s0001"
@@ -34,5 +35,5 @@ def downgrade() -> None:
             op.drop_column(queue, "attempt_count")
 
 
-def verify(connection: Connection) -> None:
-    require_objects(connection, dict.fromkeys(QUEUES, ("attempt_count",)))
+def verify(connection: Connection, structure: Structure) -> None:
+    require_level(connection, structure, ENGINE.version)

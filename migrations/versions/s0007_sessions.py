@@ -5,7 +5,8 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
+from holystone.flavours.structure import Structure
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_level
 
 revision = "s0007"
 down_revision = "s0006"
@@ -38,9 +39,5 @@ def downgrade() -> None:
         op.drop_column("worker_queue", "session_id")
 
 
-def verify(connection: Connection) -> None:
-    columns = {
-        "worker_queue": ("session_id",),
-        "sessions": ("session_id", "worker_id", "locked_until", "last_activity_at"),
-    }
-    require_objects(connection, columns, {"worker_queue": ("idx_worker_queue_session",)})
+def verify(connection: Connection, structure: Structure) -> None:
+    require_level(connection, structure, ENGINE.version)

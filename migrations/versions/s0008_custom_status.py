@@ -5,7 +5,8 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
+from holystone.flavours.structure import Structure
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_level
 
 revision = "s0008"
 down_revision = "s0007"
@@ -32,5 +33,5 @@ def downgrade() -> None:
         op.drop_column("instances", "custom_status")
 
 
-def verify(connection: Connection) -> None:
-    require_objects(connection, {"instances": ("custom_status", "custom_status_version")})
+def verify(connection: Connection, structure: Structure) -> None:
+    require_level(connection, structure, ENGINE.version)

@@ -5,7 +5,8 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
+from holystone.flavours.structure import Structure
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_level
 
 revision = "s0009"
 down_revision = "s0008"
@@ -30,5 +31,5 @@ def downgrade() -> None:
         op.drop_column("worker_queue", "tag")
 
 
-def verify(connection: Connection) -> None:
-    require_objects(connection, {"worker_queue": ("tag",)}, {"worker_queue": ("idx_worker_queue_tag",)})
+def verify(connection: Connection, structure: Structure) -> None:
+    require_level(connection, structure, ENGINE.version)

@@ -5,7 +5,8 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
+from holystone.flavours.structure import Structure
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_level
 
 revision = "s0010"
 down_revision = "s0009"
@@ -35,6 +36,5 @@ def downgrade() -> None:
         op.drop_table("kv_store")
 
 
-def verify(connection: Connection) -> None:
-    # The column execution_id and its index are gone again in s0012.
-    require_objects(connection, {"kv_store": ("instance_id", "key", "value")})
+def verify(connection: Connection, structure: Structure) -> None:
+    require_level(connection, structure, ENGINE.version)

@@ -5,7 +5,8 @@ from alembic import op
 from sqlalchemy import Connection
 
 from holystone.flavours.sqlite.ledger import engine_migration
-from holystone.migrate.revision import DataLoss, guard_data_loss, require_objects
+from holystone.flavours.structure import Structure
+from holystone.migrate.revision import DataLoss, guard_data_loss, require_level
 
 revision = "s0012"
 down_revision = "s0011"
@@ -45,6 +46,5 @@ def downgrade() -> None:
         op.create_index("idx_kv_store_execution", "kv_store", ["instance_id", "execution_id"])
 
 
-def verify(connection: Connection) -> None:
-    columns = ("instance_id", "key", "value", "last_updated_at_ms")
-    require_objects(connection, {"kv_store": columns, "kv_delta": columns})
+def verify(connection: Connection, structure: Structure) -> None:
+    require_level(connection, structure, ENGINE.version)

@@ -16,6 +16,7 @@ build it again. Only dropping one of the two would be refused, by SQLite.
 
 from sqlalchemy import Connection
 
+from holystone.flavours.structure import Structure
 from holystone.migrate.revision import DataLoss, add_index, drop_index, require_toolkit
 from holystone.store.toolkit import REVISIONS, executions_status
 
@@ -35,5 +36,5 @@ def downgrade() -> None:
     drop_index(executions_status.as_index)
 
 
-def verify(connection: Connection) -> None:
-    require_toolkit(connection, REVISIONS[revision])
+def verify(connection: Connection, structure: Structure) -> None:
+    require_toolkit(connection, structure, REVISIONS[revision])

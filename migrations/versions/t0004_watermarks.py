@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
+from holystone.flavours.structure import Structure
 from holystone.migrate.revision import DataLoss, require_toolkit
 from holystone.store.toolkit import REVISIONS
 
@@ -33,5 +34,5 @@ def downgrade() -> None:
     op.drop_table("holystone_watermarks")
 
 
-def verify(connection: Connection) -> None:
-    require_toolkit(connection, REVISIONS[revision])
+def verify(connection: Connection, structure: Structure) -> None:
+    require_toolkit(connection, structure, REVISIONS[revision])

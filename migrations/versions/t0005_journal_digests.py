@@ -13,10 +13,11 @@ from alembic import op
 from sqlalchemy import Connection, func, select
 
 from holystone.errors import MigrationError
-from holystone.mend.journal import has_digests, is_installed, runs, seal
+from holystone.flavours.structure import Structure
+from holystone.mend.journal import has_digests, is_installed, seal
 from holystone.migrate.revision import DataLoss, has_columns, require_toolkit
 from holystone.store.open_store import OpenStore
-from holystone.store.toolkit import REVISIONS
+from holystone.store.toolkit import REVISIONS, runs
 
 revision = "t0005"
 down_revision = "t0004"
@@ -49,8 +50,8 @@ def downgrade() -> None:
         op.drop_column("holystone_runs", column, schema=schema)
 
 
-def verify(connection: Connection) -> None:
-    require_toolkit(connection, REVISIONS[revision])
+def verify(connection: Connection, structure: Structure) -> None:
+    require_toolkit(connection, structure, REVISIONS[revision])
 
 
 def refuse_sql(store: OpenStore, connection: Connection) -> None:

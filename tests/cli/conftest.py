@@ -15,12 +15,12 @@ import psycopg
 import pytest
 
 from holystone.cli.main import run as run_command
-from holystone.store.toolkit import REVISIONS
+from holystone.store.toolkit import metadata
 
 from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample, create, fill
 
 TABLES = ("instances", "executions", "history", "orchestrator_queue", "worker_queue", "instance_locks", "kv_store")
-OURS = ("holystone_migrations", *(name for made in REVISIONS.values() for name in reversed(list(made.columns))))
+OURS = ("holystone_migrations", *(table.name for table in reversed(metadata.sorted_tables)))
 RESTORE = "; ".join(
     ["DROP INDEX IF EXISTS holystone_executions_status"]
     + [f"DROP TABLE IF EXISTS {table}" for table in OURS]

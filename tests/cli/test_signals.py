@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 
 from holystone.cli import main
 from holystone.duroxide.tables import executions
-from holystone.mend.journal import changes
+from holystone.store.toolkit import changes
 
 from .helpers import COMMAND, STALE, Run, Sample, clean_environment, holystone
 

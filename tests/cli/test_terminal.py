@@ -16,8 +16,8 @@ from sqlalchemy import Text, make_url
 
 from conftest import marks_of
 from holystone.duroxide.tables import metadata
-from holystone.mend import journal
 from holystone.render import CHECK_FORMATS
+from holystone.store.toolkit import changes, runs
 
 from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample
 
@@ -31,9 +31,7 @@ WILD = {chr(code) for code in (*range(32), *range(127, 160), 0x200B, 0x2028, 0x2
 ALLOWED = {"\n", "\t"}
 
 TEXTS = [(table.name, c.name) for table in metadata.sorted_tables for c in table.columns if isinstance(c.type, Text)]
-JOURNAL = [
-    (table.name, c.name) for table in journal.metadata.sorted_tables for c in table.columns if isinstance(c.type, Text)
-]
+JOURNAL = [(table.name, c.name) for table in (runs, changes) for c in table.columns if isinstance(c.type, Text)]
 ROWS = """
 INSERT INTO orchestrator_queue (instance_id, work_item, lock_token, visible_at, created_at)
     VALUES ('order-3', '{"ExternalRaised":{"instance":"order-3","name":"x","data":""}}', 'x', CURRENT_TIMESTAMP,

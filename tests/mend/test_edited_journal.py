@@ -16,13 +16,14 @@ from holystone.demo.scribe import Scribe, completed, started
 from holystone.duroxide.tables import executions
 from holystone.errors import HolystoneError
 from holystone.mend.apply import Application, apply_plan
-from holystone.mend.journal import changes, has_digests, runs
+from holystone.mend.journal import has_digests
 from holystone.mend.plan import make_plan
 from holystone.mend.runs import read_run, read_runs
 from holystone.mend.undo import undo_run
 from holystone.migrate import downgrade, upgrade
 from holystone.scan.catalogue import checks
 from holystone.store import Store
+from holystone.store.toolkit import changes, runs
 
 PLACES = 4
 OURS = ("holystone_runs", "holystone_changes")

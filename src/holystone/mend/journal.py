@@ -1,29 +1,17 @@
-"""The journal: holystone's own tables in the store, which every change is written to as it is made."""
+"""The journal: what every change is written to as it is made, in tables of holystone's own in the store."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    ForeignKey,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    bindparam,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from holystone.errors import JournalError
 from holystone.mend.chain import Row, of_change, of_end, of_run
 from holystone.mend.change import Change
 from holystone.store.open_store import OpenStore
+from holystone.store.toolkit import changes, runs
 
 UNDO = "undo"
 """Why a change of an undo was made."""
@@ -31,45 +19,6 @@ _AT_A_TIME = 1_000
 """Rows of the journal that are read at a time."""
 _LENGTH_AT_A_TIME = 1024 * 1024
 """Characters in the rows from which on they are written: a value in one can be as long as a database takes one."""
-
-metadata = MetaData()
-
-runs = Table(
-    "holystone_runs",
-    metadata,
-    Column("run_id", Text, primary_key=True),
-    Column("kind", Text, nullable=False, comment="apply or undo"),
-    Column("plan", Text, comment="hash of the plan that was applied"),
-    Column("undoes", Text, comment="run that was undone"),
-    Column("actor", Text, nullable=False, comment="user@host"),
-    Column("version", Text, nullable=False, comment="of holystone"),
-    Column("started_at_ms", BigInteger, nullable=False),
-    Column("finished_at_ms", BigInteger, comment="NULL: the run goes on, or was interrupted"),
-    Column("asked_for", Text, comment="JSON; what the run was asked for, so that it can be resumed"),
-    Column("change_count", Integer, comment="of its changes"),
-    Column("first_digest", Text, comment="over the columns of this row that are written once"),
-    Column("last_digest", Text, comment="of its last change, and of its end where it has come to it"),
-)
-
-changes = Table(
-    "holystone_changes",
-    metadata,
-    Column("run_id", Text, ForeignKey(runs.c.run_id), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("check_id", Text, nullable=False),
-    Column("repair_id", Text, nullable=False),
-    Column("safety", Text, nullable=False),
-    Column("table_name", Text, nullable=False),
-    Column("row_key", Text, nullable=False, comment="JSON"),
-    Column("before_image", Text, comment="JSON; NULL: there was no row"),
-    Column("after_image", Text, comment="JSON; NULL: the row was removed"),
-    Column("why", Text, nullable=False),
-    Column("evidence", Text, nullable=False, comment="JSON"),
-    Column("made_at_ms", BigInteger, nullable=False),
-    Column("undone_by", Text, comment="run that took it back"),
-    Column("took_away", Text, comment="JSON; the other findings that went away with it, by their names"),
-    Column("digest", Text, comment="over the digest before it and the columns that are written once"),
-)
 
 
 @dataclass(frozen=True)

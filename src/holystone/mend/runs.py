@@ -14,9 +14,10 @@ from holystone.errors import JournalError
 from holystone.flavours.values import is_utf8
 from holystone.mend.chain import ROW_REMOVED, Chain, Row, of_effect
 from holystone.mend.document import change_from
-from holystone.mend.journal import Entry, Run, changes, has_digests, is_installed, runs
+from holystone.mend.journal import Entry, Run, has_digests, is_installed
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.store.open_store import OpenStore
+from holystone.store.toolkit import changes, runs
 
 _AT_A_TIME = 1_000
 """Rows of the journal that are read at a time."""

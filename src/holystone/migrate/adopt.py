@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, Text, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 import holystone
@@ -11,16 +11,7 @@ from holystone.clock import now_ms
 from holystone.errors import UnknownShapeError
 from holystone.store.open_store import OpenStore
 from holystone.store.shape import Shape, recognise
-
-adoptions = Table(
-    "holystone_adoptions",
-    MetaData(),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("shape", Text, nullable=False),
-    Column("engine_migration", Text),
-    Column("version", Text, nullable=False, comment="of holystone"),
-    Column("adopted_at_ms", BigInteger, nullable=False),
-)
+from holystone.store.toolkit import adoptions
 
 
 @dataclass(frozen=True)

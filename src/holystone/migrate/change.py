@@ -74,9 +74,9 @@ def restore(store: OpenStore) -> Sequence[str]:
 def _restore(store: OpenStore, connection: Connection) -> Sequence[str]:
     order = list(REVISIONS)
     current = revision_of(store, connection)
-    made = order[: order.index(current) + 1] if current in order else []
-    lacking = missing(store, connection, made)
-    gone = [one.as_index for revision in made for one in REVISIONS[revision].indexes if f"index {one.name}" in lacking]
+    made = [REVISIONS[one] for one in order[: order.index(current) + 1]] if current in order else []
+    lacking = missing(store.flavour.structure, connection, made)
+    gone = [one.as_index for objects in made for one in objects.indexes if f"index {one.name}" in lacking]
     _end_reading(store, connection)
     if gone and not store.flavour.structure.one_transaction:
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -1,8 +1,7 @@
 """What the revisions share: proving that what they made is there, indexes, and losing nothing on the way down."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from alembic import op
@@ -11,9 +10,7 @@ from sqlalchemy.schema import CreateIndex
 
 from holystone.errors import MigrationError
 from holystone.flavours.structure import Structure
-from holystone.store.toolkit import Objects
-
-NO_OBJECTS: Mapping[str, Collection[str]] = MappingProxyType({})
+from holystone.store.toolkit import Objects, missing
 
 
 @dataclass(frozen=True)
@@ -28,50 +25,39 @@ class DataLoss:
     values_of: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
 
 
-def require_objects(
-    connection: Connection, columns: Mapping[str, Collection[str]], indexes: Mapping[str, Collection[str]] = NO_OBJECTS
-) -> None:
-    """Raise MigrationError where the store lacks one of these columns or indexes, which are given by table name."""
-    inspector, schema = inspect(connection), _schema(connection)
-    lacking: list[str] = []
-    for table, names in columns.items():
-        if not inspector.has_table(table, schema=schema):
-            lacking.append(f"the table {table}")
-            continue
-        found = {column["name"] for column in inspector.get_columns(table, schema=schema)}
-        lacking += [f"the column {table}.{name}" for name in names if name not in found]
-    for table, names in indexes.items():
-        there = inspector.has_table(table, schema=schema)
-        has = {index["name"] for index in inspector.get_indexes(table, schema=schema)} if there else set()
-        lacking += [f"the index {name}" for name in names if name not in has]
+def require_toolkit(connection: Connection, structure: Structure, objects: Objects) -> None:
+    """Raise MigrationError where one of holystone's own objects is not in the store as it is declared."""
+    _refuse(missing(structure, connection, [objects]))
+
+
+def require_level(connection: Connection, structure: Structure, version: int) -> None:
+    """Raise MigrationError where the engine's tables are not as its migration of this version leaves them."""
+    (level,) = (level for level in structure.lineage.levels if level.version == version)
+    found = structure.facts(connection, structure.lineage.tables)
+    _refuse([name for name, what in level.facts.items() if found.get(name) != what])
+
+
+def _refuse(lacking: Sequence[str]) -> None:
     if lacking:
         raise MigrationError(
-            f"The store lacks {', '.join(lacking)}, which one of its revisions made.",
-            "See who removed it, and restore the store from a backup.",
+            f"The store lacks {', '.join(f'the {name}' for name in lacking)}, which one of its revisions made.",
+            "See who removed or altered it, and restore the store from a backup.",
         )
 
 
-def require_toolkit(connection: Connection, objects: Objects) -> None:
-    """Raise MigrationError where the store lacks one of holystone's own objects."""
-    indexes: dict[str, list[str]] = {}
-    for index in objects.indexes:
-        indexes.setdefault(index.table.name, []).append(index.name)
-    require_objects(connection, objects.columns, indexes)
-
-
-def has_columns(columns: Mapping[str, Collection[str]]) -> bool:
-    """Return whether the store has these columns, which are given by table name.
+def has_columns(columns: Iterable[Column[Any]]) -> bool:
+    """Return whether the store has these columns.
 
     Where SQL is written, the tables that the store lacks are those that an earlier revision of the script makes whole.
     """
     context = op.get_context()
     if context.as_sql:
         stored = context.opts["stored"]
-        return all(set(names) <= stored.get(table, set(names)) for table, names in columns.items())
+        return all(column.name in stored.get(column.table.name, [column.name]) for column in columns)
     inspector, schema = inspect(_bound(context.connection)), context.opts["schema"]
     return all(
-        set(names) <= {column["name"] for column in inspector.get_columns(table, schema=schema)}
-        for table, names in columns.items()
+        column.name in {one["name"] for one in inspector.get_columns(column.table.name, schema=schema)}
+        for column in columns
     )
 
 
@@ -149,8 +135,3 @@ def _rows(number: int) -> str:
 def _bound(connection: Connection | None) -> Connection:
     assert connection is not None
     return connection
-
-
-def _schema(connection: Connection) -> str | None:
-    schema: str | None = connection.get_execution_options().get("schema_translate_map", {}).get(None)
-    return schema

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert, select
+from sqlalchemy import delete, insert, select
 
 import holystone
 from holystone.errors import JournalError
@@ -14,18 +14,9 @@ from holystone.flavours.changes import Position
 from holystone.scan.check import Check, Level
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.store.open_store import OpenStore
+from holystone.store.toolkit import watermarks
 
 DAY_MS = 86_400_000
-
-watermarks = Table(
-    "holystone_watermarks",
-    MetaData(),
-    Column("scope", Text, primary_key=True, comment="level and digest of the checks that ran"),
-    Column("position", Text, nullable=False, comment="JSON"),
-    Column("verified_at_ms", BigInteger, nullable=False),
-    Column("full_at_ms", BigInteger, nullable=False),
-    Column("version", Text, nullable=False, comment="of holystone"),
-)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,34 @@
-"""Holystone's own objects in a store: what each revision of the branch `toolkit` makes.
+"""Holystone's own objects in a store, each declared once, and the revision of the branch `toolkit` that makes it.
 
-The revisions make them, and prove with these declarations that they are there; whoever only wants to know whether
-they are has no need of Alembic.
+The revisions keep their own statements, for what they did to a store does not change any more; with these declarations
+they prove what has come of it. Whoever reads the tables, writes to them, or wants to know whether they are there, needs
+no Alembic.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Index, MetaData, Table, Text, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    select,
+)
 
 from holystone.duroxide.tables import EngineTimestamp, not_completed
+from holystone.flavours.lineage import Facts
+from holystone.flavours.structure import Structure
 from holystone.store.open_store import OpenStore
 
 TOOLKIT = "toolkit"
@@ -22,7 +40,68 @@ JOURNAL = "t0001"
 JOURNAL_DIGESTS = "t0005"
 """The revision that a journal needs which an older version of holystone made."""
 
-versions = Table("holystone_migrations", MetaData(), Column("version_num", Text, primary_key=True))
+metadata = MetaData()
+"""Holystone's own tables, as the newest revision leaves them."""
+
+versions = Table("holystone_migrations", MetaData(), Column("version_num", String(32), primary_key=True))
+"""The revisions that a store is at: a table that Alembic makes, and leaves there when the last one is taken back."""
+
+runs = Table(
+    "holystone_runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False, doc="apply or undo"),
+    Column("plan", Text, doc="hash of the plan that was applied"),
+    Column("undoes", Text, doc="run that was undone"),
+    Column("actor", Text, nullable=False, doc="user@host"),
+    Column("version", Text, nullable=False, doc="of holystone"),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("finished_at_ms", BigInteger, doc="NULL: the run goes on, or was interrupted"),
+    Column("asked_for", Text, doc="JSON; what the run was asked for, so that it can be resumed"),
+    Column("change_count", Integer, doc="of its changes"),
+    Column("first_digest", Text, doc="over the columns of this row that are written once"),
+    Column("last_digest", Text, doc="of its last change, and of its end where it has come to it"),
+)
+
+changes = Table(
+    "holystone_changes",
+    metadata,
+    Column("run_id", Text, ForeignKey(runs.c.run_id), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("check_id", Text, nullable=False),
+    Column("repair_id", Text, nullable=False),
+    Column("safety", Text, nullable=False),
+    Column("table_name", Text, nullable=False),
+    Column("row_key", Text, nullable=False, doc="JSON"),
+    Column("before_image", Text, doc="JSON; NULL: there was no row"),
+    Column("after_image", Text, doc="JSON; NULL: the row was removed"),
+    Column("why", Text, nullable=False),
+    Column("evidence", Text, nullable=False, doc="JSON"),
+    Column("made_at_ms", BigInteger, nullable=False),
+    Column("undone_by", Text, doc="run that took it back"),
+    Column("took_away", Text, doc="JSON; the other findings that went away with it, by their names"),
+    Column("digest", Text, doc="over the digest before it and the columns that are written once"),
+)
+
+adoptions = Table(
+    "holystone_adoptions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("shape", Text, nullable=False),
+    Column("engine_migration", Text),
+    Column("version", Text, nullable=False, doc="of holystone"),
+    Column("adopted_at_ms", BigInteger, nullable=False),
+)
+
+watermarks = Table(
+    "holystone_watermarks",
+    metadata,
+    Column("scope", Text, primary_key=True, doc="level and digest of the checks that ran"),
+    Column("position", Text, nullable=False, doc="JSON"),
+    Column("verified_at_ms", BigInteger, nullable=False),
+    Column("full_at_ms", BigInteger, nullable=False),
+    Column("version", Text, nullable=False, doc="of holystone"),
+)
 
 _executions = Table("executions", MetaData(), Column("status", Text), Column("started_at", EngineTimestamp))
 
@@ -50,38 +129,28 @@ executions_status = PartialIndex(
 
 @dataclass(frozen=True)
 class Objects:
-    """What a revision makes: its tables with their columns, and its indexes on tables of the engine's."""
+    """What a revision makes: columns, with their tables where those are new, and indexes on tables of the engine's."""
 
-    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    columns: Sequence[Column[Any]] = ()
     indexes: Sequence[PartialIndex] = ()
 
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The tables of its columns."""
+        return list(dict.fromkeys(column.table for column in self.columns))
+
+
+_DIGESTS = (
+    *(runs.c[name] for name in ("asked_for", "change_count", "first_digest", "last_digest")),
+    *(changes.c[name] for name in ("took_away", "digest")),
+)
 
 REVISIONS: Mapping[str, Objects] = {
-    "t0001": Objects(
-        columns={
-            "holystone_runs": (
-                *("run_id", "kind", "plan", "undoes", "actor", "version"),
-                *("started_at_ms", "finished_at_ms"),
-            ),
-            "holystone_changes": (
-                *("run_id", "number", "check_id", "repair_id", "safety", "table_name", "row_key"),
-                *("before_image", "after_image", "why", "evidence", "made_at_ms", "undone_by"),
-            ),
-        }
-    ),
+    "t0001": Objects([column for table in (runs, changes) for column in table.c if column not in {*_DIGESTS}]),
     "t0002": Objects(indexes=[executions_status]),
-    "t0003": Objects(
-        columns={"holystone_adoptions": ("number", "shape", "engine_migration", "version", "adopted_at_ms")}
-    ),
-    "t0004": Objects(
-        columns={"holystone_watermarks": ("scope", "position", "verified_at_ms", "full_at_ms", "version")}
-    ),
-    "t0005": Objects(
-        columns={
-            "holystone_runs": ("asked_for", "change_count", "first_digest", "last_digest"),
-            "holystone_changes": ("took_away", "digest"),
-        }
-    ),
+    "t0003": Objects([*adoptions.c]),
+    "t0004": Objects([*watermarks.c]),
+    "t0005": Objects(_DIGESTS),
 }
 """The revisions of the branch, oldest first."""
 
@@ -91,8 +160,9 @@ class Toolkit:
     """Where holystone's own objects of a store stand.
 
     `revision` is None where there are none. `pending` are the revisions that the store lacks, oldest first, and
-    `lacking` the objects that it should have and has not, such as `table holystone_runs`, `column ...`, `index ...`.
-    `is_newer` where a newer version of holystone upgraded the store, whose objects this one does not know.
+    `lacking` the objects that it should have and has not, such as `table holystone_runs`, `index ...`, or
+    `column holystone_runs.kind as TEXT not null` where it is another one. `is_newer` where a newer version of holystone
+    upgraded the store, whose objects this one does not know.
     """
 
     revision: str | None
@@ -118,24 +188,43 @@ def state(store: OpenStore, connection: Connection) -> Toolkit:
     if revision is not None and revision not in order:
         return Toolkit(revision, (), (), True)
     reached = 0 if revision is None else order.index(revision) + 1
-    lacking = missing(store, connection, order[:reached])
+    lacking = missing(store.flavour.structure, connection, [REVISIONS[one] for one in order[:reached]])
     return Toolkit(revision, order[reached:], lacking, False)
 
 
-def missing(store: OpenStore, connection: Connection, revisions: Sequence[str]) -> list[str]:
-    """Return the objects of these revisions that the store lacks; an index that is not valid counts as missing."""
-    made = [REVISIONS[revision] for revision in revisions]
-    tables = {index.table.name for objects in made for index in objects.indexes}
-    facts = store.flavour.structure.facts(connection, tables | {name for objects in made for name in objects.columns})
+def missing(structure: Structure, connection: Connection, made: Sequence[Objects]) -> list[str]:
+    """Return which of these objects the store lacks, or has otherwise than they are declared.
+
+    Looked at are the type of a column, whether it may be NULL, and a table's primary key; what else somebody added,
+    such as a default, harms nobody. An index that is not valid counts as missing.
+    """
+    tables = {table.name for objects in made for table in objects.tables}
+    facts = structure.facts(connection, tables | {index.table.name for objects in made for index in objects.indexes})
     there = {name.split()[1].partition(".")[0] for name in facts if name.startswith("column ")}
     lacking: list[str] = []
     for objects in made:
-        for table, columns in objects.columns.items():
-            if table not in there:
-                lacking.append(f"table {table}")
-            else:
-                lacking += [f"column {table}.{name}" for name in columns if f"column {table}.{name}" not in facts]
+        lacking += [f"table {table.name}" for table in objects.tables if table.name not in there]
+        standing = (column for column in objects.columns if column.table.name in there)
+        lacking += _missing_columns(facts, standing, connection.dialect)
         for index in objects.indexes:
             if facts.get(f"index {index.name}", "(invalid)").endswith("(invalid)"):
                 lacking.append(f"index {index.name}")
     return list(dict.fromkeys(lacking))
+
+
+def _missing_columns(facts: Facts, columns: Iterable[Column[Any]], dialect: Dialect) -> Iterator[str]:
+    """Yield the columns, of tables that are there, that are not or are others, and the keys that those are not of."""
+    keys: dict[str, Table] = {}
+    for column in columns:
+        name = f"column {column.table.name}.{column.name}"
+        wanted = column.type.compile(dialect) + ("" if column.nullable else " not null")
+        if name not in facts:
+            yield name
+        elif facts[name].partition(" default ")[0].lower() != wanted.lower():
+            yield f"{name} as {wanted}"
+        if column.primary_key:
+            keys[column.table.name] = column.table
+    for name, table in keys.items():
+        key = f"({', '.join(table.primary_key.columns.keys())})"
+        if facts.get(f"key {name}") != key:
+            yield f"primary key {key} of {name}"

@@ -11,7 +11,7 @@ from holystone.flavours.structure import Objects
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Facts, Key
 from holystone.scan.relations.whole_store import WholeStore
-from holystone.store.toolkit import REVISIONS
+from holystone.store.toolkit import metadata
 
 STATE = "state"
 
@@ -90,8 +90,7 @@ class Indexes(StoreObjects):
 
 
 def _tables(reader: Reader) -> set[str]:
-    ours = {table for objects in REVISIONS.values() for table in objects.columns}
-    return {*reader.flavour.structure.lineage.tables, reader.flavour.ledger.name, *ours}
+    return {*reader.flavour.structure.lineage.tables, reader.flavour.ledger.name, *metadata.tables}
 
 
 class Damages(StoreObjects):

@@ -7,7 +7,7 @@ from typing import Any
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key
 from holystone.scan.relations.whole_store import WholeStore
-from holystone.store.toolkit import JOURNAL, REVISIONS, Toolkit, state, versions
+from holystone.store.toolkit import JOURNAL, Toolkit, metadata, state, versions
 
 NOTHING = "none"
 
@@ -53,8 +53,7 @@ class Toolkits(WholeStore[ToolkitFacts]):
 
 def _has_tables(reader: Reader) -> bool:
     """Return whether a table of ours is there, and was when the store was opened: a migrator may be at work."""
-    ours = {table for objects in REVISIONS.values() for table in objects.columns}
-    return bool(ours & reader.store.columns.keys() & reader.flavour.columns(reader.connection).keys())
+    return bool(metadata.tables.keys() & reader.store.columns.keys() & reader.flavour.columns(reader.connection).keys())
 
 
 TOOLKIT = Toolkits()
