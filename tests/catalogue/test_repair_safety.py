@@ -21,7 +21,7 @@ from damaged_index import HISTORY_INDEX, let_index_show
 from holystone.demo.scribe import Scribe, completed, continued, scheduled, started
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
 from holystone.mend import attempt
-from holystone.mend.apply import Application, apply_plan
+from holystone.mend.apply import Application, apply_plan, new_run
 from holystone.mend.change import Change
 from holystone.mend.plan import make_plan
 from holystone.mend.repair import repairs
@@ -279,7 +279,7 @@ def test_pass_by_pass_all_is_repaired(write: Any, passes: Any, flavour: str, pre
     store = ground.store
     before = contents(ground.made)
     plan = make_plan(store, EVERY_CHECK)
-    application = Application(store, plan.hash)
+    application = Application(store, new_run("apply", plan=plan.hash))
     application.apply(plan)
     later = list(application.go_on(plan, lambda only: make_plan(store, EVERY_CHECK, only=only)))
     report = application.finish()
@@ -300,7 +300,7 @@ def test_two_repairs_of_one_row_come_to_an_end(prepare: Prepare) -> None:
     store = prepare("sqlite", two_of_one_row).store
     plan = make_plan(store, EVERY_CHECK)
     assert {change.check for change in plan.changes} == {"E001", "Q002", "Q009"}
-    application = Application(store, plan.hash, unsafe=["park-message", "restore-visible-at"])
+    application = Application(store, new_run("apply", plan=plan.hash), unsafe=["park-message", "restore-visible-at"])
     application.apply(plan)
     later = list(application.go_on(plan, lambda only: make_plan(store, EVERY_CHECK, only=only)))
     report = application.finish()

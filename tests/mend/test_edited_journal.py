@@ -15,7 +15,7 @@ from ground import Ground
 from holystone.demo.scribe import Scribe, completed, started
 from holystone.duroxide.tables import executions
 from holystone.errors import HolystoneError
-from holystone.mend.apply import Application, apply_plan
+from holystone.mend.apply import Application, apply_plan, new_run
 from holystone.mend.journal import has_digests
 from holystone.mend.plan import make_plan
 from holystone.mend.runs import read_run, read_runs
@@ -236,7 +236,7 @@ def test_the_commands_say_so(journal: Journal, run: Run) -> None:
 
 
 def stopped_before_its_end(store: Store) -> str:
-    application = Application(store, "plan")
+    application = Application(store, new_run("apply", plan="plan"))
     application.apply(make_plan(store, list(checks())))
     return application.run_id
 

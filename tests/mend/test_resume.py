@@ -25,7 +25,7 @@ from holystone.demo.story import OLD_ENGINE
 from holystone.duroxide.tables import executions
 from holystone.errors import JournalError
 from holystone.mend import journal, pace
-from holystone.mend.apply import Application
+from holystone.mend.apply import Application, new_run
 from holystone.mend.plan import make_plan
 from holystone.mend.runs import read_run, read_runs
 from holystone.migrate import upgrade
@@ -206,7 +206,7 @@ def test_what_cannot_go_on_is_refused(prepare: Prepare, run: Run, stop: Stop, fl
     undone = stopped_run(ground, run, stop)
     assert run(*words(ground, "undo", undone, "--yes")).status == 0
     refused(undone, f"Run '{undone}' was undone since")
-    of_python = Application(ground.store, "plan")
+    of_python = Application(ground.store, new_run("apply", plan="plan"))
     of_python.apply(make_plan(ground.store, list(checks())))
     refused(of_python.run_id, f"The journal does not say what run '{of_python.run_id}' was asked for", "repair apply")
 
@@ -228,7 +228,7 @@ def test_who_writes_second_gives_way(prepare: Prepare, run: Run, stop: Stop, fla
     ground = prepare(flavour, drifted)
     before = contents(ground.made)
     run_id = stopped_run(ground, run, stop)
-    stood_still = Application(ground.store, "plan", resumes=read_run(ground.store, run_id))
+    stood_still = Application(ground.store, read_run(ground.store, run_id))
     plan = make_plan(ground.store, list(checks()))
     assert run(*words(ground, "resume", run_id, "--yes")).status == 0
     repaired = contents(ground.made)

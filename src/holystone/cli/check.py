@@ -1,6 +1,6 @@
 """`holystone check`: hold a store to its history; reads only."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -19,7 +19,6 @@ from holystone.render import CHECK_FORMATS, check_renderer
 if TYPE_CHECKING:
     from holystone.scan.catalogue import Selection
     from holystone.scan.scan import Scan
-    from holystone.scan.watermark import Coverage
 
 
 @click.command
@@ -59,7 +58,7 @@ def check(
     output: str | None,
     fail_on: str,
     max_findings: int | None,
-    since: str | None,
+    since: Literal["last", "beginning"] | None,
     full_every: int,
     baseline: str | None,
     jobs: int,
@@ -70,56 +69,27 @@ def check(
     Writes nothing to the store, but with --since how far it is verified; on PostgreSQL a role with SELECT is
     enough without it.
     """
+    from holystone import api
     from holystone.cli.baseline import fingerprints
     from holystone.cli.progress import progress_bar
     from holystone.render.terminal import command
-    from holystone.scan.catalogue import checks
-    from holystone.scan.scan import Scan
 
     known = fingerprints(baseline) if baseline else ()
-    chosen, policy = selection.checks(), selection.house()
+    selection.checks()  # what it names is told of before the store is opened
     if since is not None and selection.instances is not None:
         raise click.UsageError("--since looks at all instances; leave --instance out.")
     store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
-    if since is not None:
-        store.require_writable()
     with progress_bar(streamed=format_ != "text") as progress, output_to(output) as out:
-        scan = Scan(
-            store,
-            chosen,
-            level=selection.level,
-            instances=selection.instances,
-            known=known,
-            selected_by=selection.words(),
-            left_out=selection.left_out(),
-            policy=policy,
-            race_window=selection.race_window,
-            jobs=jobs,
-            progress=progress,
-            unloaded=() if selection.select else checks().broken,
-        )
-        if since is not None:
-            from holystone.scan.watermark import cover
-
-            scan.coverage = cover(store, selection.level, scan.to_run(), policy=policy, afresh=since == "beginning")
+        words = selection.words()
+        scan = api.check(store, selection, known=known, selected_by=words, since=since, jobs=jobs, progress=progress)
         check_renderer(format_)(scan, out, max_findings)
     if scan.coverage is not None:
-        _record(scan, scan.coverage, target, schema)
+        api.verified(scan)
         if scan.coverage.full_is_due(full_every):
             again = command(store, "check", "--since", "beginning", *selection.words())
             click.echo(f"A look at all instances is due: the last is over {full_every} days old.", err=True)
             click.echo(f"Next: {again}", err=True)
     return _exit(scan, fail_on)
-
-
-def _record(scan: "Scan", coverage: "Coverage", target: str, schema: str | None) -> None:
-    """Keep how far the store is verified, where all that was looked at is clean."""
-    from holystone.scan.watermark import record
-
-    if scan.verifies:
-        store = open_store(target, schema, read_only=False)
-        if store.identity == scan.store.identity:
-            record(store, coverage)
 
 
 def _exit(scan: "Scan", fail_on: str) -> int:

@@ -26,7 +26,7 @@ from holystone.cli.prompts import ask, require_terminal
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from holystone.mend.apply import Application, Report
+    from holystone.mend.apply import Report
     from holystone.mend.journal import Run
     from holystone.mend.plan import Plan
     from holystone.scan.catalogue import Selection
@@ -98,8 +98,9 @@ def apply(
 
     Without PLAN it plans first, shows the plan, and asks. The first apply makes holystone's own tables.
     """
+    from holystone import api
     from holystone.cli.files import holds_object, read_file
-    from holystone.mend.apply import Application, Report
+    from holystone.mend.apply import Report
     from holystone.mend.plan import read_plan
 
     if plan_file is None and (named := target_in_environment()) and holds_object(target):
@@ -116,10 +117,8 @@ def apply(
         if format_ == "json":
             _write_json(Report().to_json())
         return _complain(made) or Exit.OK
-    _install_journal(store)
-    asked_for = _request(selection, unsafe, from_file=plan_file is not None)
-    application = Application(store, made.hash, unsafe=unsafe, asked_for=asked_for)
-    return _carry_out(store, application, made, selection, jobs, plan_file, yes=yes, format_=format_)
+    run = api.new_application(made, selection, unsafe=unsafe, from_file=plan_file is not None)
+    return _carry_out(store, run, made, selection, unsafe, jobs, plan_file, yes=yes, format_=format_)
 
 
 @repair.command
@@ -198,21 +197,20 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
 
 def _undo(store: "OpenStore", undone: "Run", undoing: "Run", *, yes: bool, format_: str) -> int:
     """Take a run back, by an undo that is new or was stopped."""
-    from holystone.mend.undo import undo_run
+    from holystone import api
     from holystone.render.terminal import counted
 
     if not yes:
         left = sum(entry.undone_by is None for entry in undone.changes)
         ask(f"Put {counted(left, 'row')} back as before run {undone.run_id}?")
     with _told_when_stopped(store, undoing.run_id, verb="put back"):
-        return _report(store, undo_run(store, undone, undoing), format_, verb="put back")
+        return _report(store, api.undo(store, undone, undoing=undoing), format_, verb="put back")
 
 
 def _resume(store: "OpenStore", stopped: "Run", plan_file: str | None, jobs: int, *, yes: bool, format_: str) -> int:
     """Go on with a run of apply."""
     from holystone.cli.files import read_file
     from holystone.errors import PlanError
-    from holystone.mend.apply import Application
     from holystone.mend.plan import read_plan
     from holystone.mend.request import request_of
     from holystone.render.terminal import command
@@ -235,8 +233,7 @@ def _resume(store: "OpenStore", stopped: "Run", plan_file: str | None, jobs: int
                 f"The plan {made.hash} is not the one that run {stopped.run_id!r} was given, which is {stopped.plan}.",
                 f"{again} --plan FILE",
             )
-    application = Application(store, made.hash, unsafe=asked.unsafe, resumes=stopped)
-    return _carry_out(store, application, made, selection, jobs, plan_file, yes=yes, format_=format_)
+    return _carry_out(store, stopped, made, selection, asked.unsafe, jobs, plan_file, yes=yes, format_=format_)
 
 
 def _shown_plan(store: "OpenStore", selection: "Selection", jobs: int, *, yes: bool, format_: str) -> "Plan":
@@ -258,9 +255,10 @@ def _shown_plan(store: "OpenStore", selection: "Selection", jobs: int, *, yes: b
 
 def _carry_out(
     store: "OpenStore",
-    application: "Application",
+    run: "Run",
     made: "Plan",
     selection: "Selection",
+    unsafe: "Collection[str]",
     jobs: int,
     plan_file: str | None,
     *,
@@ -268,20 +266,25 @@ def _carry_out(
     format_: str,
 ) -> int:
     """Apply a plan, and those after it, to the end of the run, and report it; return the exit status."""
+    from holystone import api
     from holystone.cli.progress import progress_bar
     from holystone.render.repairs import plan_text
 
+    def agree(later: "Plan") -> None:
+        with output_to(None) as out:
+            if format_ == "text":
+                plan_text(store, later, out)
+        if not yes:
+            ask("Apply it?")
+
+    _install_journal(store)
     with_plan = [] if plan_file is None else ["--plan", plan_file]
-    with _told_when_stopped(store, application.run_id, *with_plan, verb="repaired"):
+    with _told_when_stopped(store, run.run_id, *with_plan, verb="repaired"):
         with progress_bar() as progress:
-            application.apply(made, progress)
-        for later in application.go_on(made, lambda only: _make(store, selection, jobs, only)):
-            with output_to(None) as out:
-                if format_ == "text":
-                    plan_text(store, later, out)
-            if not yes:
-                ask("Apply it?")
-        status = _report(store, application.finish(), format_, verb="repaired")
+            report = api.apply(
+                store, made, selection, unsafe=unsafe, run=run, agree=agree, jobs=jobs, progress=progress
+            )
+        status = _report(store, report, format_, verb="repaired")
         return _complain(made) or status
 
 
@@ -333,40 +336,12 @@ def _told_when_stopped(store: "OpenStore", run_id: str, *words: str, verb: str) 
         raise
 
 
-def _request(selection: "Selection", unsafe: tuple[str, ...], *, from_file: bool) -> str:
-    """Return what the journal keeps of the options that `repair apply` was given."""
-    import os
-
-    from holystone.mend.request import Request
-
-    return Request(
-        level=selection.level.name,
-        select=selection.select,
-        ignore=selection.ignore,
-        reasons=selection.reasons,
-        instance=selection.instances,
-        config=None if selection.policy_file is None else os.path.abspath(selection.policy_file),
-        race_window=selection.race_window,
-        unsafe=unsafe,
-        from_file=from_file,
-    ).to_json()
-
-
-def _make(store: "OpenStore", selection: "Selection", jobs: int, only: "Collection[str] | None" = None) -> "Plan":
+def _make(store: "OpenStore", selection: "Selection", jobs: int) -> "Plan":
+    from holystone import api
     from holystone.cli.progress import progress_bar
-    from holystone.mend.plan import make_plan
 
     with progress_bar() as progress:
-        return make_plan(
-            store,
-            selection.checks(),
-            instances=selection.instances,
-            policy=selection.house(),
-            race_window=selection.race_window,
-            jobs=jobs,
-            progress=progress,
-            only=only,
-        )
+        return api.plan(store, selection, jobs=jobs, progress=progress)
 
 
 def _known_unsafe(ids: "Collection[str]") -> None:
@@ -382,15 +357,12 @@ def _known_unsafe(ids: "Collection[str]") -> None:
 
 
 def _install_journal(store: "OpenStore") -> None:
-    from holystone.mend.journal import has_digests
-    from holystone.migrate import upgrade
-    from holystone.store.toolkit import JOURNAL, JOURNAL_DIGESTS
+    from holystone import api
+    from holystone.store.toolkit import JOURNAL
 
-    if revisions := upgrade(store, JOURNAL):
-        click.echo(f"Made holystone's own tables in the store (revision {revisions[-1]}).", err=True)
-    if not has_digests(store):
-        upgrade(store, JOURNAL_DIGESTS)
-        click.echo(f"Upgraded holystone's own tables in the store (revision {JOURNAL_DIGESTS}).", err=True)
+    if revisions := api.install_journal(store):
+        done = "Made" if JOURNAL in revisions else "Upgraded"
+        click.echo(f"{done} holystone's own tables in the store (revision {revisions[-1]}).", err=True)
 
 
 def _write_json(document: object) -> None:

@@ -68,36 +68,25 @@ def apply_plan(
     The journal must be installed. An interrupted run leaves each row either as it was or changed and
     journaled; applying the same plan again goes on with the rest.
     """
-    application = Application(store, plan.hash, unsafe=unsafe)
+    application = Application(store, new_run("apply", plan=plan.hash), unsafe=unsafe)
     application.apply(plan, progress)
     return application.finish()
 
 
 class Application:
-    """A run that applies a plan, and plans that were made after it.
+    """A run that applies a plan, and plans that were made after it: a new one, or one that was stopped."""
 
-    It is a new one, which keeps what it was `asked_for` in the journal, or one that was stopped and that it `resumes`.
-    """
-
-    def __init__(
-        self,
-        store: OpenStore,
-        plan_hash: str,
-        *,
-        unsafe: Collection[str] = (),
-        asked_for: str | None = None,
-        resumes: journal.Run | None = None,
-    ) -> None:
+    def __init__(self, store: OpenStore, run: journal.Run, *, unsafe: Collection[str] = ()) -> None:
         self._store = store
         self._named = {name.lower() for name in unsafe}
         self._pace = Pace(store)
-        self._written = 0 if resumes is None else len(resumes.changes)
+        self._written = len(run.changes)
         self._waiting: list[Cluster] = []
-        self._run = resumes or new_run("apply", plan=plan_hash, asked_for=asked_for)
+        self._run = run
         self._faults: Sequence[str] = ()
         self._later: Sequence[Group] = ()
         self._unsafe: dict[str, Group] = {}
-        self.report = Report(run=None if resumes is None else resumes.run_id)
+        self.report = Report(run=run.run_id if run.changes else None)
 
     @property
     def run_id(self) -> str:
