@@ -1,14 +1,16 @@
-"""Writes what of the documentation is generated: the runbook, and the README's transcript.
+"""Writes what of the documentation is generated: the runbook, the schema of reports, and the README's transcript.
 
 python docs/build.py            writes it, which takes a minute or two
 python docs/build.py E010       writes the page of this check, the index and the transcript
 python docs/build.py --check    says what is stale, and exits with 1 where anything is
 """
 
+import json
 import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from holystone.render.report import json_schema
 from holystone.render.runbook import check_page, index_page
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
@@ -26,6 +28,7 @@ def generated(ids: Collection[str] = ()) -> dict[Path, str]:
     chosen = [checks().get(id) for id in ids] or checks()
     pages = {DOCS / "runbook" / f"{check.id}.md": _page(check) for check in chosen}
     pages[DOCS / "runbook" / "README.md"] = index_page(list(checks()))
+    pages[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=1) + "\n"
     pages[README] = _readme()
     return pages
 

@@ -23,7 +23,7 @@ from conftest import ENGINES, SCHEMA, EngineStore, Flavour, MakePlace, MakeStore
 from holystone.demo.scribe import Scribe
 from holystone.flavours.target import parse_target
 from holystone.migrate import adopt, create, downgrade, restore, upgrade
-from holystone.render.json import finding_object
+from holystone.render import report
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding
@@ -73,7 +73,7 @@ def test_one_finding_however_the_store_is_looked_at(made: EngineStore) -> None:
         ("S002", None, {}),
     ]
     assert found(store, QUICK, jobs=3) == findings
-    by_id = {one.check.id: finding_object(store, one) for one in findings}
+    by_id = {one.check.id: report.to_json(report.finding(store, one)) for one in findings}
     assert {(one["instance_id"], one["execution_id"], one["row_id"], one["repair"]) for one in by_id.values()} == {
         (None, None, None, "none")
     }

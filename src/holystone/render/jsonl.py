@@ -2,7 +2,8 @@
 
 from typing import TextIO
 
-from holystone.render.json import dump, finding_object, header, toolkit_revision_if_readable
+from holystone.render.json import dump
+from holystone.render.report import finding, summary, to_json, toolkit_revision_if_readable
 from holystone.scan.scan import Scan
 
 
@@ -10,9 +11,9 @@ def check(scan: Scan, out: TextIO, limit: int | None) -> None:
     """Write the findings, each `{"finding": …}`, then `{"report": …}`; at most `limit` are listed."""
     revision = toolkit_revision_if_readable(scan.store)
     listed = 0
-    for finding in scan:
+    for found in scan:
         if limit is None or listed < limit:
-            out.write(dump({"finding": finding_object(scan.store, finding)}) + "\n")
+            out.write(dump({"finding": to_json(finding(scan.store, found))}) + "\n")
             listed += 1
-        del finding  # its values may be long, and the next one take long
-    out.write(dump({"report": {"schema": 1, **header(scan, revision)}}) + "\n")
+        del found  # its values may be long, and the next one take long
+    out.write(dump({"report": {"schema": 1, **to_json(summary(scan, revision))}}) + "\n")

@@ -1,0 +1,208 @@
+"""The report of a check, as a model: JSON, its published schema and every other format of a machine come from it.
+
+The names and their meanings are stable: others' scripts read them. A report is not held whole; its findings are written
+as they are found, and what is in `Summary` after them.
+"""
+
+from typing import Any
+
+from msgspec import Struct, to_builtins
+from msgspec.json import schema
+
+import holystone
+from holystone.errors import CatalogueError, StoreUnavailableError
+from holystone.mend.change import repair_of
+from holystone.mend.repair import repairs
+from holystone.migrate import toolkit_revision
+from holystone.render.timestamps import moment, moment_of
+from holystone.scan import finding as scanned
+from holystone.scan import watermark
+from holystone.scan.result import Result
+from holystone.scan.scan import Scan
+from holystone.scan.unread import Unread
+from holystone.store.open_store import OpenStore
+
+
+class Finding(Struct, kw_only=True):
+    """One violated invariant of one row; values are as the database has them, or objects that say in which form."""
+
+    check: str
+    severity: str
+    instance_id: Any
+    execution_id: Any
+    event_id: Any
+    row_id: Any
+    observed: dict[str, Any]
+    expected: dict[str, Any]
+    cause: str | None
+    message: str
+    repair: str
+    fingerprint: str
+
+
+class UnreadRow(Struct):
+    """A row that a check could not look at, by its key, and why."""
+
+    key: dict[str, Any]
+    reason: str
+
+
+class CheckResult(Struct, kw_only=True):
+    """How one check ended; `count` is of findings, those that are not listed included."""
+
+    id: str
+    name: str
+    severity: str
+    outcome: str
+    count: int
+    reason: str | None
+    unread: list[UnreadRow]
+
+
+class Tool(Struct):
+    """What made the report."""
+
+    name: str
+    version: str
+
+
+class Store(Struct, kw_only=True):
+    """The store that was checked; a password is left out of its target."""
+
+    target: str
+    flavour: str
+    engine_migration: str | None
+    toolkit_revision: str | None
+
+
+class Coverage(Struct, kw_only=True):
+    """What was looked at with --since, and up to when the store is verified; moments are ISO 8601, in UTC."""
+
+    since: str | None
+    verified_up_to: str | None
+    all_looked_at: str
+    instances: int | None
+    why_all: str | None
+
+
+class Summary(Struct, kw_only=True):
+    """All of a report but its findings."""
+
+    tool: Tool
+    store: Store
+    level: str
+    started_at: str
+    duration_ms: int
+    database_check_seconds: float | None
+    verdict: str
+    scanned: dict[str, int]
+    baseline: int
+    suppressed: int
+    left_out: list[str]
+    not_loaded: list[str]
+    coverage: Coverage | None
+    checks: list[CheckResult]
+
+
+class Report(Summary, kw_only=True):
+    """What `check --format json` prints."""
+
+    schema: int
+    findings: list[Finding]
+
+
+def toolkit_revision_if_readable(store: OpenStore) -> str | None:
+    """Return the revision of holystone's own tables; None without them, or where the role may not read them.
+
+    A role that was granted SELECT before the journal was made can still check the store.
+    """
+    try:
+        return toolkit_revision(store)
+    except StoreUnavailableError:
+        return None
+
+
+def summary(scan: Scan, revision: str | None) -> Summary:
+    """Return all of a report but its findings; complete once the scan has been iterated over."""
+    store, own = scan.store, scan.database_check_seconds
+    return Summary(
+        tool=Tool("holystone", holystone.__version__),
+        store=Store(
+            target=str(store.target),
+            flavour=store.flavour.name,
+            engine_migration=store.engine_migration,
+            toolkit_revision=revision,
+        ),
+        level=scan.level.name,
+        started_at=moment(scan.started_at),
+        duration_ms=scan.duration_ms,
+        database_check_seconds=None if own is None else round(own, 3),
+        verdict=str(scan.verdict),
+        scanned=scan.scanned,
+        baseline=scan.baseline,
+        suppressed=scan.suppressed,
+        left_out=list(scan.left_out),
+        not_loaded=[error.message for error in scan.unloaded],
+        coverage=None if scan.coverage is None else _coverage(scan, scan.coverage),
+        checks=[_check_result(store, result) for result in scan.results.values()],
+    )
+
+
+def finding(store: OpenStore, found: scanned.Finding) -> Finding:
+    """Return a finding as it stands in a report."""
+    try:
+        repair = repair_of(found, repairs().by_id)
+    except CatalogueError:  # of a plug-in; a plan needs it, and says what is the matter with it
+        repair = None
+    to_json = store.flavour.to_json
+    return Finding(
+        check=found.check.id,
+        severity=found.check.severity.name,
+        instance_id=to_json(found.instance_id),
+        execution_id=to_json(found.execution_id),
+        event_id=to_json(found.event_id),
+        row_id=to_json(found.row_id),
+        observed={column: to_json(value) for column, value in found.observed.items()},
+        expected={column: to_json(value) for column, value in found.expected.items()},
+        cause=found.cause,
+        message=found.message,
+        repair="none" if repair is None else str(repair.safety),
+        fingerprint=found.fingerprint,
+    )
+
+
+def to_json(part: Struct) -> dict[str, Any]:
+    """Return a part of a report as JSON, its members in their order."""
+    document: dict[str, Any] = to_builtins(part)
+    return document
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a report."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema(Report)}
+
+
+def _check_result(store: OpenStore, result: Result) -> CheckResult:
+    return CheckResult(
+        id=result.check.id,
+        name=result.check.name,
+        severity=result.check.severity.name,
+        outcome=str(result.outcome),
+        count=result.count,
+        reason=result.reason,
+        unread=[_unread_row(store, row) for row in result.unread],
+    )
+
+
+def _unread_row(store: OpenStore, row: Unread) -> UnreadRow:
+    return UnreadRow({name: store.flavour.to_json(part) for name, part in row.key.items()}, row.reason)
+
+
+def _coverage(scan: Scan, coverage: watermark.Coverage) -> Coverage:
+    return Coverage(
+        since=None if coverage.since_ms is None else moment_of(coverage.since_ms),
+        verified_up_to=moment_of(coverage.begun_ms) if scan.verifies else None,
+        all_looked_at=moment_of(coverage.full_at_ms),
+        instances=None if coverage.instances is None else len(coverage.instances),
+        why_all=coverage.why_all,
+    )
