@@ -19,6 +19,9 @@ INSIDE_FUNCTIONS = {
 }
 """File or folder whose functions import modules of holystone -> why."""
 
+PRINTING = {"src/holystone/guard.py"}
+"""Files that print themselves: a thread tells there of a plug-in that is still at work."""
+
 
 def sources() -> Iterator[Path]:
     for folder in ("src", "checks", "repair", "migrations"):
@@ -51,3 +54,14 @@ def _imports_inside_functions(path: Path) -> Iterator[str]:
             for node in ast.walk(function):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("holystone"):
                     yield f"{path}:{node.lineno}"
+
+
+def test_nothing_prints_outside_of_render() -> None:
+    found = {str(path.relative_to(ROOT)) for path in sources() if any(_prints(path))}
+    assert {name for name in found if not name.startswith("src/holystone/render/")} == PRINTING
+
+
+def _prints(path: Path) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "click.echo", "click.secho"):
+            yield node

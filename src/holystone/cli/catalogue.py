@@ -10,31 +10,13 @@ from holystone.cli.options import format_option
 @format_option("text", "json")
 def checks(format_: str) -> int:
     """List the catalogue of checks."""
-    import json
-
-    from holystone.printable import one_line
+    from holystone.render.catalogue import catalogue_json, catalogue_text
     from holystone.scan.catalogue import checks as catalogue
-    from holystone.scan.check import NoRepair
 
     if format_ == "json":
-        rows = [
-            {
-                "id": check.id,
-                "name": check.name,
-                "title": check.title,
-                "severity": check.severity.name,
-                "level": check.level.name,
-                "repair": None if isinstance(check.repair, NoRepair) else check.repair,
-            }
-            for check in catalogue()
-        ]
-        click.echo(json.dumps({"schema": 1, "checks": rows}, indent=1))
-        catalogue().require_whole()
-        return Exit.OK
-    for check in catalogue():
-        row = f"{check.id}  {check.severity.name:<8}  {check.level.name:<8}  {check.name:<28}  {check.title}"
-        click.echo(one_line(row))
-    click.echo("More on one: holystone explain ID")
+        catalogue_json(catalogue())
+    else:
+        catalogue_text(catalogue())
     catalogue().require_whole()
     return Exit.OK
 
@@ -44,10 +26,11 @@ def checks(format_: str) -> int:
 def explain(id: str) -> int:
     """Show the runbook page of a check, or what a repair does."""
     from holystone.mend.repair import repairs
+    from holystone.render.messages import block
     from holystone.render.runbook import repair_page, shipped_page, terminal
     from holystone.scan.catalogue import checks as catalogue
 
     known = {repair.id: repair for repair in repairs()}
     page = repair_page(known[id]) if id in known else shipped_page(catalogue().get(id))
-    click.echo(terminal(page), nl=False)
+    block(terminal(page))
     return Exit.OK

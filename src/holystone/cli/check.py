@@ -72,6 +72,7 @@ def check(
     from holystone import api
     from holystone.cli.baseline import fingerprints
     from holystone.cli.progress import progress_bar
+    from holystone.render.messages import notice
     from holystone.render.terminal import command
 
     known = fingerprints(baseline) if baseline else ()
@@ -87,8 +88,8 @@ def check(
         api.verified(scan)
         if scan.coverage.full_is_due(full_every):
             again = command(store, "check", "--since", "beginning", *selection.words())
-            click.echo(f"A look at all instances is due: the last is over {full_every} days old.", err=True)
-            click.echo(f"Next: {again}", err=True)
+            notice(f"A look at all instances is due: the last is over {full_every} days old.")
+            notice(f"Next: {again}")
     return _exit(scan, fail_on)
 
 
@@ -108,12 +109,13 @@ def _complain(scan: "Scan") -> None:
     """Say what could not be seen, and what to do about it."""
     from holystone.cli.crash import reported
     from holystone.printable import one_line
+    from holystone.render.messages import error
     from holystone.render.terminal import command, not_looked_at
     from holystone.scan.catalogue import checks
     from holystone.scan.result import Outcome
 
     for unloaded in scan.unloaded:
-        click.echo(f"Error: {one_line(unloaded.message)}\nNext: {one_line(unloaded.next_step)}", err=True)
+        error(unloaded.message, one_line(unloaded.next_step))
     failed = [result for result in scan.results.values() if result.outcome is Outcome.failed]
     next_step = "repair the cause and run the check again."
     if scan.unmatched is not None:
@@ -127,11 +129,11 @@ def _complain(scan: "Scan") -> None:
             reasons[one_line(str(result.reason))] = one_line(result.next_step or next_step)
         else:
             unforeseen[id(result.error)] = result.error
-    for error in unforeseen.values():
-        what, report_it = reported(error)
+    for fault in unforeseen.values():
+        what, report_it = reported(fault)
         reasons[one_line(what)] = one_line(report_it, None)
     if not reasons and not scan.unloaded:
         skipped = {result.reason for result in scan.results.values() if result.reason}
         reasons = {f"Nothing was checked: {one_line(reason)}": next_step for reason in skipped}
     for reason in sorted(reasons):
-        click.echo(f"Error: {reason}\nNext: {reasons[reason]}", err=True)
+        error(reason, reasons[reason])

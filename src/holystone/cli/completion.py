@@ -4,6 +4,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from holystone.cli.exit_codes import Exit
+from holystone.render.messages import block
 
 
 @click.command
@@ -14,5 +15,5 @@ def completion(context: click.Context, shell: str) -> int:
     kind = get_completion_class(shell)
     assert kind is not None
     script = kind(context.find_root().command, {}, "holystone", "_HOLYSTONE_COMPLETE").source()
-    click.echo(script)
+    block(script + "\n")
     return Exit.OK

@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
-import click
-
 import holystone
+from holystone.render.messages import block
 
 KEPT = 20
 """Files that are kept; the oldest is removed for a new one."""
@@ -25,7 +24,7 @@ def reported(error: BaseException) -> tuple[str, str]:
     """Keep what is known of an error that nobody has foreseen; return what to say of it, and what to do about it."""
     file = _keep(error)
     if file is None or os.environ.get("HOLYSTONE_DEBUG"):
-        click.echo(_told(error), err=True)
+        block(_told(error) + "\n", err=True)
     what = _without_secrets(f"This is a fault of holystone: {type(error).__name__}: {error}")
     if file is None:
         return what, "Run it again with HOLYSTONE_DEBUG=1, and report what it prints."

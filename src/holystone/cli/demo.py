@@ -18,40 +18,41 @@ def demo(directory: str | None) -> int:
     import tempfile
 
     from holystone.printable import one_line
+    from holystone.render.messages import say
 
     if directory is not None:
         _tell(Path(directory) / "demo.db")
         where = one_line(str(Path(directory) / "demo.db"), None)
-        click.echo(f"The store is {where}: as it was before the repair. It is yours to try.")
+        say(f"The store is {where}: as it was before the repair. It is yours to try.")
         return Exit.OK
     with tempfile.TemporaryDirectory(prefix="holystone-demo-") as temporary:
         _tell(Path(temporary) / "demo.db")
-    click.echo("The store has been removed; `holystone demo DIR` keeps it.")
+    say("The store has been removed; `holystone demo DIR` keeps it.")
     return Exit.OK
 
 
 def _tell(path: Path) -> None:
-    import textwrap
-
     from holystone.demo.story import story
     from holystone.errors import HolystoneError
-    from holystone.render.terminal import WIDTH
+    from holystone.render.messages import heading, say
 
     for step in story(path):
-        click.echo(click.style(textwrap.fill(step.says, WIDTH, initial_indent="# ", subsequent_indent="# "), bold=True))
+        heading(step.says)
         for command in step.commands:
             words = [_latest_run(path) if word == "RUN" else word for word in command]
             status = _run(words)
             if status == Exit.COULD_NOT_RUN:
                 raise HolystoneError("The demonstration could not go on.", "Report what it printed.")
-            click.echo(f"exit status {status}\n")
+            say(f"exit status {status}")
+            say("")
 
 
 def _run(words: Sequence[str]) -> int:
     from holystone.cli.main import run
+    from holystone.render.messages import prompt
     from holystone.render.terminal import quoted
 
-    click.echo(click.style(f"$ holystone {' '.join(map(quoted, words))}", fg="cyan"))
+    prompt(f"holystone {' '.join(map(quoted, words))}")
     return run(list(words))
 
 

@@ -159,7 +159,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _tell_of_stop() -> None:
-    click.echo("Stopped; nothing more was done.", err=True)
+    from holystone.render.messages import notice
+
+    notice("Stopped; nothing more was done.")
 
 
 def _comes_of_stop(error: BaseException | None) -> bool:
@@ -172,13 +174,14 @@ def _comes_of_stop(error: BaseException | None) -> bool:
 def _show(error: click.ClickException) -> None:
     """Show how a command is used, and what is wrong with the one that was given, whose words may hold anything."""
     from holystone.printable import one_line
+    from holystone.render.messages import block
 
     shown = io.StringIO()
     error.show(shown)
     usage, begin, said = shown.getvalue().partition("Error: ")
     if not isinstance(error, click.MissingParameter):  # that one repeats nothing, and may list what there is
         said = one_line(said.rstrip("\n")) + "\n"
-    click.echo(f"{usage}{begin}{said}", err=True, nl=False)
+    block(f"{usage}{begin}{said}", err=True)
 
 
 def _unforeseen(error: BaseException) -> int:
@@ -196,10 +199,9 @@ def _unforeseen(error: BaseException) -> int:
 
 
 def _complain(message: str, next_step: str) -> None:
-    from holystone.printable import one_line
+    from holystone.render.messages import error
 
-    # Names of files and words of servers are in it, and may hold what would drive a terminal.
-    click.echo(f"Error: {one_line(message)}\nNext: {one_line(next_step, None)}", err=True)
+    error(message, next_step)
 
 
 def _give_up_output() -> None:

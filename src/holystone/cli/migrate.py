@@ -1,6 +1,6 @@
 """`holystone migrate`: the schema of a store, and new stores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,10 @@ from holystone.cli.options import (
     yes_option,
 )
 from holystone.cli.prompts import ask, require_terminal
+from holystone.render.messages import listed, notice, say, block
 
 if TYPE_CHECKING:
-    from holystone.migrate import Status
     from holystone.store.open_store import OpenStore
-
-LISTED = 40
-"""Differences of an unknown shape that are listed at most."""
 
 
 @click.group
@@ -38,64 +35,16 @@ def migrate() -> None:
 @format_option("text", "json")
 def status(target: str, schema: str | None, format_: str) -> int:
     """Show which schema the engine has made, and which of holystone's revisions are pending."""
-    import json
-
     from holystone.migrate import status as read_status
+    from holystone.render.migrations import status_json, status_text
 
     store = open_store(target, schema, read_only=True)
     found = read_status(store)
     if format_ == "json":
-        click.echo(json.dumps(_status_object(found)))
+        status_json(found)
     else:
-        _status_text(store, found)
+        status_text(store, found)
     return Exit.OK
-
-
-def _status_object(found: "Status") -> dict[str, object]:
-    shape, adoption = found.shape, found.adoption
-    return {
-        "schema": 1,
-        "engine_migration": found.engine_migration,
-        "toolkit_revision": found.toolkit_revision,
-        "pending": list(found.pending),
-        "store_revision": found.store_revision,
-        "lacking": list(found.lacking),
-        "shape": {
-            "name": shape.name,
-            "known": shape.known,
-            "differences": list(shape.faults),
-            "additions": list(shape.additions),
-        },
-        "adopted": adoption
-        and {
-            "shape": adoption.shape,
-            "engine_migration": adoption.engine_migration,
-            "version": adoption.version,
-            "at_ms": adoption.adopted_at_ms,
-        },
-    }
-
-
-def _status_text(store: "OpenStore", found: "Status") -> None:
-    from holystone.printable import one_line
-    from holystone.render.terminal import command
-
-    adoption = found.adoption
-    lines = {
-        "shape": found.shape.name,
-        "engine migration": found.engine_migration or "none recorded",
-        "store revision": found.store_revision or "none: the engine has made the store",
-        "toolkit revision": found.toolkit_revision or "none",
-        "pending": ", ".join(found.pending) or "none",
-        "adopted": f"{_moment(adoption.adopted_at_ms)} as {adoption.shape}" if adoption else "no",
-    }
-    for name, what in lines.items():
-        click.echo(f"{name:<19}{one_line(what)}")
-    _list(found.shape.faults, "Unlike it, ")
-    _list(found.shape.additions, "Beside the engine's: ")
-    _list(found.lacking, "Gone of holystone's own: ")
-    if found.pending or found.lacking:
-        click.echo(f"Next: {command(store, 'migrate upgrade')}")
 
 
 @migrate.command
@@ -111,7 +60,6 @@ def upgrade(target: str, schema: str | None, to: str | None) -> int:
     from holystone.migrate import restore
     from holystone.migrate import upgrade as run_upgrade
     from holystone.migrate.change import NEWEST, create
-    from holystone.printable import one_line
     from holystone.store.open_store import OpenStore
 
     place = named_target(target, schema)
@@ -123,22 +71,20 @@ def upgrade(target: str, schema: str | None, to: str | None) -> int:
             if structure.is_vacant():
                 raise
         else:
-            click.echo(one_line(f"Made the store {place} (engine migration {store.engine_migration})."))
+            say(f"Made the store {place} (engine migration {store.engine_migration}).")
             if structure.engine_completes:
-                click.echo(f"Next: open it with the engine, which adds {structure.engine_completes}.")
+                say(f"Next: open it with the engine, which adds {structure.engine_completes}.")
             return Exit.OK
     store = OpenStore.open(place)
     with _told_when_stopped(store):
         restored = restore(store)
         if restored:
-            click.echo(f"Built again: {', '.join(restored)}.")
+            say(f"Built again: {', '.join(restored)}.")
         revisions = run_upgrade(store, to or NEWEST)
     if revisions:
-        click.echo(f"Ran {', '.join(revisions)}.")
+        say(f"Ran {', '.join(revisions)}.")
     if not revisions and not restored:
-        click.echo(
-            "Nothing to do: the newest revision is there." if to is None else one_line(f"Nothing to do: {to} is there.")
-        )
+        say("Nothing to do: the newest revision is there." if to is None else f"Nothing to do: {to} is there.")
     return Exit.OK
 
 
@@ -150,7 +96,6 @@ def downgrade(target: str, schema: str | None, revision: str | None, yes: bool) 
     """Take the revisions above REVISION back; refused where rows would be lost."""
     from holystone.migrate import downgrade as run_downgrade
     from holystone.migrate.change import path_of_downgrade
-    from holystone.printable import one_line
 
     target, revision = target_and_last(target, revision, "REVISION")
     if not yes:
@@ -158,15 +103,15 @@ def downgrade(target: str, schema: str | None, revision: str | None, yes: bool) 
     store = open_store(target, schema, read_only=False)
     path = path_of_downgrade(store, revision)
     if not path:
-        click.echo(one_line(f"Nothing to do: the store is at {revision}, or below."))
+        say(f"Nothing to do: the store is at {revision}, or below.")
         return Exit.OK
     for name, about in path:
-        click.echo(f"{name}  {about}", err=True)
+        notice(f"{name}  {about}")
     if not yes:
         ask("Take these back?")
     with _told_when_stopped(store):
         taken_back = run_downgrade(store, revision)
-    click.echo(f"Took back {', '.join(taken_back)}.")
+    say(f"Took back {', '.join(taken_back)}.")
     return Exit.OK
 
 
@@ -187,14 +132,14 @@ def adopt(target: str, schema: str | None) -> int:
         with _told_when_stopped(store):
             adopted = run_adopt(store)
     except UnknownShapeError as error:
-        _list(error.differences, "", err=True)
+        listed(error.differences, err=True)
         raise
-    click.echo(f"Shape: {adopted.shape.name}.")
-    _list(adopted.shape.additions, "Left alone: ")
+    say(f"Shape: {adopted.shape.name}.")
+    listed(adopted.shape.additions, "Left alone: ")
     if adopted.revisions:
-        click.echo(f"Ran {', '.join(adopted.revisions)}.")
-    click.echo("Adopted." if adopted.is_new else "Nothing to do: it was adopted already.")
-    click.echo(f"Next: {command(store, 'check')}")
+        say(f"Ran {', '.join(adopted.revisions)}.")
+    say("Adopted." if adopted.is_new else "Nothing to do: it was adopted already.")
+    say(f"Next: {command(store, 'check')}")
     return Exit.OK
 
 
@@ -210,10 +155,10 @@ def sql(target: str, schema: str | None, to: str | None) -> int:
     place = named_target(target, schema)
     statements = script(place, to)
     if not statements:
-        click.echo("-- Nothing to do.")
+        say("-- Nothing to do.")
         return Exit.OK
-    click.echo(f"-- To be run with: {one_line(flavour_of(place).structure.shell)}")
-    click.echo(statements, nl=False)
+    say(f"-- To be run with: {one_line(flavour_of(place).structure.shell)}")
+    block(statements)
     return Exit.OK
 
 
@@ -226,21 +171,5 @@ def _told_when_stopped(store: "OpenStore") -> Iterator[None]:
     try:
         yield
     except StoreUnavailableError:
-        click.echo(f"What was done until then: {command(store, 'migrate status')}", err=True)
+        notice(f"What was done until then: {command(store, 'migrate status')}")
         raise
-
-
-def _list(things: Sequence[str], what: str, *, err: bool = False) -> None:
-    """Print one thing a line, not all of very many."""
-    from holystone.printable import one_line
-
-    for thing in things[:LISTED]:
-        click.echo(one_line(f"{what}{thing}"), err=err)
-    if len(things) > LISTED:
-        click.echo(f"and {len(things) - LISTED:,} more", err=err)
-
-
-def _moment(ms: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -104,12 +104,12 @@ def selection_of(
     policy = AS_DECLARED
     if config is not None:
         from holystone.cli.policy_file import read_policy
-        from holystone.printable import one_line
+        from holystone.render.messages import notice
 
         policy = read_policy(config)
         for suppression in policy.expired(date.today()):
             ended = f"Warning: the suppression of {suppression} in {config} ended on {suppression.until}."
-            click.echo(one_line(ended), err=True)
+            notice(ended)
     return Selection(Level[level], select, ids, instance, reasons, policy, config, race_window)
 
 

@@ -102,6 +102,7 @@ def apply(
     from holystone.cli.files import holds_object, read_file
     from holystone.mend.apply import Report
     from holystone.mend.plan import read_plan
+    from holystone.render.messages import document
 
     if plan_file is None and (named := target_in_environment()) and holds_object(target):
         target, plan_file = named, target
@@ -115,7 +116,7 @@ def apply(
         made = _shown_plan(store, selection, jobs, yes=yes, format_=format_)
     if not made.changes:
         if format_ == "json":
-            _write_json(Report().to_json())
+            document(Report().to_json())
         return _complain(made) or Exit.OK
     run = api.new_application(made, selection, unsafe=unsafe, from_file=plan_file is not None)
     return _carry_out(store, run, made, selection, unsafe, jobs, plan_file, yes=yes, format_=format_)
@@ -179,6 +180,7 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
     """List the runs of apply and undo, the latest first."""
     from holystone.mend.journal import has_digests
     from holystone.mend.runs import log_of
+    from holystone.render.messages import notice
     from holystone.render.repairs import log_json, log_text
     from holystone.render.terminal import command
 
@@ -187,7 +189,7 @@ def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
         first = list(islice(runs, 1))
         if first and not has_digests(store):
             upgrade = command(store, "migrate upgrade")
-            click.echo(f"The journal has no digests, so nothing tells whether it was edited. Next: {upgrade}", err=True)
+            notice(f"The journal has no digests, so nothing tells whether it was edited. Next: {upgrade}")
         if format_ == "json":
             log_json(store, chain(first, runs), out)
         else:
@@ -290,22 +292,24 @@ def _carry_out(
 
 def _complain(made: "Plan") -> int:
     """Say which rows the plan knows nothing of, and return the exit status that this makes; 0 where it knows all."""
+    from holystone.render.messages import error
     from holystone.render.terminal import not_looked_at
 
     if not made.unread:
         return Exit.OK
     next_step = "repair the cause and make a plan again: what is wrong there is not in this one."
-    click.echo(f"Error: {not_looked_at(made.unread)}\nNext: {next_step}", err=True)
+    error(not_looked_at(made.unread), next_step)
     return Exit.COULD_NOT_RUN
 
 
 def _report(store: "OpenStore", report: "Report", format_: str, *, verb: str) -> int:
     """Print what became of a run, and return the exit status."""
+    from holystone.render.messages import document
     from holystone.render.repairs import report_text
 
     with output_to(None) as out:
         if format_ == "json":
-            _write_json(report.to_json())
+            document(report.to_json())
         else:
             report_text(store, report, out, verb=verb)
     return Exit.FOUND if report.left else Exit.OK
@@ -320,6 +324,7 @@ def _told_when_stopped(store: "OpenStore", run_id: str, *words: str, verb: str) 
     """
     from holystone.errors import HolystoneError, JournalError
     from holystone.mend.runs import read_run
+    from holystone.render.messages import notice
     from holystone.render.repairs import stopped_text
 
     try:
@@ -330,7 +335,7 @@ def _told_when_stopped(store: "OpenStore", run_id: str, *words: str, verb: str) 
             try:
                 stopped_text(store, run_id, read_run(store, run_id), words, verb=verb)
             except JournalError:
-                click.echo("No row was changed.", err=True)
+                notice("No row was changed.")
             except HolystoneError:  # whose words are those that have stopped the run
                 stopped_text(store, run_id, None, words, verb=verb)
         raise
@@ -358,14 +363,9 @@ def _known_unsafe(ids: "Collection[str]") -> None:
 
 def _install_journal(store: "OpenStore") -> None:
     from holystone import api
+    from holystone.render.messages import notice
     from holystone.store.toolkit import JOURNAL
 
     if revisions := api.install_journal(store):
         done = "Made" if JOURNAL in revisions else "Upgraded"
-        click.echo(f"{done} holystone's own tables in the store (revision {revisions[-1]}).", err=True)
-
-
-def _write_json(document: object) -> None:
-    import json
-
-    click.echo(json.dumps(document))
+        notice(f"{done} holystone's own tables in the store (revision {revisions[-1]}).")

@@ -6,7 +6,8 @@ from importlib.resources import files
 
 from holystone.mend.repair import Repair, Safety, repairs
 from holystone.printable import one_line
-from holystone.render.terminal import WIDTH, wrapped
+from holystone.render.messages import WIDTH
+from holystone.render.terminal import wrapped
 from holystone.scan.check import Check, NoRepair
 from holystone.scan.evidence import Evidence, in_words
 

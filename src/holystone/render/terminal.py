@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from holystone.printable import one_line, shown, value
+from holystone.render.messages import WIDTH
 from holystone.store.open_store import OpenStore
 
 if TYPE_CHECKING:
     from holystone.scan.unread import Unread
-
-WIDTH = 100
 
 
 def counted(number: int, noun: str) -> str:

@@ -14,6 +14,11 @@ def moment_of(ms: int) -> str:
     return moment(datetime.fromtimestamp(ms / 1000, UTC))
 
 
+def moment_of_second(ms: int) -> str:
+    """Return ms since the epoch as a moment in UTC, to the second."""
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def moment_or_value(ms: Any) -> str:
     """Return what a column of ms holds as a moment in UTC, or as it stands where no calendar has it."""
     try:

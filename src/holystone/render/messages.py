@@ -1,0 +1,60 @@
+"""What a command says beside its report: lines, notices and errors, none of which can drive a terminal."""
+
+import json
+import textwrap
+from collections.abc import Sequence
+
+import click
+
+from holystone.printable import LONGEST_LINE, one_line
+
+WIDTH = 100
+"""Columns of a page of prose."""
+
+LISTED = 40
+"""Lines of a list at most."""
+
+
+def say(text: str) -> None:
+    """Write a line to standard output."""
+    click.echo(one_line(text, None))
+
+
+def notice(text: str) -> None:
+    """Write a line to standard error."""
+    click.echo(one_line(text, None), err=True)
+
+
+def error(message: str, next_step: str) -> None:
+    """Write to standard error what is wrong, and what to do about it."""
+    notice(f"Error: {one_line(message, LONGEST_LINE)}")
+    notice(f"Next: {next_step}")
+
+
+def block(whole: str, *, err: bool = False) -> None:
+    """Write a text of several lines, which is fit to print and ends in a line end."""
+    click.echo(whole, err=err, nl=False)
+
+
+def document(whole: object, *, indent: int | None = None) -> None:
+    """Write JSON to standard output."""
+    click.echo(json.dumps(whole, indent=indent))
+
+
+def listed(things: Sequence[str], begin: str = "", *, err: bool = False) -> None:
+    """Write one thing a line, and how many more there are of very many."""
+    write = notice if err else say
+    for thing in things[:LISTED]:
+        write(f"{begin}{one_line(thing)}")
+    if len(things) > LISTED:
+        write(f"and {len(things) - LISTED:,} more")
+
+
+def heading(prose: str) -> None:
+    """Write what is done next, as a comment of a shell."""
+    click.echo(click.style(textwrap.fill(prose, WIDTH, initial_indent="# ", subsequent_indent="# "), bold=True))
+
+
+def prompt(words: str) -> None:
+    """Write a command line as a user types it."""
+    click.echo(click.style(f"$ {words}", fg="cyan"))
