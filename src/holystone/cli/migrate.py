@@ -16,7 +16,7 @@ from holystone.cli.options import (
     yes_option,
 )
 from holystone.cli.prompts import ask, require_terminal
-from holystone.render.messages import listed, notice, say, block
+from holystone.render.messages import block, listed, notice, say
 
 if TYPE_CHECKING:
     from holystone.store.open_store import OpenStore
