@@ -8,10 +8,10 @@ from typing import Any
 
 from holystone.clock import now_ms
 from holystone.store import Event, Store, WorkItem
-from holystone.store.turns.ack import Activity
 from holystone.store.turns.lease import OrchestrationItem, WorkLease
 from holystone.store.turns.sessions import SessionFetchConfig
 from holystone.store.turns.tags import TagFilter
+from holystone.store.turns.turn import Activity
 
 LOCK_MS = 30_000
 ENGINE = "0.1.28"

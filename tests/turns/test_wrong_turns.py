@@ -16,7 +16,7 @@ from contents import contents
 from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.errors import InvalidTurnError
 from holystone.store import Event, WorkItem
-from holystone.store.turns.ack import Activity
+from holystone.store.turns.turn import Activity
 from turns.kit import Kit, News
 
 FAR_MS = 4_000_000_000_000

@@ -51,9 +51,8 @@ def _require_order(of: str, delta: Sequence[Event]) -> None:
             )
 
 
-def require_start(instance_id: str, execution_id: int, delta: Sequence[Event]) -> None:
+def require_start(of: str, delta: Sequence[Event]) -> None:
     """Raise InvalidTurnError where the execution does not begin with its start, or has another one later."""
-    of = f"The turn of {instance_id!r}, execution {execution_id},"
     for event in delta:
         if (event.event_id == 1) != (event.type == START):
             raise InvalidTurnError(
@@ -88,14 +87,11 @@ def require_cancelled(
         )
 
 
-def require_sources(
-    instance_id: str, execution_id: int, delta: Sequence[Event], earlier: Mapping[int, Event | None]
-) -> None:
+def require_sources(of: str, delta: Sequence[Event], earlier: Mapping[int, Event | None]) -> None:
     """Raise InvalidTurnError where an event refers to none that it can refer to: the engine would fail the execution.
 
     `earlier` are events of the history, by their ids; None for one that cannot be read, and so may be any.
     """
-    of = f"The turn of {instance_id!r}, execution {execution_id},"
     known: dict[int, Event | None] = dict(earlier)
     for event in delta:
         source, wanted = event.source_event_id, REFERS_TO.get(event.type)

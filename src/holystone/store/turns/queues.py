@@ -34,6 +34,13 @@ def for_orchestrator(
     return [(_FOR_ORCHESTRATOR, rows)] if rows else []
 
 
+def require_for_orchestrator(items: Sequence[WorkItem], now: int, delay_ms: int | None = None) -> None:
+    """Raise InvalidTurnError where a message is none for an instance, or is due when no database has a moment."""
+    for item in items:
+        _addressed(item)
+        _visible_at(item, now, delay_ms)
+
+
 def _addressed(item: WorkItem) -> str:
     if item.is_for_worker or item.instance_id is None:
         whose = "" if item.instance_id is None else f" for {item.instance_id!r}"
@@ -54,11 +61,7 @@ def for_worker(flavour: Flavour, items: Sequence[WorkItem], now: int) -> list[Bo
 
     InvalidTurnError for any other message.
     """
-    for item in items:
-        if not item.is_for_worker:
-            raise InvalidTurnError(
-                f"A {item.kind} for {item.instance_id!r} is nothing for the worker queue, which takes ActivityExecute."
-            )
+    require_for_worker(items)
     rows = [
         {
             "work_item": item.to_json(),
@@ -73,3 +76,12 @@ def for_worker(flavour: Flavour, items: Sequence[WorkItem], now: int) -> list[Bo
         for item in items
     ]
     return [(_FOR_WORKER, rows)] if rows else []
+
+
+def require_for_worker(items: Sequence[WorkItem]) -> None:
+    """Raise InvalidTurnError where a message is no activity."""
+    for item in items:
+        if not item.is_for_worker:
+            raise InvalidTurnError(
+                f"A {item.kind} for {item.instance_id!r} is nothing for the worker queue, which takes ActivityExecute."
+            )

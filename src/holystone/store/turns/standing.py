@@ -1,7 +1,6 @@
 """What a turn finds as it is acked: the instance that its token locks, its messages, and what came before."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -20,7 +19,7 @@ from sqlalchemy import (
 )
 
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import RUNNING
+from holystone.duroxide.event_types import CONTINUE, RUNNING, TERMINAL
 from holystone.duroxide.tables import executions, history, instance_locks, instances, kv_delta, orchestrator_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.errors import RecordError
@@ -29,30 +28,7 @@ from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns.delta import AFTER_THE_END
 from holystone.store.turns.locks import lock_lost_error
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What a turn is written to, as it stands.
-
-    What is of the instance is None where there is no such instance yet, `status` where there is no such execution;
-    `has_keys` says whether earlier turns of the execution have changed keys. `end_id` and `newest_id` are the event
-    that ends the execution and its last one, None where there is none, or no event to append.
-    """
-
-    instance_id: str
-    execution_id: int
-    orchestration_name: str | None
-    orchestration_version: str | None
-    current_execution_id: int | None
-    custom_status_version: int | None
-    status: str | None
-    has_keys: bool
-    end_id: int | None
-    newest_id: int | None
-
-    def __str__(self) -> str:
-        return f"Execution {self.execution_id} of {self.instance_id!r}"
+from holystone.store.turns.turn import History, Turn
 
 
 def _hold(flavour: Flavour) -> Select[Any] | None:
@@ -138,6 +114,7 @@ def _standing(flavour: Flavour, of_history: bool) -> Select[Any]:
             exists().where(kv_delta.c.instance_id == locks.c.instance_id).label("has_keys"),
             end_id.label("end_id"),
             newest_id.label("newest_id"),
+            _goes_on(flavour).label("goes_on"),
         )
         .select_from(
             locks.outerjoin(instances, instances.c.instance_id == locks.c.instance_id).outerjoin(
@@ -164,5 +141,37 @@ def _ends(flavour: Flavour) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     return case((goes_on, glance.scalar_subquery()), else_=end.scalar_subquery()), newest.scalar_subquery()
 
 
+def _goes_on(flavour: Flavour) -> ColumnElement[Any]:
+    """Return whether the current execution has ended by continuing as new alone, where the turn is of the next one."""
+    events = history.alias("before")
+    type = flavour.event_type(events.c.event_data)
+    ends = select(and_(func.count() == 1, func.min(type) == CONTINUE)).where(
+        events.c.instance_id == instance_locks.c.instance_id,
+        events.c.execution_id == instances.c.current_execution_id,
+        type.in_(sorted(TERMINAL)),
+    )
+    return case((bindparam("execution") == instances.c.current_execution_id + 1, ends.scalar_subquery()))
+
+
 def _of_locked(events: FromClause) -> ColumnElement[bool]:
     return and_(events.c.instance_id == instance_locks.c.instance_id, events.c.execution_id == bindparam("execution"))
+
+
+def read_history(store: OpenStore, connection: Connection, turn: Turn) -> History:
+    """Return the history of a turn's execution."""
+    key = {"instance": turn.instance_id, "execution": turn.execution_id}
+    steps: list[BoundStatement] = [(store.prepared(_end_types), key), (_HISTORY, key)]
+    ends, rows = store.flavour.execute_pipeline(connection, steps)
+    events = [_event(row.event_data) for row in rows.rows]
+    readable = [event for event in events if event is not None]
+    return History([row.type for row in ends.rows], readable if len(readable) == len(events) else None)
+
+
+_OF_EXECUTION = and_(history.c.instance_id == bindparam("instance"), history.c.execution_id == bindparam("execution"))
+_HISTORY = select(history.c.event_data).where(_OF_EXECUTION).order_by(history.c.event_id)
+
+
+def _end_types(flavour: Flavour) -> Select[Any]:
+    """Select the types of an execution's terminal events."""
+    type = flavour.event_type(history.c.event_data)
+    return select(type.label("type")).where(_OF_EXECUTION, type.in_(sorted(TERMINAL)))

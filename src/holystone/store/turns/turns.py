@@ -11,10 +11,11 @@ from holystone.duroxide.tables import instance_locks, orchestrator_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import queues
-from holystone.store.turns.ack import Activity, ack
+from holystone.store.turns.ack import ack
 from holystone.store.turns.fetch import Version, fetch
 from holystone.store.turns.lease import OrchestrationItem
 from holystone.store.turns.locks import require_one
+from holystone.store.turns.turn import Ack, Activity
 
 
 class Turns(OpenStore):
@@ -58,16 +59,8 @@ class Turns(OpenStore):
         A history that cannot be read may be ended all the same: as the engine does it, with an OrchestrationFailed at
         the event id 99999.
         """
-        ack(
-            self,
-            lock_token,
-            execution_id,
-            history_delta=history_delta,
-            worker_items=worker_items,
-            orchestrator_items=orchestrator_items,
-            metadata=metadata,
-            cancelled_activities=cancelled_activities,
-        )
+        given = Ack(history_delta, worker_items, orchestrator_items, metadata, cancelled_activities)
+        ack(self, lock_token, execution_id, given)
 
     def abandon_orchestration_item(
         self, lock_token: str, delay_ms: int | None = None, ignore_attempt: bool = False
