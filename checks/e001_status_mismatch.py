@@ -1,15 +1,15 @@
 from sqlalchemy import and_, not_
 
 from holystone.duroxide.event_types import RUNNING
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS, ExecutionFacts
 
 
 def _cause(facts: ExecutionFacts) -> str:
-    if facts.status == RUNNING:
+    if facts.status.observed == RUNNING:
         return "stale-running"
-    return "premature-terminal" if facts.expected("status") == RUNNING else "wrong-terminal"
+    return "premature-terminal" if facts.status.expected == RUNNING else "wrong-terminal"
 
 
 _DIAGNOSIS = """\
@@ -32,7 +32,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: and_(execution.status_known, not_(execution.status_agrees)),
-    expects=derived("status"),
+    expects=lambda facts: [facts.status],
     cause=_cause,
     message="status is {observed[status]}, its history says {expected[status]}",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: not_(execution.status_known),
-    expects=derived("status"),
+    expects=lambda facts: [facts.status],
     cause=no_cause,
     message="status is {observed[status]!r}, its history says {expected[status]}",
     asserts="executions.status is one of Running, Completed, Failed and ContinuedAsNew, written exactly so.",

@@ -1,6 +1,6 @@
 from sqlalchemy import and_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: and_(execution.completed_at.is_(None), execution.has_completed_at, execution.ended),
-    expects=derived("completed_at"),
+    expects=lambda facts: [facts.completed_at],
     cause=no_cause,
     message="ended, but completed_at is not set",
     asserts=(

@@ -1,7 +1,7 @@
 from sqlalchemy import and_
 
 from holystone.duroxide.event_types import RUNNING
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -16,7 +16,7 @@ CHECK = Check(
     violated=lambda execution: and_(
         execution.completed_at.is_not(None), execution.status == RUNNING, execution.status_agrees
     ),
-    expects=derived("completed_at"),
+    expects=lambda facts: [facts.completed_at],
     cause=no_cause,
     message="running, but completed_at is {observed[completed_at]}",
     asserts="executions.completed_at is NULL while the execution runs: only the ack of its terminal event sets it.",

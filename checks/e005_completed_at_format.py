@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import Check, Level, Severity, derived, no_cause
+from holystone.scan.check import Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -17,7 +17,7 @@ CHECK = Check(
         not_(execution.flavour.completed_at_well_formed(execution.completed_at)),
         execution.ended,
     ),
-    expects=derived("completed_at"),
+    expects=lambda facts: [facts.completed_at],
     cause=no_cause,
     message="completed_at is {observed[completed_at]!r}, no count of milliseconds",
     asserts=(

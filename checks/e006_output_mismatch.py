@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: and_(not_(execution.output_surely_agrees), execution.status_agrees),
-    expects=derived("output"),
+    expects=lambda facts: [facts.output],
     cause=no_cause,
     message="output differs from the one in its history",
     asserts=(

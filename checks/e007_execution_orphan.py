@@ -1,7 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.duroxide.event_types import FAILED
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS, ExecutionFacts
 
@@ -23,7 +23,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: not_(execution.instance_exists),
-    expects=derived("instance"),
+    expects=lambda facts: [facts.instance],
     cause=_cause,
     message="there is no row in instances for it",
     asserts="Each execution belongs to a row of instances: the ack that creates the one creates the other.",

@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: and_(not_(execution.has_history), execution.instance_exists),
-    expects=derived("history"),
+    expects=lambda facts: [facts.history],
     cause=no_cause,
     message="it has no event in history",
     asserts="Each execution of an instance has at least its OrchestrationStarted in history.",

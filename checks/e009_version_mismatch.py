@@ -1,8 +1,8 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.pins import PINS, VERSION_COLUMNS
+from holystone.scan.relations.pins import PINS
 
 _DIAGNOSIS = (
     "SELECT e.instance_id, e.execution_id, e.duroxide_version_major, e.duroxide_version_minor, "
@@ -24,7 +24,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=PINS,
     violated=lambda execution: not_(execution.surely_agrees),
-    expects=derived(*VERSION_COLUMNS),
+    expects=lambda facts: facts.pinned,
     cause=no_cause,
     message=(
         "it is pinned to {observed[duroxide_version_major]}.{observed[duroxide_version_minor]}."

@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.histories import HISTORIES
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=HISTORIES,
     violated=lambda history: not_(history.is_numbered_through),
-    expects=derived("event_ids"),
+    expects=lambda facts: [facts.event_ids],
     cause=no_cause,
     message="its event ids are {observed[event_ids]}, not {expected[event_ids]}",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.histories import HISTORIES
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=HISTORIES,
     violated=lambda history: not_(history.begins_with_start),
-    expects=derived("first_type"),
+    expects=lambda facts: [facts.first_type],
     cause=no_cause,
     message="its first event is {observed[first_type]}, not {expected[first_type]}",
     asserts=(

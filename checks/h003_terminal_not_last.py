@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -11,7 +11,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EVENTS,
     violated=left_to_facts,
-    expects=derived("strays"),
+    expects=lambda facts: [facts.strays],
     cause=no_cause,
     message="it ends the execution, and yet there follow {observed[strays]}",
     asserts=(

@@ -1,14 +1,6 @@
-from collections.abc import Mapping
-
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
-
-
-def _expects(facts: EventFacts) -> Mapping[str, object]:
-    return {} if facts.given_up else {"fault": None}
-
 
 CHECK = Check(
     id="H005",
@@ -19,7 +11,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EVENTS,
     violated=left_to_facts,
-    expects=_expects,
+    expects=lambda facts: [] if facts.given_up else [facts.fault],
     cause=lambda facts: facts.harms,
     message="it cannot be read: {observed[fault]}",
     asserts=(

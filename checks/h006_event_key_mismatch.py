@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -11,7 +11,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EVENTS,
     violated=left_to_facts,
-    expects=derived("instance_id", "execution_id", "event_id"),
+    expects=lambda facts: facts.ids,
     cause=no_cause,
     message="inside, it is event {observed[event_id]} of {observed[instance_id]!r}, execution {observed[execution_id]}",
     asserts="The ids inside event_data are those of the row's key: the engine writes both from the same event.",

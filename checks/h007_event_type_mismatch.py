@@ -1,4 +1,4 @@
-from holystone.scan.check import Check, Level, Severity, derived, left_to_facts, no_cause
+from holystone.scan.check import Check, Level, Severity, left_to_facts, no_cause
 from holystone.scan.relations.events import EVENTS
 
 CHECK = Check(
@@ -10,7 +10,7 @@ CHECK = Check(
     flavours=frozenset({"sqlite"}),
     relation=EVENTS,
     violated=left_to_facts,
-    expects=derived("event_type"),
+    expects=lambda facts: [facts.event_type],
     cause=no_cause,
     message="its event_type is {observed[event_type]!r}, its event_data says {expected[event_type]}",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.histories import HISTORIES
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=HISTORIES,
     violated=lambda history: not_(history.execution_exists),
-    expects=derived("execution"),
+    expects=lambda facts: [facts.execution],
     cause=lambda facts: "execution-lost" if facts.instance_exists else "instance-lost",
     message="there is no row in executions for it",
     asserts="Each execution that has events has a row in executions: the ack that writes the first of them makes it.",

@@ -1,5 +1,5 @@
 from holystone.duroxide.references import REFERS_TO
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, left_to_facts
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
@@ -9,9 +9,9 @@ _ANSWERING = ", ".join(f"'{kind}'" for kind in REFERS_TO)
 
 
 def _cause(facts: EventFacts) -> str:
-    if facts.source_event_id is None:
+    if facts.source_event_id.observed is None:
         return "no-source"
-    return "source-missing" if facts.source_type is None else "wrong-kind"
+    return "source-missing" if facts.source_type.observed is None else "wrong-kind"
 
 
 CHECK = Check(
@@ -23,7 +23,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EVENTS,
     violated=left_to_facts,
-    expects=derived("source_event_id", "source_type"),
+    expects=lambda facts: [facts.source_event_id, facts.source_type],
     cause=_cause,
     message="it refers to event {observed[source_event_id]}, which should be an earlier {expected[source_type]}",
     asserts=(

@@ -1,14 +1,6 @@
-from collections.abc import Mapping
-
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
-
-
-def _expects(facts: EventFacts) -> Mapping[str, object]:
-    return {"fault": None} if facts.given_up else {}
-
 
 CHECK = Check(
     id="H011",
@@ -19,7 +11,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EVENTS,
     violated=left_to_facts,
-    expects=_expects,
+    expects=lambda facts: [facts.fault] if facts.given_up else [],
     cause=no_cause,
     message="the execution was failed for it: {observed[fault]}",
     asserts=(

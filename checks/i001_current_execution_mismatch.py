@@ -1,6 +1,6 @@
 from sqlalchemy import and_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.instances import INSTANCES
 
@@ -15,7 +15,7 @@ CHECK = Check(
     violated=lambda instance: and_(
         instance.highest_execution_id.is_not(None), instance.current_execution_id != instance.highest_execution_id
     ),
-    expects=derived("current_execution_id"),
+    expects=lambda facts: [facts.current_execution_id],
     cause=no_cause,
     message="its current execution is {observed[current_execution_id]}, its newest {expected[current_execution_id]}",
     asserts=(

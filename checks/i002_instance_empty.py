@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.instances import INSTANCES
 
@@ -11,7 +11,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=INSTANCES,
     violated=lambda instance: instance.highest_execution_id.is_(None),
-    expects=derived("executions"),
+    expects=lambda facts: [facts.executions],
     cause=no_cause,
     message="it has no row in executions",
     asserts=(

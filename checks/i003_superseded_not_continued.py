@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=EXECUTIONS,
     violated=lambda execution: and_(execution.is_superseded, not_(execution.ends_by_continuing)),
-    expects=derived("ending"),
+    expects=lambda facts: [facts.ending],
     cause=no_cause,
     message="later executions follow it, yet by its history it is {observed[ending]}",
     asserts=(

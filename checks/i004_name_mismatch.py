@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.relations.starts import STARTS
 
 _DIAGNOSIS = (
@@ -18,7 +18,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=STARTS,
     violated=lambda instance: not_(instance.name_surely_agrees),
-    expects=derived("orchestration_name", "orchestration_version"),
+    expects=lambda facts: [facts.orchestration_name, facts.orchestration_version],
     cause=no_cause,
     message=(
         "the row says {observed[orchestration_name]!r} {observed[orchestration_version]!r}, its start event says "

@@ -1,6 +1,6 @@
 from sqlalchemy import not_, or_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.relations.starts import PARENT_IN_SQL, STARTS, StartFacts
 
 # Whatever start event names a parent tells, and so does the first one where it names none.
@@ -16,7 +16,7 @@ _DIAGNOSIS = (
 def _cause(facts: StartFacts) -> str:
     if facts.parent_deleted:
         return "parent-deleted"
-    return "not-linked" if facts.observed("parent_instance_id") is None else "linked-wrongly"
+    return "not-linked" if facts.parent_instance_id.observed is None else "linked-wrongly"
 
 
 CHECK = Check(
@@ -28,7 +28,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=STARTS,
     violated=lambda instance: or_(not_(instance.parent_surely_agrees), instance.parent_is_no_instance),
-    expects=derived("parent_instance_id"),
+    expects=lambda facts: [facts.parent_instance_id],
     cause=_cause,
     message="its parent is {observed[parent_instance_id]!r}, and should be {expected[parent_instance_id]!r}",
     asserts=(

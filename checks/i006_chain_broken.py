@@ -1,7 +1,7 @@
 from sqlalchemy import and_, not_, or_
 
 from holystone.duroxide.event_types import CONTINUED_AS_NEW
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -18,7 +18,7 @@ CHECK = Check(
         or_(execution.status == CONTINUED_AS_NEW, execution.ends_by_continuing),
         not_(execution.next_is_queued),
     ),
-    expects=derived("continuation"),
+    expects=lambda facts: [facts.continuation],
     cause=no_cause,
     message="it continued as new, but there is neither a next execution nor the message that begins it",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.waits import WAITS, WaitFacts
 
@@ -34,7 +34,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=WAITS,
     violated=lambda wait: and_(not_(wait.has_message), not_(wait.has_activity), wait.may_be_stuck),
-    expects=derived("woken_by"),
+    expects=lambda facts: [facts.woken_by],
     cause=_cause,
     message="it waits for {expected[woken_by]}, and nothing is there that could wake it",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.relations.statuses import STATUSES
 
 _DIAGNOSIS = (
@@ -21,7 +21,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=STATUSES,
     violated=lambda instance: not_(instance.surely_agrees),
-    expects=derived("custom_status"),
+    expects=lambda facts: [facts.custom_status],
     cause=no_cause,
     message="the row shows {observed[custom_status]!r}, the events say {expected[custom_status]!r}",
     asserts=(

@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.waits import WAITS, WaitFacts
 
@@ -16,7 +16,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=WAITS,
     violated=lambda wait: wait.may_lack_answers,
-    expects=derived("answered_by"),
+    expects=lambda facts: [facts.answered_by],
     cause=_cause,
     message="it has asked for {expected[answered_by]}, and {observed[answered_by]} is there that could answer",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import and_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.relations.starts import PARENT_IN_SQL, STARTS
 
 # Whatever start event names a parent tells, and so does the first one where it names none.
@@ -21,7 +21,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=STARTS,
     violated=lambda instance: and_(instance.is_root, instance.began_as_child),
-    expects=derived("answers_to"),
+    expects=lambda facts: [facts.answers_to],
     cause=no_cause,
     message="it will answer to {expected[answers_to]!r} when it ends, and nothing is left of that instance",
     asserts=(

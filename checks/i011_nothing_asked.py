@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.waits import WAITS
 
@@ -11,7 +11,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=WAITS,
     violated=lambda wait: wait.may_ask_nothing,
-    expects=derived("asks_for"),
+    expects=lambda facts: [facts.asks_for],
     cause=no_cause,
     message="its history has {observed[asks_for]} open, so its last events are gone",
     asserts=(

@@ -1,6 +1,6 @@
 from sqlalchemy import not_, or_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.relations.status_versions import STATUS_VERSIONS
 
 CHECK = Check(
@@ -12,7 +12,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=STATUS_VERSIONS,
     violated=lambda instance: or_(not_(instance.counts), instance.hides_status),
-    expects=derived("custom_status_version"),
+    expects=lambda facts: [facts.custom_status_version],
     cause=no_cause,
     message="custom_status_version is {observed[custom_status_version]!r}",
     asserts=(

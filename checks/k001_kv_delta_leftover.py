@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.keyvalues import CHANGED_KEYS, KeyFacts
 
@@ -16,7 +16,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=CHANGED_KEYS,
     violated=lambda row: row.ended,
-    expects=derived("change"),
+    expects=lambda facts: [facts.change],
     cause=_cause,
     message="the execution has ended, and the key is still in kv_delta",
     asserts=(

@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.keyvalues import CHANGED_KEYS, STORED_KEYS, KeyFacts
 
@@ -16,7 +16,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=(STORED_KEYS, CHANGED_KEYS),
     violated=lambda row: row.instance_absent,
-    expects=derived("instance"),
+    expects=lambda facts: [facts.instance],
     cause=_cause,
     message="there is no row in instances for it",
     asserts=(

@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.key_states import KEY_STATES
 
@@ -29,7 +29,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=KEY_STATES,
     violated=left_to_facts,
-    expects=derived("kv_store", "kv_delta"),
+    expects=lambda facts: [facts.kv_store, facts.kv_delta],
     cause=no_cause,
     message="its keys are not what its history says",
     asserts=(

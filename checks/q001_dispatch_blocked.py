@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MESSAGES, MessageFacts
 
@@ -16,7 +16,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=MESSAGES,
     violated=lambda message: message.instance_absent,
-    expects=derived("instance"),
+    expects=lambda facts: [facts.instance],
     cause=_cause,
     message="there is no such instance, and nothing starts it",
     asserts=(

@@ -1,7 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.duroxide.work_item import FOR_WORKERS, WORK_ITEM_SHAPES
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MESSAGES
 from holystone.scan.relations.worker_items import WORKER_ITEMS
@@ -26,7 +26,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=(MESSAGES, WORKER_ITEMS),
     violated=lambda message: not_(message.readable),
-    expects=derived("work_item"),
+    expects=lambda facts: [facts.work_item],
     cause=no_cause,
     message="the engine cannot take it: {observed[work_item]}",
     asserts=(

@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.worker_items import OUTSTANDING, WORKER_ITEMS, WorkerItemFacts
 
@@ -16,7 +16,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=WORKER_ITEMS,
     violated=lambda item: item.in_doubt,
-    expects=derived("activity"),
+    expects=lambda facts: [facts.activity],
     cause=_cause,
     message="an activity is to be run that is {observed[activity]}",
     asserts=(

@@ -2,7 +2,7 @@ from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.worker_items import IDENTITY, ROUTING, WORKER_ITEMS
+from holystone.scan.relations.worker_items import WORKER_ITEMS
 
 CHECK = Check(
     id="Q004",
@@ -13,11 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=WORKER_ITEMS,
     violated=lambda item: not_(item.identified),
-    expects=lambda facts: {
-        column: facts.expected(column)
-        for column in (*IDENTITY, *ROUTING)
-        if facts.decided(column) and facts.observed(column) != facts.expected(column)
-    },
+    expects=lambda facts: [one for one in facts.copies if one.differs],
     cause=no_cause,
     message="the columns say {observed}, the message {expected}",
     asserts=(

@@ -1,4 +1,7 @@
+from collections.abc import Sequence
+
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
+from holystone.scan.compared import Compared
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MESSAGES
 from holystone.scan.relations.queues import QueueFacts
@@ -10,13 +13,14 @@ MAX_ATTEMPTS = 10
 NEAR = 8
 
 
-def _expected(facts: QueueFacts) -> dict[str, str]:
-    is_near = facts.is_counted and facts.attempt_count is not None and facts.attempt_count >= NEAR
-    return {"attempt_count": f"below {NEAR}"} if is_near else {}
+def _expected(facts: QueueFacts) -> Sequence[Compared[object]]:
+    count = facts.attempt_count.observed
+    is_near = facts.is_counted and count is not None and count >= NEAR
+    return [facts.attempt_count.expecting(f"below {NEAR}")] if is_near else []
 
 
 def _cause(facts: QueueFacts) -> str:
-    return "at-the-limit" if facts.attempt_count >= MAX_ATTEMPTS else "near-the-limit"
+    return "at-the-limit" if facts.attempt_count.observed >= MAX_ATTEMPTS else "near-the-limit"
 
 
 CHECK = Check(

@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MESSAGES
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=MESSAGES,
     violated=lambda message: not_(message.addressed),
-    expects=derived("instance_id"),
+    expects=lambda facts: facts.copies,
     cause=no_cause,
     message="it is for {expected[instance_id]!r}",
     asserts=(

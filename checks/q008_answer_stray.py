@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MESSAGES, MessageFacts
 
@@ -18,7 +18,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=MESSAGES,
     violated=lambda message: not_(message.answers),
-    expects=derived("asked_by"),
+    expects=lambda facts: [facts.asked_by],
     cause=_cause,
     message="the execution, which runs, has no event that asked for it",
     asserts=(

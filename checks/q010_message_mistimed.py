@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MESSAGES
 from holystone.scan.relations.worker_items import WORKER_ITEMS
@@ -12,7 +12,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=(MESSAGES, WORKER_ITEMS),
     violated=lambda message: message.mistimed,
-    expects=derived("visible_at"),
+    expects=lambda facts: [facts.visible_at],
     cause=no_cause,
     message="visible_at is {observed[visible_at]!r}, and should be {expected[visible_at]!r}",
     asserts=(

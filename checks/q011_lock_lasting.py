@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.leases import LEASES, LeaseFacts
 
@@ -16,7 +16,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=LEASES,
     violated=lambda lease: lease.lasting,
-    expects=derived("locked_until"),
+    expects=lambda facts: [facts.locked_until],
     cause=_cause,
     message="locked_until is {observed[locked_until]!r}, and not {expected[locked_until]}",
     asserts=(

@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.repeats import REPEATS, RepeatFacts
 
@@ -16,7 +16,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=REPEATS,
     violated=lambda activity: activity.may_be_repeated,
-    expects=derived("activity"),
+    expects=lambda facts: [facts.activity],
     cause=_cause,
     message="an activity is to be run that is {observed[activity]} already",
     asserts=(

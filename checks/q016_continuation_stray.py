@@ -1,10 +1,10 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.arrivals import ARRIVALS, RUNNING, ArrivalFacts
 
 
 def _cause(facts: ArrivalFacts) -> str:
-    return "execution-runs" if facts.follows == RUNNING else "told-twice"
+    return "execution-runs" if facts.follows.observed == RUNNING else "told-twice"
 
 
 CHECK = Check(
@@ -16,7 +16,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=ARRIVALS,
     violated=lambda message: message.continues,
-    expects=derived("follows"),
+    expects=lambda facts: [facts.follows],
     cause=_cause,
     message="it follows {observed[follows]}, not {expected[follows]}",
     asserts=(

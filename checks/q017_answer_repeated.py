@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.arrivals import ARRIVALS, ArrivalFacts
 
@@ -16,7 +16,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=ARRIVALS,
     violated=lambda message: message.may_be_answered,
-    expects=derived("answered_by"),
+    expects=lambda facts: [facts.answered_by],
     cause=_cause,
     message="the execution, which runs, has {observed[answered_by]} already",
     asserts=(

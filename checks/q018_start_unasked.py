@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.relations.messages import MESSAGES
 
 CHECK = Check(
@@ -10,7 +10,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=MESSAGES,
     violated=lambda message: message.begins_child,
-    expects=derived("begun_by"),
+    expects=lambda facts: [facts.begun_by],
     cause=no_cause,
     message="the parent that it names is not there, or has no event that asks for this child",
     asserts=(

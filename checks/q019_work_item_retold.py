@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import Check, Level, NoRepair, Severity, derived, no_cause
+from holystone.scan.check import Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MESSAGES
 
@@ -13,7 +13,7 @@ CHECK = Check(
     flavours=frozenset({"postgresql"}),
     relation=MESSAGES,
     violated=lambda message: not_(message.readable),
-    expects=derived("text"),
+    expects=lambda facts: [facts.text],
     cause=no_cause,
     message="the engine reads what JSONB makes of it; as it stands, {observed[text]}",
     asserts=(

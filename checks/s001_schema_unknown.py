@@ -1,6 +1,6 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.schemas import SCHEMA
+from holystone.scan.relations.schemas import SCHEMA, SchemaFacts
 
 CHECK = Check(
     id="S001",
@@ -11,7 +11,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=SCHEMA,
     violated=lambda store: store.is_there,
-    expects=derived("schema"),
+    expects=lambda facts: [facts.schema] if isinstance(facts, SchemaFacts) else [],
     cause=lambda facts: "altered",
     message="unlike {expected[schema]}, {observed[schema]}",
     asserts=(

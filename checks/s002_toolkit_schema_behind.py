@@ -1,9 +1,9 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, derived
-from holystone.scan.relations.toolkits import NOTHING, TOOLKIT, ToolkitFacts
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
+from holystone.scan.relations.toolkits import TOOLKIT, ToolkitFacts
 
 
 def _cause(facts: ToolkitFacts) -> str:
-    return "revision-pending" if facts.observed("lacking") == NOTHING else "object-missing"
+    return "revision-pending" if not facts.lacking.differs else "object-missing"
 
 
 CHECK = Check(
@@ -15,7 +15,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=TOOLKIT,
     violated=lambda store: store.is_there,
-    expects=derived("pending", "lacking"),
+    expects=lambda facts: [facts.pending, facts.lacking],
     cause=_cause,
     message="pending revisions: {observed[pending]}; missing objects: {observed[lacking]}",
     asserts=(

@@ -1,6 +1,6 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.objects import INTERFERENCE, object_of
+from holystone.scan.relations.objects import INTERFERENCE
 
 CHECK = Check(
     id="S003",
@@ -11,7 +11,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=INTERFERENCE,
     violated=lambda store: store.is_there,
-    expects=object_of("object"),
+    expects=lambda facts: facts.name_and_state,
     cause=no_cause,
     message="{observed[object]}: {observed[state]}",
     asserts=(

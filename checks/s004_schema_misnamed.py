@@ -1,6 +1,6 @@
 from holystone.scan.check import Check, Level, NoRepair, Severity
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.objects import object_of
+from holystone.scan.relations.objects import ObjectFacts, object_of
 from holystone.scan.relations.schemas import SCHEMA, SCHEMA_NAMED
 
 CHECK = Check(
@@ -13,7 +13,7 @@ CHECK = Check(
     relation=SCHEMA,
     violated=lambda store: store.is_there,
     expects=object_of(SCHEMA_NAMED),
-    cause=lambda facts: getattr(facts, "cause", None),
+    cause=lambda facts: facts.cause if isinstance(facts, ObjectFacts) else None,
     message="the schema {observed[schema_named]} is {observed[state]} of this one",
     asserts=(
         "The engine's functions name its tables with a schema, written into their text when they were made. It is the "

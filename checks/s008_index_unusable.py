@@ -1,6 +1,6 @@
 from holystone.scan.check import Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.objects import INDEXES, object_of
+from holystone.scan.relations.objects import INDEXES
 
 CHECK = Check(
     id="S008",
@@ -11,7 +11,7 @@ CHECK = Check(
     flavours=frozenset({"postgresql"}),
     relation=INDEXES,
     violated=lambda store: store.is_there,
-    expects=object_of("index"),
+    expects=lambda facts: facts.name_and_state,
     cause=no_cause,
     message="{observed[index]}: {observed[state]}",
     asserts=(

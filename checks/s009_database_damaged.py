@@ -1,6 +1,6 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import EVERYTHING
-from holystone.scan.relations.objects import DAMAGES, object_of
+from holystone.scan.relations.objects import DAMAGES
 
 CHECK = Check(
     id="S009",
@@ -11,7 +11,7 @@ CHECK = Check(
     flavours=BOTH,
     relation=DAMAGES,
     violated=lambda store: store.is_there,
-    expects=object_of("damaged"),
+    expects=lambda facts: facts.name_and_state,
     cause=no_cause,
     message="{observed[damaged]}: {observed[state]}",
     asserts=(

@@ -46,8 +46,8 @@ CHECK = Check(
     relation=$constant,
     # TODO: which rows may be wrong, by what the source in relations/$module.py has; rather too many.
     violated=lambda row: false(),
-    # TODO: what the columns should hold, by what its facts have: mostly derived("column").
-    expects=lambda facts: {},
+    # TODO: which of its facts tell that the row is bad, as [facts.column].
+    expects=lambda facts: [],
     cause=no_cause,
     message="TODO: what is seen of one row, with {observed[column]} and {expected[column]}",
     asserts="TODO: what is true of every sound store, and what in the engine makes it so.",
@@ -95,7 +95,7 @@ REPAIR = Repair(
     title="TODO: what to do about it, as an order without a full stop",
     # TODO: safe only where the engine is never worse off than without it.
     safety=Safety.unsafe,
-    # TODO: what to do to which rows: mostly setting("column").
+    # TODO: what to do to which rows: mostly setting(facts.column), with Repair[…Facts] above.
     steps=lambda facts: [],
     applies=always,
     does="TODO: which columns it sets, and to what.",

@@ -1,11 +1,12 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
+from holystone.scan.relations.executions import ExecutionFacts
 
-REPAIR = Repair(
+REPAIR = Repair[ExecutionFacts](
     id="clear-completed-at",
     title="Clear the completed_at of a running execution",
     safety=Safety.safe,
-    steps=setting("completed_at"),
+    steps=lambda facts: setting(facts.completed_at),
     applies=always,
     does="Sets completed_at to NULL.",
     loses="The old value, which the journal keeps.",

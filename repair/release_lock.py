@@ -8,7 +8,7 @@ from holystone.scan.relations.leases import ENDLESS, LeaseFacts
 def _steps(facts: LeaseFacts) -> Sequence[Step]:
     if not facts.is_of_message:
         return [Remove()]
-    held = {"lock_token": facts.lock_token, "locked_until": facts.locked_until}
+    held = {"lock_token": facts.lock_token, "locked_until": facts.end}
     return [Set(held, dict.fromkeys(held))]
 
 

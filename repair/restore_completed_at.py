@@ -1,11 +1,12 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
+from holystone.scan.relations.executions import ExecutionFacts
 
-REPAIR = Repair(
+REPAIR = Repair[ExecutionFacts](
     id="restore-completed-at",
     title="Take completed_at from the terminal event",
     safety=Safety.safe,
-    steps=setting("completed_at"),
+    steps=lambda facts: setting(facts.completed_at),
     applies=always,
     does="Sets completed_at to the terminal event's timestamp_ms, in the form that the engine uses in this store.",
     loses="The old value, which the journal keeps. The engine's own time of the ack lay some milliseconds later.",

@@ -8,11 +8,11 @@ def _doubt(facts: InstanceFacts) -> str | None:
     return facts.doubt
 
 
-REPAIR = Repair(
+REPAIR = Repair[InstanceFacts](
     id="restore-current-execution",
     title="Point the instance at its newest execution",
     safety=Safety.safe,
-    steps=setting("current_execution_id"),
+    steps=lambda facts: setting(facts.current_execution_id),
     applies=always,
     does="Sets current_execution_id to the highest execution_id of the instance.",
     loses="The old number, which the journal keeps.",

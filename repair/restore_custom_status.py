@@ -1,11 +1,12 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
+from holystone.scan.relations.statuses import StatusFacts
 
-REPAIR = Repair(
+REPAIR = Repair[StatusFacts](
     id="restore-custom-status",
     title="Show the custom status that the events set last",
     safety=Safety.safe,
-    steps=setting("custom_status", "custom_status_version"),
+    steps=lambda facts: setting(facts.custom_status, facts.custom_status_version),
     applies=always,
     does=(
         "Sets custom_status to what the last CustomStatusUpdated set, or to what was carried over. Its version "

@@ -2,7 +2,7 @@ from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MessageFacts
 from holystone.scan.relations.queues import QueueFacts
-from holystone.scan.relations.worker_items import IDENTITY, ROUTING, WorkerItemFacts
+from holystone.scan.relations.worker_items import WorkerItemFacts
 
 AWAITED = "an execution waits for the activity that the columns say, and the message alone may be wrong"
 
@@ -19,11 +19,11 @@ def _may_be_the_message(facts: QueueFacts) -> str | None:
     return "nothing tells whether the column is wrong or the message: somebody may have altered either"
 
 
-REPAIR = Repair(
+REPAIR = Repair[QueueFacts](
     id="restore-identity",
     title="Take the columns of the queue from the message",
     safety=Safety.safe,
-    steps=setting(*IDENTITY, *ROUTING),
+    steps=lambda facts: setting(*facts.copies),
     applies=always,
     does="Sets those of instance_id, execution_id, activity_id, session_id and tag that differ from the message.",
     loses="The old values, which the journal keeps. The message itself is what the engine goes by, and stays.",

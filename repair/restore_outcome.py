@@ -10,11 +10,11 @@ def _end_may_be_lost(facts: ExecutionFacts) -> str | None:
     return "nothing could take the execution on if it ran: it may have ended, and the event that says so is lost"
 
 
-REPAIR = Repair(
+REPAIR = Repair[ExecutionFacts](
     id="restore-outcome",
     title="Give the execution the outcome that its history tells",
     safety=Safety.safe,
-    steps=setting("status", "output", "completed_at"),
+    steps=lambda facts: setting(facts.status, facts.output, facts.completed_at),
     applies=always,
     does=(
         "Sets status and output to what the terminal event makes them, and completed_at to the event's own time where "

@@ -1,11 +1,12 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
+from holystone.scan.relations.executions import ExecutionFacts
 
-REPAIR = Repair(
+REPAIR = Repair[ExecutionFacts](
     id="restore-output",
     title="Take the output from the terminal event",
     safety=Safety.safe,
-    steps=setting("output"),
+    steps=lambda facts: setting(facts.output),
     applies=always,
     does="Sets output to the terminal event's output, display message or input; to NULL while the execution runs.",
     loses="The old text, which the journal keeps.",

@@ -10,11 +10,11 @@ def _answers_to_nobody(facts: StartFacts) -> str | None:
     return "its parent is deleted and it still runs: when it ends it answers to nobody, which halts a store on SQLite"
 
 
-REPAIR = Repair(
+REPAIR = Repair[StartFacts](
     id="restore-parent",
     title="Link the instance to the parent that its events name",
     safety=Safety.safe,
-    steps=setting("parent_instance_id"),
+    steps=lambda facts: setting(facts.parent_instance_id),
     applies=always,
     does=(
         "Sets parent_instance_id to the parent that the start event names; to NULL where it names none, or where "

@@ -6,14 +6,14 @@ from holystone.scan.relations.requests import RequestFacts
 
 
 def _steps(facts: RequestFacts) -> Sequence[Step]:
-    return [Set({"work_item": facts.observed("work_item")}, {"work_item": facts.restored})]
+    return [Set({"work_item": facts.row["work_item"]}, {"work_item": facts.restored})]
 
 
 def _may_be_the_event(facts: RequestFacts) -> str | None:
     """Something else says the same as the event: the column of an activity's session_id or tag, visible_at of a timer,
     the output of an execution that continued as new.
     """
-    if facts.wrong.keys() <= facts.proven:
+    if all(one.name in facts.proven for one in facts.wrong):
         return None
     return "nothing tells whether the message is wrong or the event: somebody may have altered either"
 

@@ -10,11 +10,11 @@ def _may_be_less(facts: VersionFacts) -> str | None:
     return "its events do not tell of every update, so clients may have seen a greater version"
 
 
-REPAIR = Repair(
+REPAIR = Repair[VersionFacts](
     id="restore-status-version",
     title="Count the updates of the custom status anew",
     safety=Safety.safe,
-    steps=setting("custom_status_version"),
+    steps=lambda facts: setting(facts.custom_status_version),
     applies=always,
     does=(
         "Sets custom_status_version to the number of events CustomStatusUpdated of all executions, and to 1 at least "

@@ -1,6 +1,6 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import EVERYTHING
-from holystone.scan.relations.pins import VERSION_COLUMNS, PinFacts
+from holystone.scan.relations.pins import PinFacts
 
 
 def _may_be_the_event(facts: PinFacts) -> str | None:
@@ -10,11 +10,11 @@ def _may_be_the_event(facts: PinFacts) -> str | None:
     return "the event names a version of the engine that is not known here: somebody may have altered the event"
 
 
-REPAIR = Repair(
+REPAIR = Repair[PinFacts](
     id="restore-version",
     title="Pin the execution to the version that began it",
     safety=Safety.safe,
-    steps=setting(*VERSION_COLUMNS),
+    steps=lambda facts: setting(*facts.pinned),
     applies=always,
     does="Sets duroxide_version_major, duroxide_version_minor and duroxide_version_patch to those of the start event.",
     loses="The old numbers, which the journal keeps.",

@@ -1,11 +1,12 @@
 from holystone.mend.repair import Repair, Safety, always, setting
 from holystone.scan.evidence import Evidence
+from holystone.scan.relations.event_facts import EventFacts
 
-REPAIR = Repair(
+REPAIR = Repair[EventFacts](
     id="retype-event",
     title="Copy the event's type to its column",
     safety=Safety.safe,
-    steps=setting("event_type"),
+    steps=lambda facts: setting(facts.event_type),
     applies=always,
     does="Sets history.event_type to the type inside event_data. The event itself is not touched.",
     loses="The old word, which the journal keeps.",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from sqlalchemy import True_, false, not_
@@ -31,16 +30,13 @@ def cut_off(check: Check) -> Check:
 
 def without_expectations(check: Check) -> Check:
     """Expects nothing of any row."""
-    return replace(check, expects=lambda facts: {})
+    return replace(check, expects=lambda facts: [])
 
 
 def content_with_anything(check: Check) -> Check:
     """Expects of each row what it has."""
 
-    def expects(facts: Any) -> Mapping[str, Any]:
-        return {column: facts.observed(column) for column in check.expects(facts)}
-
-    return replace(check, expects=expects)
+    return replace(check, expects=lambda facts: [one.expecting(one.observed) for one in check.expects(facts)])
 
 
 SPOILT: dict[str, Spoil] = {

@@ -24,7 +24,7 @@ CHECK = Check(
     id="X001", name="too-many-executions", title="An instance has too many executions", severity=Severity.warning,
     level=Level.quick, flavours=BOTH, relation=INSTANCES,
     violated=lambda instance: instance.highest_execution_id > 2,
-    expects=lambda facts: {"current_execution_id": 2}, cause=no_cause,
+    expects=lambda facts: [facts.current_execution_id.expecting(2)], cause=no_cause,
     message="it is at {observed[current_execution_id]}",
     asserts="a", harm="h", how_to_look="l", false_alarms="f", example="e",
     repair=NoRepair("it is only a matter of taste"),
@@ -132,7 +132,7 @@ logging.basicConfig(stream=sys.stdout, level=0)
 logging.warning("logged")
 """ + PLUGIN.replace(
     "violated=lambda instance: instance", "violated=lambda instance: print('{') or logging.error('x') or instance"
-).replace("expects=lambda facts: {", "expects=lambda facts: print('[') or {")
+).replace("expects=lambda facts: [", "expects=lambda facts: print('[') or [")
 
 
 @pytest.mark.parametrize("format_", one_and_long(["json", "jsonl", "text"]))
@@ -182,19 +182,20 @@ def test_a_plugin_that_hangs_is_named_and_can_be_stopped(plugins: Path, engine_s
         assert process.stderr.read().strip() == "Stopped; nothing more was done."
 
 
+EXPECTS = "expects=lambda facts: [facts.current_execution_id.expecting(2)]"
 FAILING = [
     ("violated=lambda instance: instance", "violated=lambda instance: exit(0) or instance"),
     ("violated=lambda instance: instance.highest", "violated=lambda instance: instance.hightest"),
     ("violated=lambda instance: instance.highest_execution_id > 2", "violated=lambda instance: 7"),
     ("violated=lambda instance: ", "violated=lambda: "),
-    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: 1 / 0"),
-    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: exit(0)"),
-    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: ['x']"),
-    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: {1: 2}"),
-    ('expects=lambda facts: {"current_execution_id": 2}', "expects=lambda facts: {'nothing': 2}"),
+    (EXPECTS, "expects=lambda facts: 1 / 0"),
+    (EXPECTS, "expects=lambda facts: exit(0)"),
+    (EXPECTS, "expects=lambda facts: ['x']"),
+    (EXPECTS, "expects=lambda facts: {1: 2}"),
+    (EXPECTS, "expects=lambda facts: [facts.nothing]"),
     (
-        'expects=lambda facts: {"current_execution_id": 2}',
-        "expects=lambda facts: {'current_execution_id': object()}",
+        EXPECTS,
+        "expects=lambda facts: [facts.current_execution_id.expecting(object())]",
     ),
     ("cause=no_cause", "cause=lambda facts: facts.nothing"),
     ("cause=no_cause", "cause=lambda facts: 7"),
@@ -234,7 +235,8 @@ REPAIR = """
 from holystone.mend.repair import Repair, Safety, always, setting
 
 REPAIR = Repair(
-    id="taste-repair", title="t", safety=Safety.unsafe, steps=setting("current_execution_id"), applies=always,
+    id="taste-repair", title="t", safety=Safety.unsafe, applies=always,
+    steps=lambda facts: setting(facts.current_execution_id),
     does="d", loses="l", needs="n", undone="u",
 )
 """
@@ -246,8 +248,8 @@ REPAIR = Repair(
         [
             ("applies=always", "applies=lambda facts: exit(0)"),
             ("applies=always", "applies=lambda facts: 7"),
-            ('steps=setting("current_execution_id")', "steps=lambda facts: 1 / 0"),
-            ('steps=setting("current_execution_id")', "steps=lambda facts: [None]"),
+            ("steps=lambda facts: setting(facts.current_execution_id)", "steps=lambda facts: 1 / 0"),
+            ("steps=lambda facts: setting(facts.current_execution_id)", "steps=lambda facts: [None]"),
             ("Safety.unsafe", "None"),
             ("REPAIR = Repair(", "raise BaseException\nREPAIR = Repair("),
         ]

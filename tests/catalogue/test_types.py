@@ -18,9 +18,21 @@ MISTAKES = {
     ),
     "facts": (
         "checks/e001_status_mismatch.py",
-        "facts.status == RUNNING",
-        "facts.stauts == RUNNING",
+        "[facts.status]",
+        "[facts.stauts]",
         '"ExecutionFacts" has no attribute "stauts"',
+    ),
+    "expects": (
+        "checks/e001_status_mismatch.py",
+        "[facts.status]",
+        "[facts.status, facts.outcome]",
+        'List item 1 has incompatible type "Outcome | None"; expected "Compared[object]"',
+    ),
+    "observed": (
+        "checks/e001_status_mismatch.py",
+        "facts.status.observed == RUNNING",
+        "facts.status == RUNNING",
+        "Non-overlapping equality check",
     ),
     "relation": (
         "checks/e001_status_mismatch.py",
@@ -33,6 +45,12 @@ MISTAKES = {
         "relation=EXECUTIONS",
         "relation=INSTANCES",
         'Argument "cause" to "Check" has incompatible type',
+    ),
+    "setting": (
+        "repair/restore_outcome.py",
+        "facts.completed_at)",
+        "facts.completed)",
+        '"ExecutionFacts" has no attribute "completed"',
     ),
     "steps": (
         "repair/remove_ghost.py",

@@ -9,6 +9,7 @@ from typing import Any, Generic
 from typing_extensions import TypeVar
 
 from holystone.registry import Catalogue
+from holystone.scan.compared import Compared
 from holystone.scan.evidence import EVERYTHING, Evidence
 from holystone.scan.relation import Facts
 
@@ -88,15 +89,10 @@ class Repair(Generic[F]):
         return self
 
 
-def setting(*columns: str) -> Callable[[Facts], Sequence[Step]]:
-    """For `steps`: give these columns the values that the row's facts expect of them, where they decide one."""
-
-    def steps(facts: Facts) -> Sequence[Step]:
-        expected = {column: facts.expected(column) for column in columns if facts.decided(column)}
-        wrong = [column for column, value in expected.items() if facts.observed(column) != value]
-        return [Set({c: facts.observed(c) for c in wrong}, {c: expected[c] for c in wrong})]
-
-    return steps
+def setting(*facts: Compared[object]) -> Sequence[Step]:
+    """For `steps`: give the columns that these facts are of the values that are expected, where that is decided."""
+    wrong = [one for one in facts if one.differs]
+    return [Set({one.name: one.observed for one in wrong}, {one.name: one.expected for one in wrong})]
 
 
 def making(table: str, key: Image, before: Image | None, after: Image | None) -> Sequence[Step]:

@@ -52,15 +52,6 @@ class _Named:
     key: Key
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
-    def observed(self, column: str) -> Any:
-        return None
-
-    def decided(self, column: str) -> bool:
-        return False
-
-    def expected(self, column: str) -> Any:
-        return None
-
 
 def look_around(
     store: OpenStore, connection: Connection, instance_ids: Collection[str], now_ms: int, race_window: int

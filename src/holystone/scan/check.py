@@ -1,6 +1,6 @@
 """What a check is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Generic
@@ -8,6 +8,7 @@ from typing import Any, Generic
 from sqlalchemy import ColumnElement, true
 from typing_extensions import TypeVar
 
+from holystone.scan.compared import Compared
 from holystone.scan.evidence import EVERYTHING, Evidence
 from holystone.scan.relation import Facts, Relation, Source
 
@@ -46,9 +47,8 @@ class Check(Generic[S, F]):
     `violated` is a predicate over a relation's source, in SQLAlchemy Core: the scan joins those of all
     checks of a relation into one pass, one for each relation where a check names several. It may suspect too
     much, never too little. A suspect becomes a finding only where its facts are not as the check `expects` of
-    them, column by column. With `derived` these are the relation's own facts, read by the same code that writes
-    rows: so each rule of derivation stands in one place, and the ways in which two databases read JSON cannot
-    raise a false alarm.
+    them: it names those that it compares, in Python. They are read by the same code that writes rows: so each rule of
+    derivation stands in one place, and the ways in which two databases read JSON cannot raise a false alarm.
 
     `how_to_look` is SQL that finds the bad rows, for people to paste: one text, or one for each flavour.
     `questions` is what a finding calls into question: no repair that rests on it is safe in the same instance.
@@ -62,7 +62,7 @@ class Check(Generic[S, F]):
     flavours: frozenset[str]
     relation: Relation[S, F] | tuple[Relation[S, F], ...]
     violated: Callable[[S], ColumnElement[bool]]
-    expects: Callable[[F], Mapping[str, object]]
+    expects: Callable[[F], Sequence[Compared[object]]]
     cause: Callable[[F], str | None]
     message: str
     asserts: str
@@ -87,14 +87,10 @@ class Check(Generic[S, F]):
 
     def observe(self, facts: F) -> tuple[dict[str, object], dict[str, object]] | None:
         """Return the values observed and expected, or None where the facts bear no finding out."""
-        expected = dict(self.expects(facts))
-        observed: dict[str, object] = {column: facts.observed(column) for column in expected}
+        compared = [one for one in self.expects(facts) if one.decided]
+        observed = {one.name: one.observed for one in compared}
+        expected = {one.name: one.expected for one in compared}
         return (observed, expected) if observed != expected else None
-
-
-def derived(*columns: str) -> Callable[[Facts], Mapping[str, object]]:
-    """For `expects`: what the relation's facts expect of these columns, less those for which they decide nothing."""
-    return lambda facts: {column: facts.expected(column) for column in columns if facts.decided(column)}
 
 
 def left_to_facts(source: Source) -> ColumnElement[bool]:

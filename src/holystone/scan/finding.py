@@ -80,7 +80,8 @@ def require_printable(finding: Finding, plug_in: str, to_json: Callable[[Any], A
     """Raise CatalogueError where a finding of a plug-in's check cannot be told in words or as JSON."""
     try:
         finding.message  # noqa: B018 (it is made of the check's own template)
-        json.dumps([to_json(value) for image in (finding.observed, finding.expected) for value in image.values()])
+        for image in (finding.observed, finding.expected):
+            json.dumps({name: to_json(value) for name, value in image.items()})
     except Exception as error:
         why = f"message or its values cannot be printed: {type(error).__name__}: {error}"
         raise failure(f"check {finding.check.id} of {plug_in}", why, plug_in) from error

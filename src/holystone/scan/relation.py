@@ -54,15 +54,6 @@ class Facts(Protocol):
     def evidence(self) -> Mapping[str, Any]:
         """What the expectations rest on, as JSON: a change is made only while it stays the same."""
 
-    def observed(self, column: str) -> Any:
-        """Return the value that the column has."""
-
-    def decided(self, column: str) -> bool:
-        """Return whether the facts allow to say what the column should hold."""
-
-    def expected(self, column: str) -> Any:
-        """Return the value that the column should hold; only where it is decided."""
-
 
 class Source(Protocol):
     """The rows of a relation as a database sees them: what predicates are written over."""

@@ -16,6 +16,7 @@ from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history, instances, orchestrator_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -92,8 +93,8 @@ class ArrivalFacts:
     row_id: int
     instance_id: str
     kind: str | None
-    follows: str
-    answered_by: str
+    follows: Compared[str]
+    answered_by: Compared[str]
 
     @property
     def key(self) -> Key:
@@ -102,15 +103,6 @@ class ArrivalFacts:
     @property
     def evidence(self) -> Mapping[str, Any]:
         return {}
-
-    def observed(self, column: str) -> Any:
-        return getattr(self, column)
-
-    def decided(self, column: str) -> bool:
-        return True
-
-    def expected(self, column: str) -> Any:
-        return {"follows": END, "answered_by": NOTHING}[column]
 
 
 class Arrivals(Relation[ArrivalSource, ArrivalFacts]):
@@ -126,14 +118,24 @@ class Arrivals(Relation[ArrivalSource, ArrivalFacts]):
     def facts(self, reader: Reader, row: Any) -> ArrivalFacts:
         item = read_message(work_item_of(reader, self.table, row))
         if item is None or item.instance_id != row.instance_id:
-            return ArrivalFacts(row.id, row.instance_id, None, END, NOTHING)
+            return _facts(row, None)
         current = reader.once(("runs", row.instance_id), lambda: _running(reader, row.instance_id))
-        follows, answered_by = END, NOTHING
         if item.kind == "ContinueAsNew":
             follows = RUNNING if current else ANOTHER if _is_second(reader, row) else END
-        elif item.kind in TOLD_TWICE and current is not None and _is_answered(item, *current):
-            answered_by = ANSWERED
-        return ArrivalFacts(row.id, row.instance_id, item.kind, follows, answered_by)
+            return _facts(row, item.kind, follows=follows)
+        if item.kind in TOLD_TWICE and current is not None and _is_answered(item, *current):
+            return _facts(row, item.kind, answered_by=ANSWERED)
+        return _facts(row, item.kind)
+
+
+def _facts(row: Any, kind: str | None, follows: str = END, answered_by: str = NOTHING) -> ArrivalFacts:
+    return ArrivalFacts(
+        row.id,
+        row.instance_id,
+        kind,
+        follows=Compared("follows", follows, END),
+        answered_by=Compared("answered_by", answered_by, NOTHING),
+    )
 
 
 def _running(reader: Reader, instance_id: str) -> tuple[int, Sequence[Mapping[str, Any]]] | None:

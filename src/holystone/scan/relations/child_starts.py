@@ -16,6 +16,7 @@ from holystone.duroxide.event_types import START
 from holystone.duroxide.references import child_instance_id
 from holystone.duroxide.tables import instances
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.event_text import event_text, last_event_ends
 from holystone.scan.long_texts import is_very_long
 from holystone.scan.reader import Reader
@@ -112,18 +113,10 @@ class ChildStartFacts:
         return {"start_event_sha256": self.digests[0], "parent_event_sha256": self.digests[1]}
 
     @property
-    def wrong(self) -> Mapping[str, Any]:
-        """What differs, as the parent's event has it."""
-        return {name: value for name, value in self.told.items() if self.begun[name] != value}
-
-    def observed(self, column: str) -> Any:
-        return self.begun[column]
-
-    def decided(self, column: str) -> bool:
-        return column in self.told
-
-    def expected(self, column: str) -> Any:
-        return self.told[column]
+    def wrong(self) -> Sequence[Compared[object]]:
+        """What differs from what the parent's event says."""
+        compared = (Compared[object](name, self.begun[name], value) for name, value in self.told.items())
+        return [one for one in compared if one.differs]
 
 
 class ChildStarts(Relation[ChildStartSource, ChildStartFacts]):

@@ -13,6 +13,7 @@ from holystone.duroxide.outcome import known_type
 from holystone.duroxide.references import CANCELLING, REFERS_TO
 from holystone.duroxide.tables import instances
 from holystone.errors import RecordError
+from holystone.scan.compared import Compared
 from holystone.scan.digest import digest_of
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key
@@ -51,15 +52,15 @@ class EventFacts:
     instance_id: str
     execution_id: int
     event_id: int
-    event_type: Any
+    column: Any
     digest: str
-    fault: str | None
+    fault: Compared[str | None]
     harms: str | None
     given_up: bool
     said: Mapping[str, Any]
     source: Source
-    strays: str | None
-    ended_again: str | None
+    strays: Compared[str | None]
+    ended_again: Compared[str | None]
 
     @property
     def key(self) -> Key:
@@ -74,35 +75,37 @@ class EventFacts:
         return known_type(self.said) if self.said else None
 
     @property
-    def source_event_id(self) -> int | None:
-        return self.said.get("source_event_id")
+    def event_type(self) -> Compared[Any]:
+        return Compared("event_type", self.column, self.type, decided=self.type in EVENT_TYPES)
 
     @property
-    def source_type(self) -> str | None:
-        return self.source.type
+    def known_type(self) -> Compared[str | None]:
+        expected = self.type if self.type in EVENT_TYPES else KNOWN
+        return Compared("type", self.type, expected, decided=self.type is not None)
 
     @property
-    def refers(self) -> bool:
+    def ids(self) -> Sequence[Compared[Any]]:
+        """What it says to be, in its row's words: an event of an instance and an execution."""
+        named = bool(self.said) and not self._is_named_otherwise
+        return [
+            Compared(name, self.said.get(name), value, decided=bool(self.said) if name == "event_id" else named)
+            for name, value in self.key.items()
+        ]
+
+    @property
+    def source_event_id(self) -> Compared[int | None]:
+        refers_to = self.said.get("source_event_id")
+        return Compared("source_event_id", refers_to, refers_to, decided=self._refers)
+
+    @property
+    def source_type(self) -> Compared[str | None]:
+        """The type of the event that it refers to."""
+        return Compared("source_type", self.source.type, REFERS_TO.get(str(self.type)), decided=self._refers)
+
+    @property
+    def _refers(self) -> bool:
         """It has to refer to another event, and whether it does so can be told."""
         return self.type in REFERS_TO and self.source.known
-
-    def observed(self, column: str) -> Any:
-        return self.said[column] if column in _KEY else getattr(self, column)
-
-    def decided(self, column: str) -> bool:
-        match column:
-            case "event_type":
-                return self.type in EVENT_TYPES
-            case "type":
-                return self.type is not None
-            case "source_event_id" | "source_type":
-                return self.refers
-            case "instance_id" | "execution_id":
-                return bool(self.said) and not self._is_named_otherwise
-            case "event_id":
-                return bool(self.said)
-            case _:
-                return True
 
     @property
     def _is_named_otherwise(self) -> bool:
@@ -119,19 +122,6 @@ class EventFacts:
             return (engine_version(self.said["duroxide_version"]) or REAL_IDS_IN_FAILURES) < REAL_IDS_IN_FAILURES
         return "Infrastructure" in self.said["details"] and named == (self.instance_id, self.execution_id - 1)
 
-    def expected(self, column: str) -> Any:
-        match column:
-            case "event_type":
-                return self.type
-            case "type":
-                return self.type if self.type in EVENT_TYPES else KNOWN
-            case "source_event_id":
-                return self.source_event_id
-            case "source_type":
-                return REFERS_TO[str(self.type)]
-            case _:
-                return self.key.get(column)
-
 
 def event_facts(reader: Reader, row: Any) -> EventFacts:
     """Return the facts of a row of history."""
@@ -147,15 +137,15 @@ def event_facts(reader: Reader, row: Any) -> EventFacts:
         instance_id=row.instance_id,
         execution_id=row.execution_id,
         event_id=row.event_id,
-        event_type=row.event_type,
+        column=row.event_type,
         digest=digest_of(event_data),
-        fault=fault,
+        fault=Compared("fault", fault, None),
         harms=None if fault is None else _harms(reader, row, event_data, events[-1], event),
         given_up=any(event.event_id == POISON_EVENT_ID and event.type in TERMINAL for event in events),
         said=said,
         source=_source(events[:place], said.get("source_event_id")),
-        strays=_strays(later),
-        ended_again=_ended_again(later),
+        strays=Compared("strays", _strays(later), None),
+        ended_again=Compared("ended_again", _ended_again(later), None),
     )
 
 

@@ -13,6 +13,7 @@ from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, EVENT_TY
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared, presence
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import text_or_type
 from holystone.scan.long_texts import is_long, is_very_long, unless_long, unless_very_long
@@ -172,7 +173,9 @@ class ExecutionSource:
 
 @dataclass(frozen=True)
 class ExecutionFacts:
-    """One execution; `outcome` is None where its history cannot be read, so that nothing is decided.
+    """One execution; `row` has the columns that are copies of its events.
+
+    `outcome` is None where its history cannot be read, so that nothing is decided.
 
     `chain_end` is there for the last execution of an instance that has continued as new. `end_may_be_lost` is whether
     the row has an end that the history has not, and nothing could take the execution on if it ran.
@@ -181,9 +184,7 @@ class ExecutionFacts:
     flavour: Flavour
     instance_id: str
     execution_id: int
-    status: str
-    output: str | None
-    completed_at: Any
+    row: Mapping[str, Any]
     completed_at_well_formed: bool
     outcome: Outcome | None
     last_event_id: int | None
@@ -211,41 +212,47 @@ class ExecutionFacts:
         """Nothing but the row is there, and nothing is on its way."""
         return not self.instance_exists and not self.has_history and self.settled
 
-    def observed(self, column: str) -> Any:
-        match column:
-            case "history":
-                return "present" if self.has_history else "absent"
-            case "instance":
-                return "present" if self.instance_exists else "absent"
-            case "continuation":
-                return "present" if self.chain_end is not None and self.chain_end.queued else "absent"
-            case "ending":
-                return None if self.outcome is None else self.outcome.status
-        return getattr(self, column)
+    @property
+    def status(self) -> Compared[Any]:
+        return self._copied("status", None if self.outcome is None else self.outcome.status)
 
-    def decided(self, column: str) -> bool:
-        if column in ("history", "instance"):
-            return True
-        if column == "continuation":
-            return self.chain_end is not None
-        if column == "ending":
-            return self.followed and self.outcome is not None
-        return self.outcome is not None
+    @property
+    def output(self) -> Compared[Any]:
+        return self._copied("output", None if self.outcome is None else self.outcome.output)
 
-    def expected(self, column: str) -> Any:
-        if column in ("history", "instance", "continuation"):
-            return "present"
-        if column == "ending":
-            return CONTINUED_AS_NEW
-        assert self.outcome is not None
-        return self._expected_completed_at(self.outcome) if column == "completed_at" else getattr(self.outcome, column)
+    @property
+    def completed_at(self) -> Compared[Any]:
+        return self._copied("completed_at", None if self.outcome is None else self._ended_at(self.outcome))
 
-    def _expected_completed_at(self, outcome: Outcome) -> Any:
+    @property
+    def history(self) -> Compared[str]:
+        return presence("history", self.has_history)
+
+    @property
+    def instance(self) -> Compared[str]:
+        return presence("instance", self.instance_exists)
+
+    @property
+    def ending(self) -> Compared[str | None]:
+        """How it came to its end, of an execution that later ones follow."""
+        ending = None if self.outcome is None else self.outcome.status
+        return Compared("ending", ending, CONTINUED_AS_NEW, decided=self.followed and ending is not None)
+
+    @property
+    def continuation(self) -> Compared[str]:
+        """The message that begins the next execution."""
+        is_queued = self.chain_end is not None and self.chain_end.queued
+        return presence("continuation", is_queued, decided=self.chain_end is not None)
+
+    def _copied(self, column: str, expected: Any) -> Compared[Any]:
+        return Compared(column, self.row[column], expected, decided=self.outcome is not None)
+
+    def _ended_at(self, outcome: Outcome) -> Any:
         if outcome.ended_at_ms is None or outcome.status not in self.flavour.statuses_with_completed_at:
             return None
         # The engine takes the time at ack, a little after the event's; what it wrote is kept.
-        if self.completed_at is not None and self.completed_at_well_formed:
-            return self.completed_at
+        if self.row["completed_at"] is not None and self.completed_at_well_formed:
+            return self.row["completed_at"]
         return self.flavour.completed_at(outcome.ended_at_ms)
 
 
@@ -270,9 +277,11 @@ class Executions(Relation[ExecutionSource, ExecutionFacts]):
             flavour=reader.flavour,
             instance_id=row.instance_id,
             execution_id=row.execution_id,
-            status=row.status,
-            output=reader.output(row.instance_id, row.execution_id) if row.has_long_output else row.output,
-            completed_at=row.completed_at,
+            row={
+                "status": row.status,
+                "output": reader.output(row.instance_id, row.execution_id) if row.has_long_output else row.output,
+                "completed_at": row.completed_at,
+            },
             completed_at_well_formed=bool(row.well_formed) or not _counts_ms(reader),
             outcome=outcome,
             last_event_id=row.last_event_id,

@@ -13,6 +13,7 @@ from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.tables import executions, history, instances
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared, presence
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.key_ranges import key_ranges_of_store
@@ -92,7 +93,7 @@ class HistorySource:
 class HistoryFacts:
     """One execution's history.
 
-    `first_type` is None where the first event cannot be read. `row` is what the row of executions should hold that is
+    `ids` are those of its events. `row` is what the row of executions should hold that is
     not there; None where it is, and where the events do not tell. `was_never_stored` says that the history is the
     engine's own remark that it could not store the first turn: a failure without anything before it, numbered on from
     the execution before. `would_be_stuck` is whether nothing could take the execution on, once its row were there, and
@@ -101,8 +102,8 @@ class HistoryFacts:
 
     instance_id: str
     execution_id: int
-    event_ids: tuple[int, ...]
-    first_type: str | None
+    ids: tuple[int, ...]
+    first_type: Compared[str | None]
     was_never_stored: bool
     last_event_digest: str
     execution_exists: bool
@@ -118,33 +119,21 @@ class HistoryFacts:
 
     @property
     def evidence(self) -> Mapping[str, Any]:
-        return {"last_event_id": self.event_ids[-1], "last_event_sha256": self.last_event_digest}
+        return {"last_event_id": self.ids[-1], "last_event_sha256": self.last_event_digest}
 
-    def observed(self, column: str) -> Any:
-        match column:
-            case "event_ids":
-                return ", ".join(map(_in_words, _ranges(self.event_ids)))
-            case "execution":
-                return "present" if self.execution_exists else "absent"
-            case _:
-                return getattr(self, column)
+    @property
+    def event_ids(self) -> Compared[str]:
+        is_ids, should_be = _ranges(self.ids), self._numbered_through()
+        return Compared("event_ids", ", ".join(map(_in_words, is_ids)), ", ".join(map(_in_words, should_be)))
 
-    def decided(self, column: str) -> bool:
-        return column != "first_type" or (self.first_type in EVENT_TYPES and not self.was_never_stored)
-
-    def expected(self, column: str) -> Any:
-        match column:
-            case "event_ids":
-                return ", ".join(map(_in_words, self._numbered_through()))
-            case "execution":
-                return "present"
-            case _:
-                return START
+    @property
+    def execution(self) -> Compared[str]:
+        return presence("execution", self.execution_exists)
 
     def _numbered_through(self) -> Sequence[Range]:
         """Return the ids without their gaps, as ranges: how wide a gap is, costs nothing."""
         # SQLite keeps what is no number, too.
-        numbers = [event_id for event_id in self.event_ids if isinstance(event_id, int)]
+        numbers = [event_id for event_id in self.ids if isinstance(event_id, int)]
         first = numbers[0] if self.was_never_stored and numbers else 1
         # The engine fails a history that it cannot read at a fixed id, far behind its last event.
         at_once = [number for number in numbers if number < POISON_EVENT_ID]
@@ -201,8 +190,8 @@ class Histories(Relation[HistorySource, HistoryFacts]):
         return HistoryFacts(
             instance_id=row.instance_id,
             execution_id=row.execution_id,
-            event_ids=tuple(event.event_id for event in events),
-            first_type=events[0].type,
+            ids=tuple(event.event_id for event in events),
+            first_type=_first_type(events),
             was_never_stored=_was_never_stored(events),
             last_event_digest=digest_of(events[-1].event_data),
             execution_exists=bool(row.execution_exists),
@@ -212,6 +201,11 @@ class Histories(Relation[HistorySource, HistoryFacts]):
             would_be_stuck=bool(runs) and would_be_stuck(reader, row.instance_id, row.execution_id),
             would_be_broken=bool(continues) and is_to_continue(reader, row.instance_id),
         )
+
+
+def _first_type(events: Sequence[EventRow]) -> Compared[str | None]:
+    first = events[0].type
+    return Compared("first_type", first, START, decided=first in EVENT_TYPES and not _was_never_stored(events))
 
 
 def _was_never_stored(events: Sequence[EventRow]) -> bool:

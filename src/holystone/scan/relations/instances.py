@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, func, select
 
 from holystone.duroxide.tables import executions, history, instances
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared, presence
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.waits import would_be_stuck
@@ -41,7 +42,7 @@ class InstanceFacts:
     """
 
     instance_id: str
-    current_execution_id: int
+    current: int
     highest_execution_id: int | None
     doubt: str | None = None
 
@@ -53,16 +54,14 @@ class InstanceFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {"highest_execution_id": self.highest_execution_id}
 
-    def observed(self, column: str) -> Any:
-        if column == "executions":
-            return "absent" if self.highest_execution_id is None else "present"
-        return getattr(self, column)
+    @property
+    def current_execution_id(self) -> Compared[int | None]:
+        highest = self.highest_execution_id
+        return Compared("current_execution_id", self.current, highest, decided=highest is not None)
 
-    def decided(self, column: str) -> bool:
-        return column == "executions" or self.highest_execution_id is not None
-
-    def expected(self, column: str) -> Any:
-        return "present" if column == "executions" else self.highest_execution_id
+    @property
+    def executions(self) -> Compared[str]:
+        return presence("executions", self.highest_execution_id is not None)
 
 
 class Instances(Relation[InstanceSource, InstanceFacts]):

@@ -31,6 +31,7 @@ from holystone.duroxide.event_types import POISON_EVENT_ID, RUNNING, TERMINAL
 from holystone.duroxide.kv import KEY_EVENTS, Entries, Entry, merged, written
 from holystone.duroxide.tables import executions, history, instances, kv_delta, kv_store
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.long_texts import unless_very_long
 from holystone.scan.narrow import of_chosen
 from holystone.scan.reader import EventRow, Reader
@@ -131,14 +132,19 @@ class KeyStateFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {}
 
-    def observed(self, column: str) -> Any:
-        return {_name(one.key): self._shown(one.row) for one in self.mismatches if one.table == column}
+    @property
+    def kv_store(self) -> Compared[Mapping[str, Columns | None]]:
+        return self._of_table(kv_store)
 
-    def decided(self, column: str) -> bool:
-        return any(one.table == column for one in self.mismatches)
+    @property
+    def kv_delta(self) -> Compared[Mapping[str, Columns | None]]:
+        return self._of_table(kv_delta)
 
-    def expected(self, column: str) -> Any:
-        return {_name(one.key): self._shown(one.wanted) for one in self.mismatches if one.table == column}
+    def _of_table(self, table: Table) -> Compared[Mapping[str, Columns | None]]:
+        wrong = [one for one in self.mismatches if one.table == table.name]
+        observed = {_name(one.key): self._shown(one.row) for one in wrong}
+        expected = {_name(one.key): self._shown(one.wanted) for one in wrong}
+        return Compared(table.name, observed, expected, decided=bool(wrong))
 
     def _shown(self, columns: Columns | None) -> Columns | None:
         if columns is None:

@@ -21,6 +21,7 @@ from holystone.duroxide.tables import (
     worker_queue,
 )
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared, presence
 from holystone.scan.event_text import last_event_ends
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -76,7 +77,6 @@ class KeySource:
 
 COLUMNS = {"key": "text", "value": "text", "last_updated_at_ms": "integer"}
 """Column -> the storage class in which the engine decodes it, in SQLite's own words."""
-_EXPECTED = {"instance": "present", "change": "merged", **COLUMNS}
 _CLASSES = {str: "text", int: "integer", float: "real", bytes: "blob"}
 
 
@@ -106,22 +106,19 @@ class KeyFacts:
         return {}
 
     @property
-    def wrong(self) -> Mapping[str, str]:
-        """The columns that the engine cannot decode, with the storage class in which it could."""
-        return {name: COLUMNS[name] for name, found in self.classes.items() if found != COLUMNS[name]}
+    def wrong(self) -> Sequence[Compared[str]]:
+        """The columns that the engine cannot decode: their storage class, and the one in which it could."""
+        compared = (Compared(name, found, COLUMNS[name]) for name, found in self.classes.items())
+        return [one for one in compared if one.differs]
 
-    def observed(self, column: str) -> Any:
-        if column == "instance":
-            return "absent" if self.instance_absent else "present"
-        if column in COLUMNS:
-            return self.classes[column]
-        return "left over" if self.leftover else "merged"
+    @property
+    def instance(self) -> Compared[str]:
+        return presence("instance", not self.instance_absent)
 
-    def decided(self, column: str) -> bool:
-        return column in self.classes if column in COLUMNS else column in _EXPECTED
-
-    def expected(self, column: str) -> Any:
-        return _EXPECTED[column]
+    @property
+    def change(self) -> Compared[str]:
+        """What became of a change that an execution made."""
+        return Compared("change", "left over" if self.leftover else "merged", "merged")
 
 
 class KeyRows(Relation[KeySource, KeyFacts]):

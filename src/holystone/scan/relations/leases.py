@@ -14,6 +14,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, cast, fal
 
 from holystone.duroxide.tables import instance_locks, orchestrator_queue, sessions, worker_queue
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -80,7 +81,7 @@ class LeaseFacts:
 
     key: Key
     lock_token: Any
-    locked_until: Any
+    end: Any
     cause: str | None
     is_of_message: bool
     is_of_worker: bool
@@ -89,14 +90,10 @@ class LeaseFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {}
 
-    def observed(self, column: str) -> Any:
-        return getattr(self, column)
-
-    def decided(self, column: str) -> bool:
-        return column == "locked_until" and self.cause is not None
-
-    def expected(self, column: str) -> Any:
-        return "an end that has come" if self.cause == "of-no-turn" else "an end within a day"
+    @property
+    def locked_until(self) -> Compared[Any]:
+        should_be = "an end that has come" if self.cause == "of-no-turn" else "an end within a day"
+        return Compared("locked_until", self.end, should_be, decided=self.cause is not None)
 
 
 class Leases(Relation[LeaseSource, LeaseFacts]):

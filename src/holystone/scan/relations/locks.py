@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, not_, select
 
 from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared, presence
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -49,14 +50,9 @@ class LockFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {}
 
-    def observed(self, column: str) -> Any:
-        return "absent" if self.orphan else "present"
-
-    def decided(self, column: str) -> bool:
-        return column == "instance"
-
-    def expected(self, column: str) -> Any:
-        return "present"
+    @property
+    def instance(self) -> Compared[str]:
+        return presence("instance", not self.orphan)
 
 
 class Locks(Relation[LockSource, LockFacts]):

@@ -15,11 +15,20 @@ from holystone.duroxide.tables import history, instances, orchestrator_queue
 from holystone.duroxide.work_item import ANSWERS, STARTS, WorkItem
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared, presence
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.relations.addresses import is_known, is_misplaced, is_to_be
-from holystone.scan.relations.queues import READABLE, QueueFacts, QueueRelation, QueueSource, due_at, work_item_of
+from holystone.scan.relations.queues import (
+    READABLE,
+    QueueFacts,
+    QueueRelation,
+    QueueSource,
+    attempts_of,
+    due_time_of,
+    work_item_of,
+)
 from holystone.scan.relations.readable import can_be_looked_up
 
 
@@ -125,23 +134,21 @@ class MessageFacts(QueueFacts):
     unasked: bool
     miswritten: str | None
 
-    def observed(self, column: str) -> Any:
-        if column == "instance":
-            return "absent" if self.dead else "present"
-        if column == "asked_by":
-            return "nothing" if self.stray else "an event"
-        if column == "begun_by":
-            return "nothing" if self.unasked else "an event"
-        if column == "text":
-            return self.miswritten or READABLE
-        return super().observed(column)
+    @property
+    def instance(self) -> Compared[str]:
+        return presence("instance", not self.dead)
 
-    def decided(self, column: str) -> bool:
-        return column in ("instance", "asked_by", "begun_by", "text") or super().decided(column)
+    @property
+    def asked_by(self) -> Compared[str]:
+        return Compared("asked_by", "nothing" if self.stray else "an event", "an event")
 
-    def expected(self, column: str) -> Any:
-        beside = {"instance": "present", "asked_by": "an event", "begun_by": "an event", "text": READABLE}
-        return beside[column] if column in beside else super().expected(column)
+    @property
+    def begun_by(self) -> Compared[str]:
+        return Compared("begun_by", "nothing" if self.unasked else "an event", "an event")
+
+    @property
+    def text(self) -> Compared[str]:
+        return Compared("text", self.miswritten or READABLE, READABLE)
 
 
 class Messages(QueueRelation[MessageSource, MessageFacts]):
@@ -163,9 +170,8 @@ class Messages(QueueRelation[MessageSource, MessageFacts]):
             columns,
             item,
             fault,
-            row.attempt_count,
-            row.visible_at,
-            due_at(reader, row, item),
+            attempts_of(row),
+            due_time_of(reader, row, item),
             dead,
             stray,
             item is not None and item.instance_id != row.instance_id and is_misplaced(reader, row, item),

@@ -2,12 +2,13 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from holystone.flavours import Flavour
 from holystone.flavours.structure import Objects
+from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Facts, Key
 from holystone.scan.relations.whole_store import WholeStore
@@ -34,19 +35,15 @@ class ObjectFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {}
 
-    def observed(self, column: str) -> Any:
-        return self.state if column == STATE else self.name
-
-    def decided(self, column: str) -> bool:
-        return column in (self.kind, STATE)
-
-    def expected(self, column: str) -> Any:
-        return self.wanted if column == STATE else self.name
+    @property
+    def name_and_state(self) -> Sequence[Compared[str]]:
+        """Its name, which is called by its kind, and its state."""
+        return [Compared(self.kind, self.name, self.name), Compared(STATE, self.state, self.wanted)]
 
 
-def object_of(kind: str) -> Callable[[Facts], Mapping[str, Any]]:
+def object_of(kind: str) -> Callable[[Facts], Sequence[Compared[str]]]:
     """For `expects`: what an object of this kind should be; nothing of other facts of the same relation."""
-    return lambda facts: {column: facts.expected(column) for column in (kind, STATE)} if facts.decided(kind) else {}
+    return lambda facts: facts.name_and_state if isinstance(facts, ObjectFacts) and facts.kind == kind else []
 
 
 class StoreObjects(WholeStore[ObjectFacts]):

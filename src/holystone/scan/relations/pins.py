@@ -17,6 +17,7 @@ from holystone.duroxide.event import parse_event
 from holystone.duroxide.event_types import FAILED, START
 from holystone.duroxide.tables import executions, instances, not_completed
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
@@ -76,16 +77,15 @@ class PinFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {"start_event_sha256": self.start_digest}
 
-    def observed(self, column: str) -> Any:
-        return self.row[column]
-
-    def decided(self, column: str) -> bool:
+    @property
+    def pinned(self) -> Sequence[Compared[Any]]:
+        """The columns of the version."""
         # Engines before 0.1.17 pinned nothing, nor does one that fails what it could not begin.
-        return self.version is not None and any(self.row[name] is not None for name in VERSION_COLUMNS)
-
-    def expected(self, column: str) -> Any:
-        assert self.version is not None
-        return self.version[VERSION_COLUMNS.index(column)]
+        if self.version is None or all(self.row[name] is None for name in VERSION_COLUMNS):
+            return []
+        return [
+            Compared(name, self.row[name], number) for name, number in zip(VERSION_COLUMNS, self.version, strict=True)
+        ]
 
 
 class Pins(Relation[PinSource, PinFacts]):

@@ -13,6 +13,7 @@ from holystone.duroxide.work_item import FOR_WORKERS, WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
 from holystone.flavours.times import APART_MS, DAY_MS, LATEST_MS, MOST_ATTEMPTS
+from holystone.scan.compared import Compared
 from holystone.scan.long_texts import LONG, unless_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
@@ -112,17 +113,15 @@ def work_item_of(reader: Reader, queue: Table, row: Any) -> Any:
 class QueueFacts:
     """One message.
 
-    `fault` says why the engine cannot read it or take it from this queue, and `item` is None then. `due_at` is what
-    visible_at should hold: what it does hold, unless that is no time or none that the message asks for.
+    `fault` says why the engine cannot read it or take it from this queue, and `item` is None then.
     """
 
     row_id: int
     columns: Mapping[str, Any]
     item: WorkItem | None
     fault: str | None
-    attempt_count: int
-    visible_at: Any
-    due_at: Any
+    attempt_count: Compared[Any]
+    visible_at: Compared[Any]
 
     @property
     def instance_id(self) -> str | None:
@@ -139,32 +138,28 @@ class QueueFacts:
 
     @property
     def is_counted(self) -> bool:
-        """Whether the engine can count its attempts; None is what the first versions have."""
-        count: Any = self.attempt_count
-        return count is None or (isinstance(count, int) and 0 <= count <= MOST_ATTEMPTS)
+        """Whether the engine can count its attempts."""
+        return not self.attempt_count.differs
 
     @property
     def known(self) -> bool:
         """A message of a kind that this version knows, in the right queue; a newer engine has others."""
         return self.item is not None and self.item.unknown is None
 
-    def observed(self, column: str) -> Any:
-        if column == "work_item":
-            return self.fault or READABLE
-        return self.columns[column] if column in self.columns else getattr(self, column)
+    @property
+    def work_item(self) -> Compared[str]:
+        return Compared("work_item", self.fault or READABLE, READABLE)
 
-    def decided(self, column: str) -> bool:
-        return column in ("work_item", "visible_at", "attempt_count") or (self.known and column in self.columns)
+    @property
+    def copies(self) -> Sequence[Compared[Any]]:
+        """The columns that say what the message says as well; none where nobody knows what it says."""
+        if self.item is None or not self.known:
+            return []
+        return [Compared(name, value, _said(self.item, name)) for name, value in self.columns.items()]
 
-    def expected(self, column: str) -> Any:
-        if column == "work_item":
-            return READABLE
-        if column == "visible_at":
-            return self.due_at
-        if column == "attempt_count":
-            return self.attempt_count if self.is_counted else 0
-        assert self.item is not None
-        return self.item.instance_id if column == "instance_id" else self.item.fields.get(_FIELDS[column])
+
+def _said(item: WorkItem, column: str) -> Any:
+    return item.instance_id if column == "instance_id" else item.fields.get(_FIELDS[column])
 
 
 S = TypeVar("S", bound=QueueSource, covariant=True)
@@ -204,7 +199,19 @@ class QueueRelation(Relation[S, F]):
         return item, None
 
 
-def due_at(reader: Reader, row: Any, item: WorkItem | None) -> Any:
+def attempts_of(row: Any) -> Compared[Any]:
+    """Return how often a message was fetched, if the engine can count that; None is what the first versions have."""
+    count = row.attempt_count
+    counts = count is None or (isinstance(count, int) and 0 <= count <= MOST_ATTEMPTS)
+    return Compared("attempt_count", count, count if counts else 0)
+
+
+def due_time_of(reader: Reader, row: Any, item: WorkItem | None) -> Compared[Any]:
+    """Return from when on a message is due: what it is, unless that is no time or none that the message asks for."""
+    return Compared("visible_at", row.visible_at, _due_at(reader, row, item))
+
+
+def _due_at(reader: Reader, row: Any, item: WorkItem | None) -> Any:
     """Return what visible_at should hold, in the form of the flavour.
 
     What a message asks for decides: a timer its own time, and all others none, so that they are due from their making

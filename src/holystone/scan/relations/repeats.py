@@ -18,6 +18,7 @@ from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history, orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -120,14 +121,9 @@ class RepeatFacts:
         """Whether a worker has fetched it, and not given it back."""
         return self.row["lock_token"] is not None
 
-    def observed(self, column: str) -> Any:
-        return self.fate
-
-    def decided(self, column: str) -> bool:
-        return True
-
-    def expected(self, column: str) -> Any:
-        return OUTSTANDING
+    @property
+    def activity(self) -> Compared[str]:
+        return Compared("activity", self.fate, OUTSTANDING)
 
 
 class Repeats(Relation[RepeatSource, RepeatFacts]):

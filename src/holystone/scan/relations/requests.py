@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, Text, case, cast, false
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
@@ -50,31 +51,21 @@ class RequestFacts:
         return {"event_sha256": self.event_digest}
 
     @property
-    def wrong(self) -> Mapping[str, Any]:
-        """The fields that differ, as the event has them."""
-        return {name: value for name, value in self.told.items() if self.observed(name) != value}
+    def wrong(self) -> Sequence[Compared[object]]:
+        """The fields that differ from what the event has."""
+        fields = {} if self.item is None else self.item.fields
+        compared = (Compared[object](name, fields.get(name), value) for name, value in self.told.items())
+        return [one for one in compared if one.differs]
 
     @property
     def restored(self) -> str:
         """The message as the engine would have written it."""
         assert self.item is not None
         shape = WORK_ITEM_SHAPES[self.item.kind]
-        fields = {**self.item.fields, **self.wrong}
+        fields = {**self.item.fields, **{one.name: one.expected for one in self.wrong}}
         ordered = {name: fields[name] for name in (*shape, *fields) if name in fields}
         kept = {n: v for n, v in ordered.items() if v is not None or n not in shape or not shape[n].left_out}
         return WorkItem(self.item.kind, kept).to_json()
-
-    def observed(self, column: str) -> Any:
-        if column == "work_item":
-            return self.row["work_item"]
-        assert self.item is not None
-        return self.item.fields.get(column)
-
-    def decided(self, column: str) -> bool:
-        return column in self.told
-
-    def expected(self, column: str) -> Any:
-        return self.told[column]
 
 
 class RequestSource(Source, Protocol):

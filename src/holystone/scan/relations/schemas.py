@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key
 from holystone.scan.relations.objects import ObjectFacts
@@ -30,19 +31,18 @@ class SchemaFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {}
 
-    def observed(self, column: str) -> Any:
+    @property
+    def schema(self) -> Compared[str]:
+        # What a newer engine's schema should be, this version does not know.
+        return Compared("schema", self._in_words, self.shape.nearest, decided=not self.shape.is_newer)
+
+    @property
+    def _in_words(self) -> str:
         if not self.shape.differences:
             return self.shape.nearest
         more = len(self.shape.differences) - LISTED
         named = "; ".join(self.shape.differences[:LISTED])
         return f"{named}; and {more:,} more" if more > 0 else named
-
-    def decided(self, column: str) -> bool:
-        # What a newer engine's schema should be, this version does not know.
-        return column == "schema" and not self.shape.is_newer
-
-    def expected(self, column: str) -> Any:
-        return self.shape.nearest
 
 
 class Schemas(WholeStore[SchemaFacts | ObjectFacts]):

@@ -10,6 +10,7 @@ from holystone.duroxide.event import parse_event
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, START, TERMINAL
 from holystone.duroxide.tables import instances
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.presence import there_is
@@ -127,14 +128,25 @@ class StartFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {"start_event_sha256": self.start_digest}
 
-    def observed(self, column: str) -> Any:
-        return None if column == "answers_to" else self.row[column]
+    @property
+    def orchestration_name(self) -> Compared[Any]:
+        return self._told("orchestration_name")
 
-    def decided(self, column: str) -> bool:
-        return column in self.told
+    @property
+    def orchestration_version(self) -> Compared[Any]:
+        return self._told("orchestration_version")
 
-    def expected(self, column: str) -> Any:
-        return self.told[column]
+    @property
+    def parent_instance_id(self) -> Compared[Any]:
+        return self._told("parent_instance_id")
+
+    @property
+    def answers_to(self) -> Compared[Any]:
+        """The parent that the instance answers to: nobody."""
+        return self._told("answers_to")
+
+    def _told(self, name: str) -> Compared[Any]:
+        return Compared(name, self.row.get(name), self.told.get(name), decided=name in self.told)
 
 
 class Starts(Relation[StartSource, StartFacts]):

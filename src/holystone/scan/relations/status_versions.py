@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.duroxide.tables import instances
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.status_updates import StatusUpdates, status_updates
@@ -50,7 +51,7 @@ class VersionFacts:
     """One instance; `updates` is how often it has set or cleared its status, as far as events tell."""
 
     instance_id: str
-    custom_status_version: Any
+    version: Any
     shows_status: bool
     updates: StatusUpdates
 
@@ -62,19 +63,14 @@ class VersionFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {"updates": self.updates.count}
 
-    def observed(self, column: str) -> Any:
-        return self.custom_status_version
-
-    def decided(self, column: str) -> bool:
-        return True
-
-    def expected(self, column: str) -> int:
-        """Return a version that is not less than the engine's own, as several updates of one turn count once.
+    @property
+    def custom_status_version(self) -> Compared[Any]:
+        """The version, and one that is not less than the engine's own, as several updates of one turn count once.
 
         A status that no event has set was made up where all of them are known, and is to be seen by nobody.
         """
         seen = 1 if self.shows_status and not self.updates.are_all else 0
-        return max(self.updates.count, seen)
+        return Compared("custom_status_version", self.version, max(self.updates.count, seen))
 
 
 class StatusVersions(Relation[VersionSource, VersionFacts]):

@@ -10,6 +10,7 @@ from holystone.duroxide.engine_version import STATUS_WITHOUT_EVENT, engine_versi
 from holystone.duroxide.event_types import EVENT_TYPES, START
 from holystone.duroxide.tables import history, instances
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.event_text import event_text
 from holystone.scan.long_texts import is_very_long, unless_very_long
 from holystone.scan.narrow import of_chosen
@@ -80,17 +81,11 @@ class StatusSource:
 
 @dataclass(frozen=True)
 class StatusFacts:
-    """One instance; `known` is whether its events tell the custom status, and `told` what they tell.
-
-    `told_version` is the version with which clients see that status, None where they do so with the one that stands.
-    """
+    """One instance: its custom status as far as its events tell, and the version with which clients see that."""
 
     instance_id: str
-    custom_status: str | None
-    custom_status_version: Any
-    known: bool
-    told: str | None
-    told_version: int | None
+    custom_status: Compared[str | None]
+    custom_status_version: Compared[Any]
     last_event_id: int | None
 
     @property
@@ -100,15 +95,6 @@ class StatusFacts:
     @property
     def evidence(self) -> Mapping[str, Any]:
         return {"last_event_id": self.last_event_id}
-
-    def observed(self, column: str) -> Any:
-        return getattr(self, column)
-
-    def decided(self, column: str) -> bool:
-        return self.known if column == "custom_status" else self.told_version is not None
-
-    def expected(self, column: str) -> Any:
-        return self.told if column == "custom_status" else self.told_version
 
 
 class Statuses(Relation[StatusSource, StatusFacts]):
@@ -134,7 +120,12 @@ class Statuses(Relation[StatusSource, StatusFacts]):
         version = row.custom_status_version
         unseen = known and told is not None and version == 0
         told_version = max(1, status_updates(reader, row.instance_id).count) if unseen else None
-        return StatusFacts(row.instance_id, shown, version, known, told, told_version, last_event_id)
+        return StatusFacts(
+            row.instance_id,
+            Compared("custom_status", shown, told, decided=known),
+            Compared("custom_status_version", version, told_version, decided=unseen),
+            last_event_id,
+        )
 
 
 def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, str | None]:

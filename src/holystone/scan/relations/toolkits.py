@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key
 from holystone.scan.relations.whole_store import WholeStore
@@ -27,19 +28,16 @@ class ToolkitFacts:
     def evidence(self) -> Mapping[str, Any]:
         return {}
 
-    def observed(self, column: str) -> Any:
-        if column == "lacking":
-            record = [f"the revision in {versions.name}"] if self.unrecorded else []
-            return ", ".join([*record, *self.toolkit.lacking]) or NOTHING
+    @property
+    def pending(self) -> Compared[str]:
         # A repair makes the journal and nothing else, in a store that nobody has upgraded or adopted.
         wanted = self.toolkit.revision not in (None, JOURNAL)
-        return ", ".join(self.toolkit.pending if wanted else ()) or NOTHING
+        return Compared("pending", ", ".join(self.toolkit.pending if wanted else ()) or NOTHING, NOTHING)
 
-    def decided(self, column: str) -> bool:
-        return column in ("pending", "lacking")
-
-    def expected(self, column: str) -> Any:
-        return NOTHING
+    @property
+    def lacking(self) -> Compared[str]:
+        record = [f"the revision in {versions.name}"] if self.unrecorded else []
+        return Compared("lacking", ", ".join([*record, *self.toolkit.lacking]) or NOTHING, NOTHING)
 
 
 class Toolkits(WholeStore[ToolkitFacts]):

@@ -17,6 +17,7 @@ from holystone.duroxide.event_types import CONTINUED_AS_NEW, RUNNING, TERMINAL
 from holystone.duroxide.replay import dropped, is_open_to_events, unanswered
 from holystone.duroxide.tables import executions, history, instances, not_completed, orchestrator_queue, worker_queue
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.event_text import may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import Reader
@@ -224,20 +225,23 @@ class WaitFacts:
     def never_answered(self) -> Sequence[Mapping[str, Any]]:
         return [event for event in self.waits_for if event["event_id"] in self.lost]
 
-    def observed(self, column: str) -> Any:
-        return NOTHING
+    @property
+    def woken_by(self) -> Compared[str]:
+        return _lacking("woken_by", self.waits_for, decided=self.runs and not self.can_wake)
 
-    def decided(self, column: str) -> bool:
-        if column == "answered_by":
-            return self.can_wake and bool(self.never_answered)
-        if column == "asks_for":
-            return self.runs and self.can_wake and not self.asks
-        return self.runs and not self.can_wake
+    @property
+    def asks_for(self) -> Compared[str]:
+        return _lacking("asks_for", self.waits_for, decided=self.runs and self.can_wake and not self.asks)
 
-    def expected(self, column: str) -> Any:
-        """Return what should wake or be answered where nothing does: the events that ask for it."""
-        asking = self.never_answered if column == "answered_by" else self.waits_for
-        return ", ".join(f"{event['type']} {event['event_id']}" for event in asking) or _ANYTHING
+    @property
+    def answered_by(self) -> Compared[str]:
+        return _lacking("answered_by", self.never_answered, decided=self.can_wake and bool(self.never_answered))
+
+
+def _lacking(name: str, asking: Sequence[Mapping[str, Any]], *, decided: bool) -> Compared[str]:
+    """Return that there is nothing, where something should answer these events."""
+    events = ", ".join(f"{event['type']} {event['event_id']}" for event in asking)
+    return Compared(name, NOTHING, events or _ANYTHING, decided)
 
 
 class Waits(Relation[WaitSource, WaitFacts]):
@@ -288,6 +292,6 @@ WAITS = Waits()
 def would_be_stuck(reader: Reader, instance_id: str, execution_id: int) -> bool:
     """Return whether a current execution whose history has no end, and whose row says so, lacks what takes it on."""
     facts = WAITS.of_execution(reader, instance_id, execution_id)
-    if facts.never_answered or facts.decided("asks_for"):
+    if facts.never_answered or facts.asks_for.decided:
         return True
-    return facts.decided("woken_by") and not activities(reader, instance_id, execution_id)
+    return facts.woken_by.decided and not activities(reader, instance_id, execution_id)

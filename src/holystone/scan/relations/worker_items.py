@@ -15,11 +15,19 @@ from holystone.duroxide.replay import unanswered
 from holystone.duroxide.tables import executions, history, instances, worker_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.flavours import Flavour
+from holystone.scan.compared import Compared
 from holystone.scan.event_text import last_event_ends, may_be_of_type
 from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions
-from holystone.scan.relations.queues import QueueFacts, QueueRelation, QueueSource, due_at, work_item_of
+from holystone.scan.relations.queues import (
+    QueueFacts,
+    QueueRelation,
+    QueueSource,
+    attempts_of,
+    due_time_of,
+    work_item_of,
+)
 from holystone.scan.relations.readable import read_events
 
 OUTSTANDING = "outstanding"
@@ -89,17 +97,15 @@ class WorkerItemFacts(QueueFacts):
     fate: str
     is_awaited: bool
 
-    def observed(self, column: str) -> Any:
-        return self.fate if column == "activity" else super().observed(column)
+    @property
+    def activity(self) -> Compared[str]:
+        return Compared("activity", self.fate, OUTSTANDING)
 
-    def decided(self, column: str) -> bool:
-        if column == "activity":
-            return True
-        older_than_columns = column in IDENTITY and all(self.columns[name] is None for name in IDENTITY)
-        return super().decided(column) and not older_than_columns
-
-    def expected(self, column: str) -> Any:
-        return OUTSTANDING if column == "activity" else super().expected(column)
+    @property
+    def copies(self) -> Sequence[Compared[Any]]:
+        """The columns that say what the message says as well; not those that are newer than the row."""
+        is_older = all(self.columns[name] is None for name in IDENTITY)
+        return [one for one in super().copies if not (is_older and one.name in IDENTITY)]
 
 
 class WorkerItems(QueueRelation[WorkerItemSource, WorkerItemFacts]):
@@ -121,9 +127,8 @@ class WorkerItems(QueueRelation[WorkerItemSource, WorkerItemFacts]):
             columns,
             item,
             fault,
-            row.attempt_count,
-            row.visible_at,
-            due_at(reader, row, item),
+            attempts_of(row),
+            due_time_of(reader, row, item),
             fate,
             item is not None and _is_of_another(row, item) and _is_awaited(reader, row),
         )

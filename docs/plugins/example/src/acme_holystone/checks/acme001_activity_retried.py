@@ -1,12 +1,16 @@
+from collections.abc import Sequence
+
 from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.compared import Compared
 from holystone.scan.relations.worker_items import WORKER_ITEMS, WorkerItemFacts
 
 # The engine gives up after ten; whoever is on call wants to know sooner.
 LIMIT = 3
 
 
-def _expected(facts: WorkerItemFacts) -> dict[str, int]:
-    return {"attempt_count": 0} if facts.is_counted and facts.attempt_count >= LIMIT else {}
+def _expected(facts: WorkerItemFacts) -> Sequence[Compared[object]]:
+    is_retried = facts.is_counted and facts.attempt_count.observed >= LIMIT
+    return [facts.attempt_count.expecting(0)] if is_retried else []
 
 
 CHECK = Check(

@@ -5,7 +5,7 @@ from holystone.scan.relations.worker_items import WorkerItemFacts
 
 
 def _steps(facts: WorkerItemFacts) -> Sequence[Step]:
-    return [Set(before={"attempt_count": facts.attempt_count}, after={"attempt_count": 0})]
+    return [Set(before={"attempt_count": facts.attempt_count.observed}, after={"attempt_count": 0})]
 
 
 REPAIR = Repair(
