@@ -1,7 +1,7 @@
 from sqlalchemy import and_, not_
 
 from holystone.duroxide.event_types import RUNNING
-from holystone.scan.check import BOTH, Check, Level, Severity
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS, ExecutionFacts
 
@@ -62,4 +62,5 @@ CHECK = Check(
     ),
     repair="restore-outcome",
     questions=frozenset({Evidence.executions}),
+    proved_by=Proof.boundary_events,
 )

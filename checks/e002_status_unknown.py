@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -29,4 +29,5 @@ CHECK = Check(
     example="Someone set status to 'cancelled' or 'completed' by hand.",
     repair="restore-outcome",
     questions=frozenset({Evidence.executions}),
+    proved_by=Proof.boundary_events,
 )

@@ -1,6 +1,6 @@
 from sqlalchemy import and_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -29,4 +29,5 @@ CHECK = Check(
     example="The published backfill of the status column set the status and left completed_at as it was.",
     repair="restore-completed-at",
     questions=frozenset({Evidence.executions}),
+    proved_by=Proof.boundary_events,
 )

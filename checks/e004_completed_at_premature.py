@@ -1,7 +1,7 @@
 from sqlalchemy import and_
 
 from holystone.duroxide.event_types import RUNNING
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -29,4 +29,5 @@ CHECK = Check(
     example="A status was put back to Running by hand, and completed_at was forgotten.",
     repair="clear-completed-at",
     questions=frozenset({Evidence.executions}),
+    proved_by=Proof.boundary_events,
 )

@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import Check, Level, Severity, no_cause
+from holystone.scan.check import Check, Level, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -40,4 +40,5 @@ CHECK = Check(
     example="Engines before 0.1.9 wrote CURRENT_TIMESTAMP, a TEXT such as '2025-10-10 08:00:00', and were upgraded.",
     repair="restore-completed-at",
     questions=frozenset({Evidence.executions}),
+    proved_by=Proof.boundary_events,
 )

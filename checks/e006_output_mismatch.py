@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -35,4 +35,5 @@ CHECK = Check(
     example="The published backfill of the status column left output NULL; a text was shortened by hand to save room.",
     repair="restore-output",
     questions=frozenset({Evidence.executions}),
+    proved_by=Proof.boundary_events,
 )

@@ -1,7 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.duroxide.event_types import FAILED
-from holystone.scan.check import BOTH, Check, Level, Severity
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS, ExecutionFacts
 
@@ -49,4 +49,5 @@ CHECK = Check(
     ),
     repair="remove-ghost",
     questions=frozenset({Evidence.instance, Evidence.turn}),
+    proved_by=Proof.boundary_events,
 )

@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -26,4 +26,5 @@ CHECK = Check(
     example="Rows of history were deleted by hand to save room, and the executions were kept.",
     repair=NoRepair("events that are gone can only come from a backup; without them nothing says how it ended"),
     questions=frozenset({Evidence.chain, Evidence.turn}),
+    proved_by=Proof.boundary_events,
 )

@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.histories import HISTORIES
 
@@ -36,4 +36,5 @@ CHECK = Check(
     example="Rows of history were deleted by hand to make room; a copy of the table was cut off.",
     repair=NoRepair("events that are gone can only come from a backup"),
     questions=frozenset({Evidence.history, Evidence.turn}),
+    proved_by=Proof.boundary_events,
 )

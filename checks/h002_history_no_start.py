@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.histories import HISTORIES
 
@@ -37,4 +37,5 @@ CHECK = Check(
     example="The oldest rows of history were deleted by created_at, and with them the starts of long executions.",
     repair=NoRepair("name, version and input of the start can only come from a backup"),
     questions=frozenset({Evidence.history, Evidence.turn}),
+    proved_by=Proof.boundary_events,
 )

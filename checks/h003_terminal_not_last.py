@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -44,4 +44,5 @@ CHECK = Check(
     example="A script appended an event to bring a finished instance back to life.",
     repair=NoRepair("an event is never thrown away, and nothing says whether the end or what follows it is wrong"),
     questions=frozenset({Evidence.history, Evidence.turn}),
+    proved_by=Proof.full_history,
 )

@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -44,4 +44,5 @@ CHECK = Check(
     example="Somebody inserted an OrchestrationFailed to get rid of an instance which then had just completed.",
     repair=NoRepair("an event is never thrown away, and only people can say which of the ends others have acted on"),
     questions=frozenset({Evidence.history, Evidence.turn}),
+    proved_by=Proof.full_history,
 )

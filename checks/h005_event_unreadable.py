@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -50,4 +50,5 @@ CHECK = Check(
     example="A bad block cut a row short; a script edited an input inside event_data and left a quotation mark out.",
     repair=NoRepair("what an event said can only come from a backup, and the engine must never see half of one"),
     questions=frozenset({Evidence.history, Evidence.turn}),
+    proved_by=Proof.full_history,
 )

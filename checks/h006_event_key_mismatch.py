@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -41,4 +41,5 @@ CHECK = Check(
     example="History was copied from one instance to another by SQL, to replay it.",
     repair=NoRepair("the row or the event may be the wrong one, and each is somebody's history"),
     questions=frozenset({Evidence.history, Evidence.turn}),
+    proved_by=Proof.full_history,
 )

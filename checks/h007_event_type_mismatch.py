@@ -1,4 +1,4 @@
-from holystone.scan.check import Check, Level, Severity, left_to_facts, no_cause
+from holystone.scan.check import Check, Level, Proof, Severity, left_to_facts, no_cause
 from holystone.scan.relations.events import EVENTS
 
 CHECK = Check(
@@ -29,4 +29,5 @@ CHECK = Check(
     example="An event was edited by hand, and its column was forgotten.",
     repair="retype-event",
     questions=frozenset(),
+    proved_by=Proof.full_history,
 )

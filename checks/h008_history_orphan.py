@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.histories import HISTORIES
 
@@ -29,4 +29,5 @@ CHECK = Check(
     example="A clean-up by hand deleted from executions and forgot history; executions came back from an older backup.",
     repair="restore-execution",
     questions=frozenset({Evidence.history, Evidence.instance}),
+    proved_by=Proof.boundary_events,
 )

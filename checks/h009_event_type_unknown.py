@@ -1,5 +1,5 @@
 from holystone.duroxide.event_types import EVENT_TYPES
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -37,4 +37,5 @@ CHECK = Check(
     example="Half of the workers were upgraded to a newer engine, and wrote to the store that all share.",
     repair=NoRepair("only a newer version knows what the event says"),
     questions=frozenset({Evidence.history, Evidence.turn}),
+    proved_by=Proof.full_history,
 )

@@ -1,5 +1,5 @@
 from holystone.duroxide.references import REFERS_TO
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
@@ -58,4 +58,5 @@ CHECK = Check(
     example="Rows of history were renumbered by hand to close a gap; a completion was copied from another execution.",
     repair=NoRepair("what was asked for, and whether it was done, can only come from a backup"),
     questions=frozenset({Evidence.history, Evidence.turn}),
+    proved_by=Proof.full_history,
 )

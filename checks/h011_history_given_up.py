@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -31,4 +31,5 @@ CHECK = Check(
     example="An event was damaged as in H005, and a message came before anybody saw it.",
     repair=NoRepair("what the event said can only come from a backup; delete_instance removes what is left"),
     questions=frozenset({Evidence.turn}),
+    proved_by=Proof.full_history,
 )

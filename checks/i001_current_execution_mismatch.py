@@ -1,6 +1,6 @@
 from sqlalchemy import and_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.instances import INSTANCES
 
@@ -35,4 +35,5 @@ CHECK = Check(
     example="A row of instances came back from an older backup than its executions.",
     repair="restore-current-execution",
     questions=frozenset({Evidence.instance}),
+    proved_by=Proof.boundary_events,
 )

@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.instances import INSTANCES
 
@@ -33,4 +33,5 @@ CHECK = Check(
         "takes the row away"
     ),
     questions=frozenset({Evidence.chain, Evidence.instance, Evidence.turn}),
+    proved_by=Proof.boundary_events,
 )

@@ -1,6 +1,6 @@
 from sqlalchemy import and_, not_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -37,4 +37,5 @@ CHECK = Check(
     example="The last events of an execution were lost in a restore from two backups of different age.",
     repair=NoRepair("nobody can tell from the rows whether the end of this execution or the next one is wrong"),
     questions=frozenset({Evidence.history, Evidence.instance}),
+    proved_by=Proof.boundary_events,
 )

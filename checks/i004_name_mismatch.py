@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.relations.starts import STARTS
 
 _DIAGNOSIS = (
@@ -47,4 +47,5 @@ CHECK = Check(
     example="Orchestrations were renamed by an UPDATE of instances, when they were renamed in the program.",
     repair="restore-name",
     questions=frozenset(),
+    proved_by=Proof.boundary_events,
 )

@@ -1,6 +1,6 @@
 from sqlalchemy import not_, or_
 
-from holystone.scan.check import BOTH, Check, Level, Severity
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity
 from holystone.scan.relations.starts import PARENT_IN_SQL, STARTS, StartFacts
 
 # Whatever start event names a parent tells, and so does the first one where it names none.
@@ -49,4 +49,5 @@ CHECK = Check(
     example="Instances were copied to another store without the column, and all children became roots.",
     repair="restore-parent",
     questions=frozenset(),
+    proved_by=Proof.boundary_events,
 )

@@ -1,7 +1,7 @@
 from sqlalchemy import and_, not_, or_
 
 from holystone.duroxide.event_types import CONTINUED_AS_NEW
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
 
@@ -46,4 +46,5 @@ CHECK = Check(
     ),
     repair="requeue-continue-as-new",
     questions=frozenset({Evidence.history, Evidence.chain}),
+    proved_by=Proof.boundary_events,
 )

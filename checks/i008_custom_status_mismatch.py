@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.relations.statuses import STATUSES
 
 _DIAGNOSIS = (
@@ -45,4 +45,5 @@ CHECK = Check(
     example="A row of instances came back from an older backup than its history.",
     repair="restore-custom-status",
     questions=frozenset(),
+    proved_by=Proof.full_history,
 )

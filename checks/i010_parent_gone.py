@@ -1,6 +1,6 @@
 from sqlalchemy import and_
 
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, no_cause
 from holystone.scan.relations.starts import PARENT_IN_SQL, STARTS
 
 # Whatever start event names a parent tells, and so does the first one where it names none.
@@ -43,4 +43,5 @@ CHECK = Check(
         "as a root of its own, before it ends, or restore its parent from a backup"
     ),
     questions=frozenset(),
+    proved_by=Proof.boundary_events,
 )

@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, Severity, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, left_to_facts, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.key_states import KEY_STATES
 
@@ -63,4 +63,5 @@ CHECK = Check(
     example="A value was changed in kv_store by hand, to correct it; kv_store was restored from an older backup.",
     repair="restore-kv",
     questions=frozenset({Evidence.keys}),
+    proved_by=Proof.full_history,
 )

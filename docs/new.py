@@ -58,6 +58,8 @@ CHECK = Check(
     repair=$repair,
     # TODO: what a finding makes doubtful; with everything no repair of the same instance is safe.
     questions=EVERYTHING,
+    # TODO: the Proof, where what a prefilter has read surely shows that nothing is found; else None.
+    proved_by=None,
 )
 """)
 

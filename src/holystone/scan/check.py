@@ -33,6 +33,18 @@ class Level(IntEnum):
     deep = 3
 
 
+class Proof(IntEnum):
+    """How much of a history a prefilter has to read to prove that a check finds nothing; a higher one includes a lower.
+
+    It has read the rows of the executions and of the instance as well, and none of any queue.
+    """
+
+    boundary_events = 1
+    """The first and the last event of each execution, and how many there are."""
+    full_history = 2
+    """Every event, and whether rows of keys are there."""
+
+
 @dataclass(frozen=True)
 class NoRepair:
     """Says why no program may decide what to do about a finding."""
@@ -42,7 +54,7 @@ class NoRepair:
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[S, F]):
-    """One invariant, declared. No field but the last has a default, so a check cannot forget one.
+    """One invariant, declared. No field but the last two has a default, so a check cannot forget one.
 
     `violated` is a predicate over a relation's source, in SQLAlchemy Core: the scan joins those of all
     checks of a relation into one pass, one for each relation where a check names several. It may suspect too
@@ -52,6 +64,8 @@ class Check(Generic[S, F]):
 
     `how_to_look` is SQL that finds the bad rows, for people to paste: one text, or one for each flavour.
     `questions` is what a finding calls into question: no repair that rests on it is safe in the same instance.
+    It is `proved_by` what a prefilter reads where it surely finds nothing in an instance that this leaves in no doubt:
+    then it is asked of the others alone. Think of each check for itself; None is always right, and slower.
     """
 
     id: str
@@ -72,6 +86,7 @@ class Check(Generic[S, F]):
     example: str
     repair: str | NoRepair
     questions: frozenset[Evidence] = EVERYTHING
+    proved_by: Proof | None = None
 
     @property
     def diagnosis(self) -> Mapping[str, str]:

@@ -1,8 +1,8 @@
 """Prefilters: quick looks at a whole store that leave few instances to look at with care.
 
 A relation asks a database about each of its rows, and several of them about the same events. A prefilter reads what
-they have in common once and tells in Python which instances are surely as the engine writes them: none of the checks
-that it `proves` can find anything there. It may doubt a sound instance, which is then looked at by the relations
+they have in common once and tells in Python which instances are surely as the engine writes them: no check that is
+`proved_by` as much can find anything there. It may doubt a sound instance, which is then looked at by the relations
 themselves, and never passes a bad one. `tests/catalogue/test_prefilters.py` holds every case of the catalogue against
 that.
 """

@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, func, select
 from holystone.duroxide.event_types import START, TERMINAL
 from holystone.duroxide.tables import history
 from holystone.flavours import Flavour
+from holystone.scan.check import Proof
 from holystone.scan.event_text import event_text
 from holystone.scan.long_texts import unless_long
 from holystone.scan.narrow import on
@@ -25,10 +26,7 @@ TOGETHER = 50
 class BoundaryEvents(Prefilter):
     name = "ends"
     needs = NEEDS
-    proves = frozenset(
-        ("E001", "E002", "E003", "E004", "E005", "E006", "E007", "E008")
-        + ("H001", "H002", "H008", "I001", "I002", "I003", "I004", "I005", "I006", "I010")
-    )
+    proof = Proof.boundary_events
     replaces_scans_of = frozenset({"executions", "histories", "starts"})
 
     def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select
 
 from holystone.duroxide.tables import history, kv_delta, kv_store
+from holystone.scan.check import Proof
 from holystone.scan.history_batches import HistoryBatches, batched_histories
 from holystone.scan.narrow import on
-from holystone.scan.prefilters.boundary_events import BoundaryEvents
 from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows
 from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
 from holystone.scan.reader import Reader
@@ -19,7 +19,7 @@ from holystone.scan.relation import Conditions
 class FullHistory(Prefilter):
     name = "whole"
     needs = NEEDS
-    proves = BoundaryEvents.proves | {"H003", "H004", "H005", "H006", "H007", "H009", "H010", "H011", "I008", "K003"}
+    proof = Proof.full_history
     replaces_scans_of = frozenset({"events"})
 
     def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import CursorResult, Select
 
-from holystone.scan.check import Check
+from holystone.scan.check import Check, Proof
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
 from holystone.store.open_store import OpenStore
@@ -84,17 +84,18 @@ class Prefilter(ABC):
     name: ClassVar[str]
     needs: ClassVar[Mapping[str, Collection[str]]]
     """The columns that the engine's first versions did not have yet, and the prefilter cannot do without."""
-    proves: ClassVar[frozenset[str]]
-    """The ids of the checks that surely find nothing in an instance that is not in doubt.
-
-    Each has to be thought of for itself: another check of the same relation may look at what no prefilter reads.
-    """
+    proof: ClassVar[Proof]
+    """What it reads of a history: checks declare by how much they are proved."""
     replaces_scans_of: ClassVar[frozenset[str]]
     """The names of the relations that have to be saved a look at all their rows, for the prefilter to be quicker."""
 
+    def proves(self, check: Check) -> bool:
+        """Return whether the check surely finds nothing in an instance that is not in doubt."""
+        return check.proved_by is not None and check.proved_by <= self.proof
+
     def fits(self, store: OpenStore, groups: CheckGroups) -> bool:
         """Return whether it saves enough of these scans at a store's relations."""
-        saved = {relation.name for relation, checks in groups if any(check.id in self.proves for check in checks)}
+        saved = {relation.name for relation, checks in groups if any(map(self.proves, checks))}
         has_columns = all(store.columns[table].issuperset(columns) for table, columns in self.needs.items())
         return has_columns and self.replaces_scans_of <= saved
 

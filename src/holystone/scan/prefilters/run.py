@@ -7,7 +7,6 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError
 
 from holystone.flavours.savepoint import savepoint
-from holystone.scan.check import Check
 from holystone.scan.key_ranges import EXECUTIONS_PER_RANGE, KeyRange, key_ranges_of_instances, key_ranges_of_store
 from holystone.scan.parallel import in_order
 from holystone.scan.prefilters.prefilter import CheckGroups, Prefilter, PrefilterResult
@@ -36,13 +35,14 @@ class PrefilterRun:
     def partition(self, groups: CheckGroups) -> tuple[CheckGroups, CheckGroups]:
         """Return the checks that the prefilter proves, and the others: each relation with such checks."""
         proven, others = (
-            [(relation, some) for relation, checks in groups if (some := [c for c in checks if self._proves(c) is yes])]
+            [
+                (relation, some)
+                for relation, checks in groups
+                if (some := [c for c in checks if self._prefilter.proves(c) is yes])
+            ]
             for yes in (True, False)
         )
         return proven, others
-
-    def _proves(self, check: Check) -> bool:
-        return check.id in self._prefilter.proves
 
     def result(self, reader: Reader, pattern: str | None, report: Progress | None = None) -> PrefilterResult | None:
         """Return what came of the instances that match a pattern; how far it is, is reported in executions.
