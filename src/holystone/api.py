@@ -1,4 +1,6 @@
-"""What holystone does to a store, from Python: `check`, `plan`, `apply` and `undo`. The command line calls them, too.
+"""What holystone does to a store, from Python: `check`, `plan`, `apply` and `undo`.
+
+The command line calls them, too, but for `check` the `scan` below it, to write each finding as it is found.
 
 A store is named as on the command line, by a path, a URL or a connection string of libpq, or is one that is open. What
 cannot be done raises a `HolystoneError`, which says in `next_step` what to do about it.
@@ -6,9 +8,11 @@ cannot be done raises a `HolystoneError`, which says in `next_step` what to do a
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from holystone.scan.catalogue import Selection, checks
+from holystone.scan.check import Level
 from holystone.scan.scan import Scan
 from holystone.store.open_store import OpenStore
 
@@ -16,16 +20,64 @@ if TYPE_CHECKING:
     from holystone.mend.apply import Report
     from holystone.mend.journal import Run
     from holystone.mend.plan import Plan
+    from holystone.render.report import Report as CheckReport
     from holystone.scan.relation_scan import Progress
 
 STANDARD = Selection()
 """All instances, and all checks up to the level standard."""
 
 
+LevelName = Literal["quick", "standard", "deep"]
+
+
 def check(
     target: str | OpenStore,
     selection: Selection = STANDARD,
     *,
+    level: LevelName | None = None,
+    schema: str | None = None,
+    known: Collection[str] = (),
+    since: Literal["last", "beginning"] | None = None,
+    jobs: int = 1,
+    progress: "Progress | None" = None,
+) -> "CheckReport":
+    """Check a store, and return the report: `verdict`, `findings`, `checks`, and what else `--format json` prints.
+
+    Reads only, but with `since`: then only what was written since the last clean check is looked at, or all once more,
+    and how far the store is verified is kept in it. `level` stands in for that of the selection, `known` are the
+    fingerprints of findings to leave out, and `jobs` the connections that read. `verdict` is "clean", "drift" or
+    "incomplete", where something could not be looked at. All findings are held in memory; `scan` yields them one by
+    one. TargetError, NotAStoreError or StoreUnavailableError where the store cannot be read, CatalogueError where the
+    selection names what there is not.
+
+    >>> report = holystone.check("orders.db", level="deep")
+    >>> report.verdict
+    'drift'
+    >>> {finding.check for finding in report.findings if finding.severity == "critical"}
+    {'E001'}
+    """
+    from holystone.render.report import report
+
+    scanned = scan(
+        target,
+        selection,
+        level=level,
+        schema=schema,
+        known=known,
+        since=since,
+        jobs=jobs,
+        progress=progress,
+    )
+    whole = report(scanned)
+    verified(scanned)
+    return whole
+
+
+def scan(
+    target: str | OpenStore,
+    selection: Selection = STANDARD,
+    *,
+    level: LevelName | None = None,
     schema: str | None = None,
     known: Collection[str] = (),
     selected_by: Sequence[str] = (),
@@ -33,18 +85,23 @@ def check(
     jobs: int = 1,
     progress: "Progress | None" = None,
 ) -> Scan:
-    """Return a scan of a store: each `Finding` as one iterates over it, then its `verdict` and how each check ended.
+    """Return the scan that `check` makes, which looks as one iterates over it; its `verdict` is for the end of that.
 
-    Writes nothing. `known` are the fingerprints of findings to leave out, and `jobs` the connections that read. With
-    `since`, only what was written since the last clean check is looked at, or all once more; `verified` keeps how far
-    it went. TargetError, NotAStoreError or StoreUnavailableError where the store cannot be read, CatalogueError where
-    the selection names what there is not.
+    So a million findings take no more memory than ten. `selected_by` are the words of a command line that made the
+    selection. With `since`, `verified` keeps how far the scan went. The errors are those of `check`.
+
+    >>> scanned = holystone.api.scan("orders.db")
+    >>> sum(1 for finding in scanned if finding.check.id == "E001")
+    1
+    >>> scanned.verdict.name
+    'drift'
     """
+    selection = _at(level, selection)
     store = _opened(target, schema, read_only=True)
     chosen, policy = selection.checks(), selection.house()
     if since is not None:
         store.require_writable()
-    scan = Scan(
+    scanned = Scan(
         store,
         chosen,
         level=selection.level,
@@ -61,8 +118,9 @@ def check(
     if since is not None:
         from holystone.scan.watermark import cover
 
-        scan.coverage = cover(store, selection.level, scan.to_run(), policy=policy, afresh=since == "beginning")
-    return scan
+        coverage = cover(store, selection.level, scanned.to_run(), policy=policy, afresh=since == "beginning")
+        scanned.coverage = coverage
+    return scanned
 
 
 def verified(scan: Scan) -> bool:
@@ -85,17 +143,24 @@ def plan(
     target: str | OpenStore,
     selection: Selection = STANDARD,
     *,
+    level: LevelName | None = None,
     schema: str | None = None,
     only: Collection[str] | None = None,
     jobs: int = 1,
     progress: "Progress | None" = None,
 ) -> "Plan":
-    """Return the plan that repairs what the selected checks find, with each row's values before and after.
+    """Return the plan that repairs what the selected checks find: `changes`, each with its row before and after.
 
     Writes nothing. With `only`, for these instances alone. PlanError where a check could not run: half a plan would
     pass for a whole one; the other errors are those of `check`.
+
+    >>> plan = holystone.plan("orders.db")
+    >>> [(change.safety, change.before, change.after) for change in plan.changes if change.check == "E001"]
+    [('safe', {'status': 'ContinuedAsNew'}, {'status': 'Running'})]
     """
     from holystone.mend.plan import make_plan
+
+    selection = _at(level, selection)
 
     return make_plan(
         _opened(target, schema, read_only=True),
@@ -117,6 +182,7 @@ def apply(
     plan: "Plan",
     selection: Selection = STANDARD,
     *,
+    level: LevelName | None = None,
     schema: str | None = None,
     unsafe: Collection[str] = (),
     run: "Run | None" = None,
@@ -127,12 +193,22 @@ def apply(
     """Make the safe changes of a plan, and those of the unsafe repairs or checks that `unsafe` names; return a report.
 
     Each row is changed only where it is still as planned, and journaled in the same transaction. What has to wait for
-    another repair of its instance comes in plans after this one, made with the same selection; `agree` is called with
-    each of these, and raises what shall stop the run. `run` is the run of the journal that the changes are part of: of
-    `new_application`, where none is given, or one that was stopped. `Report.left` are the rows that stay as they were,
-    each with the reason. The journal's tables are made where they are missing.
+    another repair of its instance comes in plans after this one, made with the selection that is given here: that of
+    the first plan; `agree` is called with each of these, and raises what shall stop the run. `run` is the run of the
+    journal that the changes are part of: of `new_application`, where none is given, or one that was stopped. In the
+    report, `applied` is the number of rows that were changed, `left` of those that stay as they were, `skipped` has
+    them with the reasons, and `id` is the run's, for `undo`. The journal's tables are made where they are missing.
+    StoreUnavailableError or ReadOnlyError where the store cannot be written.
+
+    >>> run = holystone.apply("orders.db", holystone.plan("orders.db"))
+    >>> run.applied, run.left
+    (19, 0)
+    >>> holystone.check("orders.db").verdict
+    'clean'
     """
     from holystone.mend.apply import Application, Report
+
+    selection = _at(level, selection)
 
     if not plan.changes and run is None:
         return Report()
@@ -152,7 +228,14 @@ def undo(
     """Put the rows that a run of `apply` changed back as they were, and return a report.
 
     A row is put back where it still is as the run left it, and where it still fits what is around it. `undoing` is an
-    undo that was stopped, which goes on. JournalError where there is no such run, or where the journal was altered.
+    undo that was stopped, which goes on. In the report, `applied` is the number of rows that were put back, and
+    `skipped` has the others with the reasons. JournalError where there is no such run, or where the journal was
+    altered.
+
+    >>> run = holystone.apply("orders.db", holystone.plan("orders.db"))
+    >>> undone = holystone.undo("orders.db", run.id)
+    >>> undone.applied == run.applied, undone.left
+    (True, 0)
     """
     from holystone.mend.runs import read_run
     from holystone.mend.undo import undo_run
@@ -193,6 +276,10 @@ def install_journal(store: OpenStore) -> Sequence[str]:
 
     revisions = upgrade(store, JOURNAL)
     return revisions if has_digests(store) else [*revisions, *upgrade(store, JOURNAL_DIGESTS)]
+
+
+def _at(level: LevelName | None, selection: Selection) -> Selection:
+    return selection if level is None else replace(selection, level=Level[level])
 
 
 def _opened(target: str | OpenStore, schema: str | None, *, read_only: bool) -> OpenStore:

@@ -82,7 +82,7 @@ def check(
     store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
     with progress_bar(streamed=format_ != "text") as progress, output_to(output) as out:
         words = selection.words()
-        scan = api.check(store, selection, known=known, selected_by=words, since=since, jobs=jobs, progress=progress)
+        scan = api.scan(store, selection, known=known, selected_by=words, since=since, jobs=jobs, progress=progress)
         check_renderer(format_)(scan, out, max_findings)
     if scan.coverage is not None:
         api.verified(scan)

@@ -11,6 +11,7 @@ from typing import Any
 
 import holystone
 from holystone.clock import now_ms
+from holystone.errors import JournalError
 from holystone.mend import journal
 from holystone.mend.attempt import Attempt, Cluster, Skipped
 from holystone.mend.change import Change, Group, by_finding, instances_of
@@ -43,6 +44,13 @@ class Report:
     already: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     unsafe: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The run's id in the journal, for an undo; JournalError where nothing was written, so that there is no run."""
+        if self.run is None:
+            raise JournalError("Nothing was written, so there is no run.", "Read `run`, which is None then.")
+        return self.run
 
     @property
     def left(self) -> int:

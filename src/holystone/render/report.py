@@ -1,12 +1,12 @@
 """The report of a check, as a model: JSON, its published schema and every other format of a machine come from it.
 
-The names and their meanings are stable: others' scripts read them. A report is not held whole; its findings are written
-as they are found, and what is in `Summary` after them.
+The names and their meanings are stable: others' scripts read them. The command line does not hold a report
+whole: it writes the findings as they are found, and what is in `Summary` after them.
 """
 
 from typing import Any
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, structs, to_builtins
 from msgspec.json import schema
 
 import holystone
@@ -110,6 +110,10 @@ class Report(Summary, kw_only=True):
     schema: int
     findings: list[Finding]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as that JSON object."""
+        return to_json(self)
+
 
 def toolkit_revision_if_readable(store: OpenStore) -> str | None:
     """Return the revision of holystone's own tables; None without them, or where the role may not read them.
@@ -120,6 +124,13 @@ def toolkit_revision_if_readable(store: OpenStore) -> str | None:
         return toolkit_revision(store)
     except StoreUnavailableError:
         return None
+
+
+def report(scan: Scan) -> Report:
+    """Return the report of a scan, which is iterated over; all of its findings are held in memory."""
+    revision = toolkit_revision_if_readable(scan.store)
+    findings = [finding(scan.store, found) for found in scan]
+    return Report(schema=1, findings=findings, **structs.asdict(summary(scan, revision)))
 
 
 def summary(scan: Scan, revision: str | None) -> Summary:
