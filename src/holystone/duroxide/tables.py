@@ -156,15 +156,10 @@ OF_INSTANCES = (
 )
 """The tables whose rows are of instances, those that most likely name one first."""
 
-_LATER_COLUMNS = {
-    "parent_instance_id",
-    "custom_status",
-    "custom_status_version",
-    "duroxide_version_major",
-    "duroxide_version_minor",
-    "duroxide_version_patch",
-    "attempt_count",
-}
+VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
+"""The columns of executions by which an execution is pinned to the version of the engine that began it."""
+
+_LATER_COLUMNS = {"parent_instance_id", "custom_status", "custom_status_version", *VERSION_COLUMNS, "attempt_count"}
 
 REQUIRED_COLUMNS: dict[str, frozenset[str]] = {
     table.name: frozenset(column.name for column in table.columns if column.name not in _LATER_COLUMNS)

@@ -81,6 +81,11 @@ ANSWERS: Mapping[str, Answer] = {
 """Kind of a message that answers an event -> what it answers."""
 
 
+def answers_to(asked_by: str) -> tuple[str, ...]:
+    """Return the kinds of message that answer an event of this type: that all went well first, then that it did not."""
+    return tuple(kind for kind, answer in ANSWERS.items() if answer.asked_by == asked_by)
+
+
 @dataclass(frozen=True)
 class WorkItem:
     """One message of a queue: its kind, and the fields of that kind.

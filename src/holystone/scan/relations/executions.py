@@ -22,6 +22,7 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.chains import ChainEnd, chain_end
+from holystone.scan.relations.readable import outcome_of
 from holystone.scan.relations.waits import would_be_stuck
 
 
@@ -328,11 +329,7 @@ def _told(reader: Reader, row: Any) -> tuple[Outcome | None, str | None]:
         if row.status not in STATUSES and not all(map(_is_of_known_engine, rows)):
             return None, digest
         if not is_last:
-            if not all(one.type in EVENT_TYPES for one in rows):
-                return None, digest
-            end = next((one.event for one in reversed(rows) if one.type in TERMINAL), None)
-            if end is None:
-                return STILL_RUNNING, digest
+            return outcome_of(rows), digest
     assert end is not None
     return terminal_outcome(end), digest
 

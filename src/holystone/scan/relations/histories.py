@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import CONTINUED_AS_NEW, EVENT_TYPES, POISON_EVENT_ID, START, TERMINAL
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, EVENT_TYPES, POISON_EVENT_ID, START
 from holystone.duroxide.metadata import metadata_of
-from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
-from holystone.duroxide.tables import executions, history, instances
+from holystone.duroxide.outcome import STILL_RUNNING
+from holystone.duroxide.tables import VERSION_COLUMNS, executions, history, instances
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared, presence
@@ -21,11 +21,11 @@ from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.chains import is_to_continue
+from holystone.scan.relations.readable import outcome_of
 from holystone.scan.relations.waits import would_be_stuck
 
 Range = tuple[Any, Any]
 """The first and the last of some ids that follow each other without a gap."""
-_VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
 
 
 class HistorySource:
@@ -226,7 +226,7 @@ def _row(reader: Reader, events: Sequence[EventRow]) -> Mapping[str, Any] | None
         start = Event.from_json(events[0].event_data)
     except (RecordError, TypeError):
         return None
-    outcome = _outcome(events)
+    outcome = outcome_of(events)
     if start.type != START or outcome is None:
         return None
     flavour = reader.flavour
@@ -238,20 +238,9 @@ def _row(reader: Reader, events: Sequence[EventRow]) -> Mapping[str, Any] | None
         "completed_at": flavour.completed_at(outcome.ended_at_ms) if timed and outcome.ended_at_ms else None,
     }
     pinned = metadata_of([start]).pinned_version
-    if pinned is not None and reader.store.columns["executions"].issuperset(_VERSION_COLUMNS):
-        row |= dict(zip(_VERSION_COLUMNS, pinned, strict=True))
+    if pinned is not None and reader.store.columns["executions"].issuperset(VERSION_COLUMNS):
+        row |= dict(zip(VERSION_COLUMNS, pinned, strict=True))
     return row
-
-
-def _outcome(events: Sequence[EventRow]) -> Outcome | None:
-    """Return the outcome by the last terminal event; None where an event that cannot be read may be the end."""
-    end = next((event for event in reversed(events) if event.type in TERMINAL), None)
-    if end is not events[-1] and any(event.type not in EVENT_TYPES for event in events):
-        return None
-    if end is None:
-        return STILL_RUNNING
-    assert end.event is not None
-    return terminal_outcome(end.event)
 
 
 HISTORIES = Histories()

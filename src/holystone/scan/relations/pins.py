@@ -15,15 +15,13 @@ from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or
 from holystone.duroxide.engine_version import EngineVersion, engine_version, is_newer
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.event_types import FAILED, START
-from holystone.duroxide.tables import executions, instances, not_completed
+from holystone.duroxide.tables import VERSION_COLUMNS, executions, instances, not_completed
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-
-VERSION_COLUMNS = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
 
 
 class PinSource:

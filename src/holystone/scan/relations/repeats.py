@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, literal, or_, select, true
 
 from holystone.duroxide.event_types import TERMINAL
+from holystone.duroxide.replay import ANSWERED_BY
 from holystone.duroxide.tables import history, orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.flavours import Flavour
@@ -28,7 +29,7 @@ from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, OUTSTANDING, ROUTING
 
-ANSWERING = ("ActivityCompleted", "ActivityFailed")
+ANSWERING = tuple(sorted(ANSWERED_BY["ActivityScheduled"]))
 """Events and messages of these kinds answer an activity."""
 QUEUED_TWICE, ANSWER_QUEUED, ANSWERED = "queued twice", "answered by a message", "answered by an event"
 

@@ -3,14 +3,14 @@
 from sqlalchemy import literal, select, tuple_
 
 from holystone.duroxide.engine_version import NEWEST
-from holystone.duroxide.tables import executions
+from holystone.duroxide.tables import VERSION_COLUMNS, executions
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 
 
 def is_upgraded(reader: Reader) -> bool:
     """Return whether an engine from 0.1.17 on has migrated the store: each kind that was removed had gone by then."""
-    return "duroxide_version_major" in reader.store.columns[executions.name]
+    return VERSION_COLUMNS[0] in reader.store.columns[executions.name]
 
 
 def has_met_newer(reader: Reader) -> bool:

@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, and_, not_, or_, select
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
 from holystone.duroxide.references import child_instance_id
 from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue, worker_queue
-from holystone.duroxide.work_item import WorkItem
+from holystone.duroxide.work_item import ANSWERS, WorkItem
 from holystone.scan.reader import Reader
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.readable import read_events, read_message
 
-OF_ONE_EXECUTION = frozenset({"ActivityCompleted", "ActivityFailed", "TimerFired", "SubOrchCompleted", "SubOrchFailed"})
+OF_ONE_EXECUTION = frozenset(ANSWERS)
 """Kinds of messages that the engine drops where they are meant for another execution than the current one."""
 _LIMIT = "exceeds limit ("
 """In the message of each failure for a limit: `validate_limits` in src/runtime/dispatchers/orchestration.rs."""

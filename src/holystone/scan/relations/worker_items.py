@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, not_, or_, select
 
 from holystone.duroxide.event_types import RUNNING
-from holystone.duroxide.replay import unanswered
+from holystone.duroxide.replay import ANSWERED_BY, unanswered
 from holystone.duroxide.tables import executions, history, instances, worker_queue
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.flavours import Flavour
@@ -36,7 +36,7 @@ IDENTITY = ("instance_id", "execution_id", "activity_id")
 ROUTING = ("session_id", "tag")
 """The columns of an activity that say which worker takes it."""
 
-_OVER = ("ActivityCompleted", "ActivityFailed", "ActivityCancelRequested")
+_OVER = (*sorted(ANSWERED_BY["ActivityScheduled"]), "ActivityCancelRequested")
 
 
 class WorkerItemSource(QueueSource):

@@ -8,7 +8,7 @@ from holystone.clock import now_ms
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import RUNNING
 from holystone.duroxide.metadata import ExecutionMetadata
-from holystone.duroxide.tables import executions, history, instances, worker_queue
+from holystone.duroxide.tables import VERSION_COLUMNS, executions, history, instances, worker_queue
 from holystone.flavours import Flavour
 from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
@@ -93,8 +93,7 @@ def _execution(flavour: Flavour, turn: Turn, metadata: ExecutionMetadata, now: i
     """Return how to write the execution's row."""
     values: dict[str, object] = {}
     if metadata.pinned_version is not None:
-        parts = ("duroxide_version_major", "duroxide_version_minor", "duroxide_version_patch")
-        values.update(zip(parts, metadata.pinned_version, strict=True))
+        values.update(zip(VERSION_COLUMNS, metadata.pinned_version, strict=True))
     if metadata.status is not None:
         timed = metadata.status in flavour.statuses_with_completed_at
         values |= {

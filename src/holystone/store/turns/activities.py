@@ -6,17 +6,17 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case,
 
 from holystone.clock import now_ms
 from holystone.duroxide.tables import sessions, worker_queue
-from holystone.duroxide.work_item import WorkItem
+from holystone.duroxide.work_item import WorkItem, answers_to
 from holystone.errors import InvalidTurnError, RecordError, UnreadableMessageError
 from holystone.flavours import Flavour
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import queues
 from holystone.store.turns.lease import WorkLease
-from holystone.store.turns.locks import lock_lost_error, new_token, require_one
+from holystone.store.turns.locks import is_live, lock_lost_error, new_token, require_one
 from holystone.store.turns.sessions import SessionFetchConfig, claim, touch
 from holystone.store.turns.tags import TagFilter
 
-_COMPLETIONS = ("ActivityCompleted", "ActivityFailed")
+_COMPLETIONS = answers_to("ActivityScheduled")
 
 
 class Activities(OpenStore):
@@ -134,7 +134,7 @@ def _next_activity(flavour: Flavour, of_sessions: bool, tags: TagFilter) -> Sele
     wanted = select(queue.c.id, queue.c.work_item, queue.c.attempt_count, queue.c.instance_id, queue.c.session_id)
     free: ColumnElement[bool] = queue.c.session_id.is_(None)
     if of_sessions:
-        held = and_(sessions.c.session_id == queue.c.session_id, sessions.c.locked_until > bindparam("now"))
+        held = and_(sessions.c.session_id == queue.c.session_id, is_live(sessions.c.locked_until, bindparam("now")))
         wanted = wanted.select_from(queue.outerjoin(sessions, held))
         free = or_(free, sessions.c.session_id.is_(None), sessions.c.worker_id == bindparam("owner"))
     return (
@@ -162,5 +162,5 @@ def _activity(row: Any) -> WorkItem:
     return item
 
 
-_HELD = and_(worker_queue.c.lock_token == bindparam("token"), worker_queue.c.locked_until > bindparam("now"))
+_HELD = and_(worker_queue.c.lock_token == bindparam("token"), is_live(worker_queue.c.locked_until, bindparam("now")))
 _GONE = delete(worker_queue).where(_HELD).returning(worker_queue.c.session_id)

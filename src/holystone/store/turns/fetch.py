@@ -10,14 +10,22 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exist
 from holystone.clock import now_ms
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import EVENT_TYPES
-from holystone.duroxide.tables import executions, history, instance_locks, instances, kv_store, orchestrator_queue
+from holystone.duroxide.tables import (
+    VERSION_COLUMNS,
+    executions,
+    history,
+    instance_locks,
+    instances,
+    kv_store,
+    orchestrator_queue,
+)
 from holystone.duroxide.work_item import STARTS, WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError, UnreadableMessageError
 from holystone.flavours import Flavour
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import kv
 from holystone.store.turns.lease import OrchestrationItem
-from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, new_token
+from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, is_live, new_token
 
 Version = tuple[int, int, int]
 
@@ -83,7 +91,8 @@ def _passed(place: int) -> str:
 
 
 _LOCKED = exists().where(
-    instance_locks.c.instance_id == orchestrator_queue.c.instance_id, instance_locks.c.locked_until > bindparam("now")
+    instance_locks.c.instance_id == orchestrator_queue.c.instance_id,
+    is_live(instance_locks.c.locked_until, bindparam("now")),
 )
 
 
@@ -111,7 +120,7 @@ def _next_instance(flavour: Flavour, of_some_versions: bool, passed_over: int) -
 
 def _pinned_elsewhere() -> ColumnElement[bool]:
     """Return whether the current execution of the message's instance began on an engine outside the range."""
-    major, minor, patch = (executions.c[f"duroxide_version_{part}"] for part in ("major", "minor", "patch"))
+    major, minor, patch = (executions.c[name] for name in VERSION_COLUMNS)
     return exists().where(
         instances.c.instance_id == orchestrator_queue.c.instance_id,
         executions.c.instance_id == instances.c.instance_id,

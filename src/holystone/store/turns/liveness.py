@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, Table, and_, func, select
 from holystone.duroxide.event_types import COMPLETED, FAILED, RUNNING, STATUSES, TERMINAL
 from holystone.duroxide.tables import executions, history, instance_locks, instances
 from holystone.store.open_store import OpenStore
+from holystone.store.turns.locks import is_live
 
 ENDED = sorted(set(STATUSES) - {RUNNING})
 """The statuses of executions that have ended, by their rows."""
@@ -26,7 +27,7 @@ def reason_alive(store: OpenStore, connection: Connection, instance_id: str, now
     first turn of its next execution.
     """
     lock = select(instance_locks.c.instance_id).where(
-        instance_locks.c.instance_id == instance_id, instance_locks.c.locked_until > now
+        instance_locks.c.instance_id == instance_id, is_live(instance_locks.c.locked_until, now)
     )
     current = select(instances.c.current_execution_id).where(instances.c.instance_id == instance_id)
     facts = (lock, current, _highest(executions, instance_id), _highest(history, instance_id))

@@ -1,8 +1,9 @@
 """Tokens, and what it means that one locks nothing."""
 
 import uuid
+from typing import Any
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import ColumnElement, bindparam, delete
 
 from holystone.duroxide.tables import instance_locks, orchestrator_queue
 from holystone.errors import LockLostError
@@ -11,6 +12,11 @@ DELETE_MESSAGES = delete(orchestrator_queue).where(orchestrator_queue.c.lock_tok
 """Takes the messages of a turn out of the queue."""
 DELETE_LOCK = delete(instance_locks).where(instance_locks.c.lock_token == bindparam("token"))
 """Releases the instance of a turn."""
+
+
+def is_live(locked_until: ColumnElement[Any], now: object) -> ColumnElement[bool]:
+    """Return whether a lock still holds at `now`, in ms or a parameter: to the ms of its end it is anybody's again."""
+    return locked_until > now
 
 
 def new_token() -> str:

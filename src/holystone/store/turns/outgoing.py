@@ -12,16 +12,16 @@ from typing import Any
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import CONTINUE, START, TERMINAL
 from holystone.duroxide.references import child_instance_id
-from holystone.duroxide.work_item import WorkItem
+from holystone.duroxide.work_item import WorkItem, answers_to
 from holystone.errors import InvalidTurnError
 
 Asked = tuple[str, Mapping[str, object]]
 """Kind of a message, and those of its fields that an event decides."""
 
-_ANSWERS = ("SubOrchCompleted", "SubOrchFailed")
+_ANSWERS = answers_to("SubOrchestrationScheduled")
 _CANCEL = "CancelInstance"
 _STARTED_ALONE = "OrchestrationChained"
-_NEVER_SENT = ("ActivityCompleted", "ActivityFailed", "ExternalRaised", "QueueMessage")
+_NEVER_SENT = (*answers_to("ActivityScheduled"), "ExternalRaised", "QueueMessage")
 """Kinds of messages that workers and clients send, and no turn."""
 _GIVES_UP_CHILD = "SubOrchestrationCancelRequested"
 
@@ -108,7 +108,7 @@ def require_told(
         answers.remove(told)
     taken = {_parent(item) for item in messages if item.kind == "StartOrchestration"}
     for item in answers:
-        if item.kind == "SubOrchCompleted" or _parent(item) not in taken:
+        if item.kind == _ANSWERS[0] or _parent(item) not in taken:
             raise InvalidTurnError(
                 f"{of} answers {item.kind} to event {item.fields['parent_id']} of {item.instance_id!r}, and is no end "
                 "of the child that this started."

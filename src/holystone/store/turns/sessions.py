@@ -10,6 +10,7 @@ from holystone.duroxide.tables import sessions, worker_queue
 from holystone.flavours import Flavour
 from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
+from holystone.store.turns.locks import is_live
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Sessions(OpenStore):
         when their locks end.
         """
         now = now_ms()
-        held = sessions.c.worker_id.in_(owner_ids) & (sessions.c.locked_until > now)
+        held = sessions.c.worker_id.in_(owner_ids) & is_live(sessions.c.locked_until, now)
         used = sessions.c.last_activity_at > now - idle_timeout_ms
         with self.turn() as connection:
             return connection.execute(update(sessions).where(held, used).values(locked_until=now + extend_ms)).rowcount
@@ -57,7 +58,7 @@ def claim(flavour: Flavour, connection: Connection, session_id: str, config: Ses
 
 
 _TOUCH = update(sessions).where(
-    sessions.c.session_id == bindparam("session"), sessions.c.locked_until > bindparam("now")
+    sessions.c.session_id == bindparam("session"), is_live(sessions.c.locked_until, bindparam("now"))
 )
 
 

@@ -27,7 +27,7 @@ from holystone.flavours import Flavour
 from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns.delta import AFTER_THE_END
-from holystone.store.turns.locks import lock_lost_error
+from holystone.store.turns.locks import is_live, lock_lost_error
 from holystone.store.turns.turn import History, Turn
 
 
@@ -121,7 +121,7 @@ def _standing(flavour: Flavour, of_history: bool) -> Select[Any]:
                 executions, of_execution
             )
         )
-        .where(locks.c.lock_token == bindparam("token"), locks.c.locked_until > bindparam("now"))
+        .where(locks.c.lock_token == bindparam("token"), is_live(locks.c.locked_until, bindparam("now")))
     )
 
 

@@ -9,19 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import START
-from holystone.duroxide.work_item import WorkItem
+from holystone.duroxide.replay import ANSWERED_BY
+from holystone.duroxide.work_item import ANSWERS, WorkItem
 from holystone.errors import InvalidTurnError
 
 ANSWERED_IN: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
-    "ActivityCompleted": ("execution_id", "id", ("ActivityCompleted", "ActivityFailed")),
-    "ActivityFailed": ("execution_id", "id", ("ActivityCompleted", "ActivityFailed")),
-    "TimerFired": ("execution_id", "id", ("TimerFired",)),
-    "SubOrchCompleted": (
-        "parent_execution_id",
-        "parent_id",
-        ("SubOrchestrationCompleted", "SubOrchestrationFailed"),
-    ),
-    "SubOrchFailed": ("parent_execution_id", "parent_id", ("SubOrchestrationCompleted", "SubOrchestrationFailed")),
+    kind: (answer.execution_id, answer.event_id, tuple(sorted(ANSWERED_BY[answer.asked_by])))
+    for kind, answer in ANSWERS.items()
 }
 """Kind of an answer -> its fields that name execution and event, and the types of the events that it may become."""
 

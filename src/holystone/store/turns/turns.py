@@ -14,7 +14,7 @@ from holystone.store.turns import queues
 from holystone.store.turns.ack import ack
 from holystone.store.turns.fetch import Version, fetch
 from holystone.store.turns.lease import OrchestrationItem
-from holystone.store.turns.locks import require_one
+from holystone.store.turns.locks import is_live, require_one
 from holystone.store.turns.turn import Ack, Activity
 
 
@@ -83,7 +83,7 @@ class Turns(OpenStore):
     def renew_orchestration_item_lock(self, lock_token: str, extend_ms: int) -> None:
         """Lock the instance for `extend_ms` from now; LockLostError where the lock has expired or is not ours."""
         now = now_ms()
-        held = (instance_locks.c.lock_token == lock_token) & (instance_locks.c.locked_until > now)
+        held = (instance_locks.c.lock_token == lock_token) & is_live(instance_locks.c.locked_until, now)
         with self.turn() as connection:
             if self.flavour.messages_carry_expiry:
                 stamped = orchestrator_queue.c.lock_token == lock_token
