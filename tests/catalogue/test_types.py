@@ -52,6 +52,12 @@ MISTAKES = {
         "facts.completed)",
         '"ExecutionFacts" has no attribute "completed"',
     ),
+    "untold": (
+        "repair/clear_completed_at.py",
+        "Repair[ExecutionFacts](",
+        "Repair(",
+        '"Facts" has no attribute "completed_at"',
+    ),
     "steps": (
         "repair/remove_ghost.py",
         "steps=removing",

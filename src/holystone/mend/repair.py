@@ -13,7 +13,9 @@ from holystone.scan.compared import Compared
 from holystone.scan.evidence import EVERYTHING, Evidence
 from holystone.scan.relation import Facts
 
-F = TypeVar("F", bound=Facts, default=Any)
+# Covariant, so that a catalogue can hold them all: a repair is given the facts of checks that name it, and no others.
+F = TypeVar("F", bound=Facts, covariant=True, default=Facts)
+
 Image = Mapping[str, Any]
 """Columns of a row and their values."""
 
@@ -82,7 +84,7 @@ class Repair(Generic[F]):
     rests_on: frozenset[Evidence] = EVERYTHING
     unsafe_because: Callable[[F], str | None] = no_reason
 
-    def for_facts(self, facts: F) -> "Repair[F]":
+    def for_facts(self, facts: Any) -> "Repair[F]":
         """Return the repair as it is for a row: unsafe where its facts say so."""
         if self.safety is Safety.safe and self.unsafe_because(facts) is not None:
             return replace(self, safety=Safety.unsafe)

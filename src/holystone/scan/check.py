@@ -12,8 +12,9 @@ from holystone.scan.compared import Compared
 from holystone.scan.evidence import EVERYTHING, Evidence
 from holystone.scan.relation import Facts, Relation, Source
 
-S = TypeVar("S", bound=Source, default=Any)
-F = TypeVar("F", bound=Facts, default=Any)
+# Covariant, so that a catalogue can hold them all: a check is given what its own relation makes, and nothing else.
+S = TypeVar("S", bound=Source, covariant=True, default=Source)
+F = TypeVar("F", bound=Facts, covariant=True, default=Facts)
 
 
 class Severity(IntEnum):
@@ -100,7 +101,7 @@ class Check(Generic[S, F]):
         """The relations whose rows the check looks at, mostly one."""
         return self.relation if isinstance(self.relation, tuple) else (self.relation,)
 
-    def observe(self, facts: F) -> tuple[dict[str, object], dict[str, object]] | None:
+    def observe(self, facts: Any) -> tuple[dict[str, object], dict[str, object]] | None:
         """Return the values observed and expected, or None where the facts bear no finding out."""
         compared = [one for one in self.expects(facts) if one.decided]
         observed = {one.name: one.observed for one in compared}

@@ -72,8 +72,8 @@ class Source(Protocol):
         """Return the columns to fetch of each suspect, in the order that `Relation.facts` reads."""
 
 
-S = TypeVar("S", bound=Source, covariant=True, default=Any)
-F = TypeVar("F", bound=Facts, covariant=True, default=Any)
+S = TypeVar("S", bound=Source, covariant=True, default=Source)
+F = TypeVar("F", bound=Facts, covariant=True, default=Facts)
 T = TypeVar("T")
 Predicate = Callable[[Any], ColumnElement[bool]]
 """Says of a source which of its rows are suspects."""
