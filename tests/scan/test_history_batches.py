@@ -49,7 +49,27 @@ def cut_short(texts: Sequence[str]) -> list[str]:
     return [texts[0], texts[1][:-1], *texts[2:]]
 
 
-CHANGES = (swapped, two_in_one, two_long_ones_in_one, short_ones_in_one_beside_a_long_one, cut_short)
+def null_in_a_row(texts: Sequence[str]) -> list[str]:
+    """What stands in a batch for an event that is read apart."""
+    return [*texts[:3], "null", *texts[4:]]
+
+
+def null_for_a_long_one(texts: Sequence[str]) -> list[str]:
+    return [texts[0], "null", *texts[2:]]
+
+
+def null_beside_an_event(texts: Sequence[str]) -> list[str]:
+    return [*texts[:2], "\n".join([texts[2], "null"]), *texts[3:]]
+
+
+def null_beside_an_event_and_none_after_it(texts: Sequence[str]) -> list[str]:
+    return [*texts[:3], "\n".join([texts[3], "null"]), "", texts[5]]
+
+
+CHANGES = (
+    *(swapped, two_in_one, two_long_ones_in_one, short_ones_in_one_beside_a_long_one, cut_short),
+    *(null_in_a_row, null_for_a_long_one, null_beside_an_event, null_beside_an_event_and_none_after_it),
+)
 
 
 @pytest.mark.parametrize("most", [1_000, 4], ids=["long", "long-or-late"])

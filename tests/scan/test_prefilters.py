@@ -89,7 +89,7 @@ def found(made: EngineStore, level: Level) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=lambda level: level.name)
-def test_sieve_gives_up_where_all_are_in_doubt(
+def test_prefilter_gives_up_where_all_are_in_doubt(
     drifted: EngineStore, level: Level, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "EXECUTIONS_PER_RANGE", 2)
@@ -158,7 +158,7 @@ def test_workers_do_not_outlive_their_parent(drifted: EngineStore) -> None:
 )
 @pytest.mark.long
 @pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=lambda level: level.name)
-def test_sieve_takes_what_only_sqlite_keeps(engine_store: MakeStore, damage: str, level: Level) -> None:
+def test_prefilter_takes_what_only_sqlite_keeps(engine_store: MakeStore, damage: str, level: Level) -> None:
     made = engine_store(ENGINES[-1], "sqlite", ["completed", "chains"])
     made.execute("PRAGMA foreign_keys = OFF")
     made.execute(damage)

@@ -79,7 +79,11 @@ def _queries(check: Check) -> str:
 
 def _risks(check: Check) -> str:
     reads = "The check reads only"
-    doubts = f"A finding calls into question {_questions(check)}: what rests on that is not safe in the same instance."
+    doubts = "A finding calls nothing into question."
+    if check.questions:
+        doubts = (
+            f"A finding calls into question {_questions(check)}: what rests on that is not safe in the same instance."
+        )
     if isinstance(check.repair, NoRepair):
         return f"{reads}, and there is no repair.\n\n{doubts}"
     repair = repairs().get(check.repair)

@@ -1,4 +1,4 @@
-"""Packed histories: an execution's events in one row, so that all of them are read at once.
+"""Batches of events: those of one execution in one row, so that all of them are read at once.
 
 Most histories of a store are sound, and to see that in Python is much quicker than to ask a database about each event:
 what is not surely sound is looked at once more, with care.
@@ -118,7 +118,7 @@ def _pieces(lengths: Iterable[tuple[Any, int | None]]) -> Iterator[tuple[Any, An
 
 
 class HistoryBatches:
-    """Reads packed histories, in the snapshot of a scan."""
+    """Reads batches of events, each of one history, in the snapshot of a scan."""
 
     def __init__(self, reader: Reader) -> None:
         from holystone.duroxide.decoder import read_lines
@@ -126,7 +126,7 @@ class HistoryBatches:
         self._reader = reader
         self._flavour = reader.flavour
         self._read = read_lines
-        # Few forms make up most of a store.
+        # Few signatures make up most of a store.
         self._signature = lru_cache(_REMEMBERED)(self._signature_of)
 
     def may_have_keys(self, batch: Any, events: "Sequence[Any] | None") -> bool:
