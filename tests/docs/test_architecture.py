@@ -12,6 +12,7 @@ from types import FrameType
 
 import pytest
 
+import holystone
 from holystone.cli.main import run
 from holystone.demo.scribe import Scribe, completed, started
 from holystone.duroxide.tables import executions
@@ -19,6 +20,8 @@ from holystone.migrate import create
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "holystone"
+INSTALLED = Path(holystone.__file__).parent
+"""Where the code runs from, which is elsewhere if the package was installed from a wheel."""
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 STOP = re.compile(r"^\| `(\S+\.py)` \| `([\w.]+)` \|", re.MULTILINE)
 STOPS = STOP.findall(PAGE)
@@ -72,7 +75,7 @@ def test_the_picture_has_the_layers_of_import_linter() -> None:
 def walked(walk: str, do: Callable[[], object]) -> list[str]:
     """Return the stops of a walk that are not come by, one after the other, while something is done."""
     section = PAGE.partition(f"### {walk}\n")[2].partition("\n#")[0]
-    left = [f"{SOURCES / file}:{function}" for file, function in STOP.findall(section)]
+    left = [f"{INSTALLED / file}:{function}" for file, function in STOP.findall(section)]
 
     def note(frame: FrameType, event: str, argument: object) -> None:
         if left and event == "call" and left[0] == f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}":
