@@ -11,13 +11,14 @@ import pytest
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from engine.test_untouched import findings
 from holystone.cli.main import run
-from holystone.duroxide.replay import MOST_CARRIED_FORWARD
+from holystone.duroxide.releases import NEWEST_WRITES
 from holystone.scan.reader import Reader
 from holystone.scan.relations.chains import chain_end
 from holystone.store import Store, WorkItem
 
 pytestmark = pytest.mark.long
 
+MOST_CARRIED_FORWARD = NEWEST_WRITES.limits["carried forward events"]
 REQUEUE = "requeue-continue-as-new"
 
 # What the engine queues is there for some milliseconds only.

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from holystone.duroxide.releases import NEWEST_IN_WORDS, NEWEST_WRITES
 from holystone.duroxide.replay import (
-    MOST_CARRIED_FORWARD,
     carried_forward,
     custom_status,
     dropped,
@@ -15,16 +15,17 @@ from holystone.duroxide.replay import (
     unanswered,
 )
 
+MOST_CARRIED_FORWARD = NEWEST_WRITES.limits["carried forward events"]
 Payload = tuple[str, dict[str, Any]]
 
 START: Payload = ("OrchestrationStarted", {})
 END: Payload = ("OrchestrationContinuedAsNew", {})
 
 
-def history(*payloads: Payload) -> list[dict[str, Any]]:
+def history(*payloads: Payload, written_by: str = NEWEST_IN_WORDS) -> list[dict[str, Any]]:
     """Events with ids from 1 on."""
     return [
-        {"event_id": number, "source_event_id": None, "type": kind, **fields}
+        {"event_id": number, "source_event_id": None, "duroxide_version": written_by, "type": kind, **fields}
         for number, (kind, fields) in enumerate(payloads, 1)
     ]
 
@@ -110,6 +111,12 @@ def test_no_more_letters_are_carried_than_the_engine_carries() -> None:
     assert carried_forward(history(START, *events, END)) == [
         ("letters", str(number)) for number in range(MOST_CARRIED_FORWARD)
     ]
+
+
+@pytest.mark.parametrize(("written_by", "most"), [("0.1.19", 20), ("0.1.26", 20), ("0.1.27", 100), ("9.9.9", 100)])
+def test_older_engines_carry_fewer(written_by: str, most: int) -> None:
+    events = [letter(str(number)) for number in range(MOST_CARRIED_FORWARD + 1)]
+    assert len(carried_forward(history(START, *events, END, written_by=written_by))) == most
 
 
 def test_custom_status_is_the_last_one_set_or_carried() -> None:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "checks": "holystone.cli.catalogue:checks",
     "completion": "holystone.cli.completion:completion",
     "demo": "holystone.cli.demo:demo",
+    "engines": "holystone.cli.engines:engines",
     "executions": "holystone.cli.executions:executions",
     "explain": "holystone.cli.catalogue:explain",
     "migrate": "holystone.cli.migrate:migrate",

@@ -1,25 +1,8 @@
-"""The engine's versions, as its events name them in duroxide_version, and what each changed in what is written.
-
-Every published version of the engine's core was built and run: tests/engines keeps stores of those that differ.
-"""
+"""The engine's versions as numbers, as its events name them in duroxide_version."""
 
 import re
 
 EngineVersion = tuple[int, int, int]
-
-NEWEST: EngineVersion = (0, 1, 32)
-"""The newest version of the engine's core that is known here."""
-NEWEST_IN_WORDS = ".".join(map(str, NEWEST))
-REAL_IDS_IN_FAILURES: EngineVersion = (0, 1, 30)
-"""From here on the OrchestrationFailed that ends an execution holds the ids of its row; before, '' and 0."""
-STATUS_WITHOUT_EVENT: EngineVersion = (0, 1, 19)
-"""This one sets a custom status and writes no event for it."""
-
-GIVES_UP_IN_EVENTS: EngineVersion = (0, 1, 16)
-"""From here on an execution that gives up an activity or a child says so in an event; before, the row just went."""
-
-KEYS_IN_DELTA: EngineVersion = (0, 1, 26)
-"""From here on kv_delta keeps what a running execution wrote; before, kv_store."""
 
 
 def engine_version(duroxide_version: str) -> EngineVersion | None:
@@ -31,7 +14,13 @@ def engine_version(duroxide_version: str) -> EngineVersion | None:
     return major, minor, patch
 
 
-def is_newer(duroxide_version: str) -> bool:
-    """Return whether the version is newer than all that are known here, or none that can be told."""
-    version = engine_version(duroxide_version)
-    return version is None or version > NEWEST
+def parsed(version: str) -> EngineVersion:
+    """Return a version that is known to be one as numbers."""
+    found = engine_version(version)
+    assert found is not None
+    return found
+
+
+def in_words(version: EngineVersion) -> str:
+    """Return the version as the engine writes it."""
+    return ".".join(map(str, version))

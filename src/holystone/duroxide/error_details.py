@@ -10,9 +10,6 @@ from typing import Any
 
 from holystone.duroxide.fields import NUMBER, TEXT, Field, Shape, fault, in_words
 
-REMOVED_KINDS = frozenset({"UnregisteredOrchestration", "UnregisteredActivity", "MissingVersion"})
-"""Kinds of a Configuration failure that engines before 0.1.10 wrote, and later ones cannot read."""
-
 
 @dataclass(frozen=True)
 class Variants:

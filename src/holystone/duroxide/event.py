@@ -1,8 +1,6 @@
 """The events of a history, as the engine writes them.
 
-Source in microsoft/duroxide: `Event` and `EventKind` in src/lib.rs. The two kinds that it has only for its own
-tests of version skew, ExternalSubscribed2 and ExternalEvent2, are unknown here as they are to its releases. The
-releases since 0.1.30 write parent_execution_id, too.
+Source in microsoft/duroxide: `Event` in src/lib.rs. Which types there are, and with which payload, is in `releases.py`.
 """
 
 from collections.abc import Mapping
@@ -10,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from holystone.duroxide.compact_json import require_writable, write
-from holystone.duroxide.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
-from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, read_object
+from holystone.duroxide.error_details import ERROR_DETAILS
+from holystone.duroxide.fields import NUMBER, TEXT, Shape, completed, fault, read_object
+from holystone.duroxide.releases import NEWEST_WRITES, REMOVED
 from holystone.errors import RecordError
 
 COMMON: Shape = {
@@ -25,48 +24,8 @@ COMMON: Shape = {
 }
 """What every event has."""
 
-EVENT_SHAPES: Mapping[str, Shape] = {
-    "OrchestrationStarted": {
-        "name": TEXT,
-        "version": TEXT,
-        "input": TEXT,
-        "parent_instance": TEXT.or_null,
-        "parent_id": NUMBER.or_null,
-        "parent_execution_id": NUMBER.or_left_out,
-        "carry_forward_events": PAIRS.or_left_out,
-        "initial_custom_status": TEXT.or_left_out,
-    },
-    "OrchestrationCompleted": {"output": TEXT},
-    "OrchestrationFailed": {"details": DETAILS},
-    "OrchestrationContinuedAsNew": {"input": TEXT},
-    "OrchestrationCancelRequested": {"reason": TEXT},
-    "OrchestrationChained": {"name": TEXT, "instance": TEXT, "input": TEXT},
-    "ActivityScheduled": {"name": TEXT, "input": TEXT, "session_id": TEXT.or_left_out, "tag": TEXT.or_left_out},
-    "ActivityCompleted": {"result": TEXT},
-    "ActivityFailed": {"details": DETAILS},
-    "ActivityCancelRequested": {"reason": TEXT},
-    "SubOrchestrationScheduled": {"name": TEXT, "instance": TEXT, "input": TEXT},
-    "SubOrchestrationCompleted": {"result": TEXT},
-    "SubOrchestrationFailed": {"details": DETAILS},
-    "SubOrchestrationCancelRequested": {"reason": TEXT},
-    "TimerCreated": {"fire_at_ms": NUMBER},
-    "TimerFired": {"fire_at_ms": NUMBER},
-    "ExternalSubscribed": {"name": TEXT},
-    "ExternalEvent": {"name": TEXT, "data": TEXT},
-    "ExternalSubscribedCancelled": {"reason": TEXT},
-    "ExternalSubscribedPersistent": {"name": TEXT},
-    "ExternalEventPersistent": {"name": TEXT, "data": TEXT},
-    "ExternalSubscribedPersistentCancelled": {"reason": TEXT},
-    "CustomStatusUpdated": {"status": TEXT.or_null},
-    "KeyValueSet": {"key": TEXT, "value": TEXT, "last_updated_at_ms": NUMBER.or_else(0)},
-    "KeyValueCleared": {"key": TEXT},
-    "KeyValuesCleared": {},
-}
+EVENT_SHAPES: Mapping[str, Shape] = NEWEST_WRITES.events
 """Type of an event -> its payload, for every type of the newest engine known here; a newer one may write others."""
-
-
-REMOVED_TYPES = frozenset({"SystemCall"})
-"""Types that engines before 0.1.14 wrote, and later ones cannot read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +100,7 @@ class Event:
     @property
     def was_removed(self) -> bool:
         """Whether older engines wrote what is unknown: newer ones cannot read it any more."""
-        return self.unknown in (REMOVED_TYPES | REMOVED_KINDS)
+        return self.unknown in REMOVED
 
     def to_json(self) -> str:
         """Return the event as the engine writes it into event_data."""

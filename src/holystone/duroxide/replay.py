@@ -9,7 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from holystone.duroxide.engine_version import engine_version
 from holystone.duroxide.event_types import START
+from holystone.duroxide.releases import writes
 
 Events = Sequence[Mapping[str, Any]]
 
@@ -20,8 +22,7 @@ ANSWERED_BY: Mapping[str, frozenset[str]] = {
 }
 """Type of an event that asks for something -> the types of those that answer it, by their source_event_id."""
 
-MOST_CARRIED_FORWARD = 100
-"""Letters that continue-as-new takes along; the engine drops the rest. Before 0.1.30 they were fewer."""
+_CARRIED = "carried forward events"
 
 _SUBSCRIBED = "ExternalSubscribed"
 _QUEUE_SUBSCRIBED = "ExternalSubscribedPersistent"
@@ -72,7 +73,10 @@ def is_open_to_events(events: Events) -> bool:
 
 
 def carried_forward(events: Events) -> list[tuple[str, str]]:
-    """Return the letters, as name and data, that no dequeue took and that the next execution gets."""
+    """Return the letters, as name and data, that no dequeue took and that the next execution gets.
+
+    The version that wrote the last of the events says how many it takes along; it drops the rest.
+    """
     cancelled = dropped(events, at_the_end=False)
     taken = Counter(
         event["name"] for event in events if event["type"] == _QUEUE_SUBSCRIBED and event["event_id"] not in cancelled
@@ -84,7 +88,8 @@ def carried_forward(events: Events) -> list[tuple[str, str]]:
                 taken[event["name"]] -= 1
             else:
                 left.append((event["name"], event["data"]))
-    return left[:MOST_CARRIED_FORWARD]
+    written_by = engine_version(events[-1]["duroxide_version"]) if events else None
+    return left[: writes(written_by).limits.get(_CARRIED, 0)]
 
 
 def custom_status(events: Events) -> str | None:

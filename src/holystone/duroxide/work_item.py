@@ -2,7 +2,7 @@
 
 Source in microsoft/duroxide: `WorkItem` in src/providers/mod.rs, which serde tags externally, so that a message is
 an object with one field, its kind. PostgreSQL prints messages anew: with spaces, and their fields in another order.
-The releases since 0.1.30 name a child's parent in more of them.
+Which kinds there are, and with which fields, is in `releases.py`.
 """
 
 from collections.abc import Mapping
@@ -10,50 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 from holystone.duroxide.compact_json import require_writable, write
-from holystone.duroxide.error_details import DETAILS, ERROR_DETAILS, REMOVED_KINDS
-from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Shape, completed, fault, in_words, read_object
+from holystone.duroxide.error_details import ERROR_DETAILS
+from holystone.duroxide.fields import NUMBER, Shape, completed, fault, in_words, read_object
+from holystone.duroxide.releases import NEWEST_WRITES, REMOVED
 from holystone.errors import RecordError
 
-WORK_ITEM_SHAPES: Mapping[str, Shape] = {
-    "StartOrchestration": {
-        "instance": TEXT,
-        "orchestration": TEXT,
-        "input": TEXT,
-        "version": TEXT.or_null,
-        "parent_instance": TEXT.or_null,
-        "parent_id": NUMBER.or_null,
-        "parent_execution_id": NUMBER.or_left_out,
-        "execution_id": NUMBER,
-    },
-    "ActivityExecute": {
-        "instance": TEXT,
-        "execution_id": NUMBER,
-        "id": NUMBER,
-        "name": TEXT,
-        "input": TEXT,
-        "session_id": TEXT.or_left_out,
-        "tag": TEXT.or_left_out,
-    },
-    "ActivityCompleted": {"instance": TEXT, "execution_id": NUMBER, "id": NUMBER, "result": TEXT},
-    "ActivityFailed": {"instance": TEXT, "execution_id": NUMBER, "id": NUMBER, "details": DETAILS},
-    "TimerFired": {"instance": TEXT, "execution_id": NUMBER, "id": NUMBER, "fire_at_ms": NUMBER},
-    "ExternalRaised": {"instance": TEXT, "name": TEXT, "data": TEXT},
-    "SubOrchCompleted": {"parent_instance": TEXT, "parent_execution_id": NUMBER, "parent_id": NUMBER, "result": TEXT},
-    "SubOrchFailed": {"parent_instance": TEXT, "parent_execution_id": NUMBER, "parent_id": NUMBER, "details": DETAILS},
-    "CancelInstance": {"instance": TEXT, "reason": TEXT},
-    "ContinueAsNew": {
-        "instance": TEXT,
-        "orchestration": TEXT,
-        "input": TEXT,
-        "version": TEXT.or_null,
-        "parent_instance": TEXT.or_left_out,
-        "parent_id": NUMBER.or_left_out,
-        "parent_execution_id": NUMBER.or_left_out,
-        "carry_forward_events": PAIRS.or_else([]),
-        "initial_custom_status": TEXT.or_left_out,
-    },
-    "QueueMessage": {"instance": TEXT, "name": TEXT, "data": TEXT},
-}
+WORK_ITEM_SHAPES: Mapping[str, Shape] = NEWEST_WRITES.work_items
 """Kind of a message -> its fields, for every kind of the newest engine known here; a newer one may write others."""
 
 FOR_WORKERS = ("ActivityExecute",)
@@ -151,7 +113,7 @@ class WorkItem:
     @property
     def was_removed(self) -> bool:
         """Whether older engines wrote what is unknown: newer ones cannot read it any more."""
-        return self.unknown in REMOVED_KINDS
+        return self.unknown in REMOVED
 
     @property
     def is_for_worker(self) -> bool:

@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from holystone.duroxide.engine_version import GIVES_UP_IN_EVENTS, engine_version
+from holystone.duroxide.engine_version import EngineVersion, engine_version
+from holystone.duroxide.release import Rule
+from holystone.duroxide.releases import writes
 from holystone.duroxide.replay import ANSWERED_BY
 from holystone.duroxide.tables import worker_queue
 from holystone.duroxide.work_item import ANSWERS, WorkItem
@@ -97,7 +99,11 @@ def activities(reader: Reader, instance_id: str, execution_id: int) -> set[Any]:
 def _last_without_a_word(events: Sequence[Mapping[str, Any]]) -> int:
     """Return the id of the last event of an engine that gives up activities without a word; 0 where there is none."""
     versions = ((event["event_id"], engine_version(event["duroxide_version"])) for event in events)
-    return max((number for number, version in versions if version is None or version < GIVES_UP_IN_EVENTS), default=0)
+    return max((number for number, version in versions if not _gives_up_in_events(version)), default=0)
+
+
+def _gives_up_in_events(version: EngineVersion | None) -> bool:
+    return version is not None and Rule.gives_up_in_events in writes(version).rules
 
 
 ASKING = tuple(ANSWERED_BY)

@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from holystone.duroxide.engine_version import REAL_IDS_IN_FAILURES, engine_version
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, TERMINAL
 from holystone.duroxide.outcome import known_type
 from holystone.duroxide.references import CANCELLING, REFERS_TO
+from holystone.duroxide.release import Rule
+from holystone.duroxide.releases import keeps
 from holystone.duroxide.tables import instances
 from holystone.errors import RecordError
 from holystone.scan.compared import Compared
@@ -119,7 +120,7 @@ class EventFacts:
             return False
         named = (self.said["instance_id"], self.said["execution_id"])
         if named == ("", 0):
-            return (engine_version(self.said["duroxide_version"]) or REAL_IDS_IN_FAILURES) < REAL_IDS_IN_FAILURES
+            return not keeps(self.said["duroxide_version"], Rule.real_ids_in_failures)
         return "Infrastructure" in self.said["details"] and named == (self.instance_id, self.execution_id - 1)
 
 

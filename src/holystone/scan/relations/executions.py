@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, select
 
-from holystone.duroxide.engine_version import is_newer
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, EVENT_TYPES, FAILED, RUNNING, STATUSES, TERMINAL
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
+from holystone.duroxide.release import Rule
+from holystone.duroxide.releases import is_newer, since
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared, presence
@@ -23,6 +24,7 @@ from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.chains import ChainEnd, chain_end
 from holystone.scan.relations.readable import outcome_of
+from holystone.scan.relations.upgrades import has_met
 from holystone.scan.relations.waits import would_be_stuck
 
 
@@ -299,11 +301,8 @@ class Executions(Relation[ExecutionSource, ExecutionFacts]):
 
 
 def _counts_ms(reader: Reader) -> bool:
-    """Return whether the engine that uses the store takes completed_at for ms: before 0.1.9 it wrote, and left, text.
-
-    That version added parent_instance_id.
-    """
-    return "parent_instance_id" in reader.store.columns[instances.name]
+    """Return whether the engine that uses the store takes completed_at for ms: earlier ones wrote, and left, text."""
+    return has_met(reader, since(Rule.completed_at_in_ms))
 
 
 def _told(reader: Reader, row: Any) -> tuple[Outcome | None, str | None]:

@@ -26,9 +26,11 @@ from sqlalchemy import (
     union_all,
 )
 
-from holystone.duroxide.engine_version import KEYS_IN_DELTA, engine_version
+from holystone.duroxide.engine_version import engine_version
 from holystone.duroxide.event_types import POISON_EVENT_ID, RUNNING, TERMINAL
 from holystone.duroxide.kv import KEY_EVENTS, Entries, Entry, merged, written
+from holystone.duroxide.release import Rule
+from holystone.duroxide.releases import writes
 from holystone.duroxide.tables import executions, history, instances, kv_delta, kv_store
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
@@ -311,4 +313,5 @@ def _whole(rows: Sequence[EventRow]) -> Sequence[Mapping[str, Any]] | None:
 
 def _is_split(event: Mapping[str, Any]) -> bool:
     """Return whether the engine that wrote the event kept in kv_delta what a running execution wrote."""
-    return event["type"] not in KEY_EVENTS or (engine_version(event["duroxide_version"]) or ()) >= KEYS_IN_DELTA
+    version = engine_version(event["duroxide_version"])
+    return event["type"] not in KEY_EVENTS or (version is not None and Rule.keys_in_delta in writes(version).rules)

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_, select
 
-from holystone.duroxide.engine_version import EngineVersion, engine_version, is_newer
+from holystone.duroxide.engine_version import EngineVersion, engine_version
 from holystone.duroxide.event import parse_event
 from holystone.duroxide.event_types import FAILED, START
+from holystone.duroxide.releases import is_newer
 from holystone.duroxide.tables import VERSION_COLUMNS, executions, instances, not_completed
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Column, ColumnElement, FromClause, Subquery, Table, and_, false, func, not_, select, true
 
-from holystone.duroxide.engine_version import NEWEST_IN_WORDS
+from holystone.duroxide.releases import NEWEST_IN_WORDS
 from holystone.duroxide.tables import worker_queue
 from holystone.duroxide.work_item import FOR_WORKERS, WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from holystone.duroxide.engine_version import STATUS_WITHOUT_EVENT, engine_version
+from holystone.duroxide.release import Rule
+from holystone.duroxide.releases import keeps
 from holystone.duroxide.tables import history
 from holystone.scan.reader import Reader
 from holystone.scan.relations.readable import read_events
@@ -39,5 +40,5 @@ def status_updates(reader: Reader, instance_id: str) -> StatusUpdates:
         count += sum(row.type == UPDATED for row in rows)
         events = read_events(rows) or ()
         are_all &= bool(events)
-        are_all &= all(engine_version(event["duroxide_version"]) != STATUS_WITHOUT_EVENT for event in events)
+        are_all &= not any(keeps(event["duroxide_version"], Rule.status_without_event) for event in events)
     return StatusUpdates(count, are_all)

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, literal, not_, select
 
-from holystone.duroxide.engine_version import STATUS_WITHOUT_EVENT, engine_version
 from holystone.duroxide.event_types import EVENT_TYPES, START
+from holystone.duroxide.release import Rule
+from holystone.duroxide.releases import keeps
 from holystone.duroxide.tables import history, instances
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
@@ -148,7 +149,7 @@ def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, st
                 return True, event.get("status")
             if event.get("initial_custom_status") is not None:
                 return True, event["initial_custom_status"]
-            if engine_version(event["duroxide_version"]) == STATUS_WITHOUT_EVENT:
+            if keeps(event["duroxide_version"], Rule.status_without_event):
                 return False, None
         if execution == 1 and rows[0].type == START:
             return True, None

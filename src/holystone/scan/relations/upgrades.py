@@ -2,15 +2,23 @@
 
 from sqlalchemy import literal, select, tuple_
 
-from holystone.duroxide.engine_version import NEWEST
+from holystone.duroxide.engine_version import EngineVersion
+from holystone.duroxide.releases import LAST_REMOVAL, NEWEST, RELEASES
 from holystone.duroxide.tables import VERSION_COLUMNS, executions
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 
 
 def is_upgraded(reader: Reader) -> bool:
-    """Return whether an engine from 0.1.17 on has migrated the store: each kind that was removed had gone by then."""
-    return VERSION_COLUMNS[0] in reader.store.columns[executions.name]
+    """Return whether an engine that knows none of the kinds that were removed has migrated the store."""
+    return has_met(reader, LAST_REMOVAL)
+
+
+def has_met(reader: Reader, version: EngineVersion) -> bool:
+    """Return whether an engine of this version, or a later one, has migrated the store, as far as columns tell."""
+    later = (column for release in RELEASES if release.first >= version for column in release.columns)
+    columns = reader.store.columns
+    return any(name in columns.get(table, ()) for table, _, name in (column.partition(".") for column in later))
 
 
 def has_met_newer(reader: Reader) -> bool:
@@ -26,7 +34,7 @@ def _has_newer_ledger(reader: Reader) -> bool:
 
 def _has_newer_execution(reader: Reader) -> bool:
     """Return whether both an execution's row and its start event name such a version: either may have been altered."""
-    if not is_upgraded(reader):
+    if VERSION_COLUMNS[0] not in reader.store.columns[executions.name]:
         return False
     parts = [executions.c[f"duroxide_version_{part}"] for part in ("major", "minor", "patch")]
     major, minor, patch = map(reader.flavour.messages.digits, parts)

@@ -1,0 +1,24 @@
+"""`holystone engines`: the versions of the engine that are known."""
+
+import click
+
+from holystone.cli.exit_codes import Exit
+from holystone.cli.options import format_option
+
+
+@click.command
+@format_option("text", "json")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def engines(format_: str, as_json: bool) -> int:
+    """List the engine's versions that are known, and what each changed.
+
+    With the last migration of a SQLite store, and those of the versions of the PostgreSQL provider. An engine opens
+    stores up to its own last migration; migrate status says it of a store.
+    """
+    from holystone.render.engines import engines_json, engines_text
+
+    if as_json or format_ == "json":
+        engines_json()
+    else:
+        engines_text()
+    return Exit.OK
