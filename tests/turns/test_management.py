@@ -10,7 +10,7 @@ import pytest
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.duroxide.event_types import STATUSES
 from holystone.errors import UnknownInstanceError
-from holystone.store import Store
+from holystone.store import Store, SystemStats
 from turns.kit import Kit
 from turns.states import STATES
 
@@ -100,6 +100,28 @@ def test_unknown_execution_is_named(kit: Kit) -> None:
     kit.finish("a")
     with pytest.raises(UnknownInstanceError, match="no execution 2 of 'a'"):
         kit.store.get_execution_info("a", 2)
+
+
+def test_statistics_are_of_the_current_execution_and_of_what_clients_read(kit: Kit, made: EngineStore) -> None:
+    assert kit.store.get_instance_stats("nobody") is None
+    kit.begin("a", kit.event("a", 2, "KeyValueSet", key="kept", value="naïve", last_updated_at_ms=1))
+    kit.turn("a", ("KeyValueSet", {"key": "gone", "value": "1234567", "last_updated_at_ms": 1}))
+    size = sum(len(str(text).encode()) for (text,) in made.execute("SELECT event_data FROM history"))
+    assert kit.store.get_instance_stats("a") == SystemStats(3, size, 0, 2, 13)
+    kit.continue_as_new("a")
+    kit.turn("a", ("KeyValueCleared", {"key": "gone"}))
+    stats = kit.store.get_instance_stats("a")
+    assert stats is not None
+    assert (stats.history_event_count, stats.kv_user_key_count, stats.kv_total_value_bytes) == (2, 1, 6)
+
+
+def test_statistics_count_what_the_execution_before_handed_on(kit: Kit) -> None:
+    kit.start("a")
+    started = kit.started("a", carry_forward_events=[["paid", "1"], ["sent", "2"]])
+    kit.store.ack_orchestration_item(kit.fetch().lock_token, 1, history_delta=[started])
+    stats = kit.store.get_instance_stats("a")
+    assert stats is not None
+    assert (stats.history_event_count, stats.queue_pending_count) == (1, 2)
 
 
 def test_moments_of_no_known_form_are_told_as_none(kit: Kit, made: EngineStore, flavour: Flavour) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PruneResult,
         QueueDepths,
         SystemMetrics,
+        SystemStats,
     )
     from holystone.store.turns.sessions import SessionFetchConfig
     from holystone.store.turns.tags import TagFilter
@@ -39,6 +40,7 @@ _MODULES = {
     "SessionFetchConfig": "holystone.store.turns.sessions",
     "Store": "holystone.store.store",
     "SystemMetrics": "holystone.store.turns.records",
+    "SystemStats": "holystone.store.turns.records",
     "TagFilter": "holystone.store.turns.tags",
     "WorkItem": "holystone.duroxide.work_item",
     "WorkLease": "holystone.store.turns.lease",
@@ -61,6 +63,7 @@ __all__ = [
     "SessionFetchConfig",
     "Store",
     "SystemMetrics",
+    "SystemStats",
     "TagFilter",
     "WorkItem",
     "WorkLease",

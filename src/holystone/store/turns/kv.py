@@ -28,11 +28,16 @@ class KeyValues(OpenStore):
         before.
         """
         with self.snapshot() as connection:
-            found: dict[str, str | None] = {}
-            for table in (kv_store, kv_delta):
-                rows = select(table.c.key, table.c.value).where(table.c.instance_id == instance_id)
-                found |= dict(connection.execute(rows).all())
-        return {key: value for key, value in found.items() if value is not None}
+            return read_values(connection, instance_id)
+
+
+def read_values(connection: Connection, instance_id: str) -> dict[str, str]:
+    """Return all keys of an instance, as `KeyValues.get_kv_all_values` does."""
+    found: dict[str, str | None] = {}
+    for table in (kv_store, kv_delta):
+        rows = select(table.c.key, table.c.value).where(table.c.instance_id == instance_id)
+        found |= dict(connection.execute(rows).all())
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def record(store: OpenStore, instance_id: str, delta: Sequence[Event], now: int) -> list[BoundStatement]:

@@ -11,8 +11,9 @@ from holystone.duroxide.event_types import COMPLETED, FAILED, RUNNING
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
 from holystone.errors import UnknownInstanceError
 from holystone.store.open_store import OpenStore
-from holystone.store.turns.fetch import UNKNOWN_VERSION
-from holystone.store.turns.records import ExecutionInfo, InstanceInfo, QueueDepths, SystemMetrics
+from holystone.store.turns.fetch import UNKNOWN_VERSION, read_event
+from holystone.store.turns.kv import read_values
+from holystone.store.turns.records import ExecutionInfo, InstanceInfo, QueueDepths, SystemMetrics, SystemStats
 from holystone.store.turns.tree import unknown_instance_error
 
 _NO_STATUS = "Unknown"
@@ -97,6 +98,40 @@ class Management(OpenStore):
             started_at=self.flavour.to_ms(row.started_at) or 0,
             completed_at=self.flavour.to_ms(row.completed_at),
             event_count=row.events,
+        )
+
+    def get_instance_stats(self, instance_id: str) -> SystemStats | None:
+        """Return how much an instance keeps, None where there is no such instance.
+
+        RecordError where the first event of its current execution cannot be read.
+        """
+        of_current = and_(
+            history.c.instance_id == instances.c.instance_id, history.c.execution_id == instances.c.current_execution_id
+        )
+        first = select(history.c.event_data).where(of_current, history.c.event_id == 1)
+        wanted = (
+            select(
+                instances.c.current_execution_id,
+                func.count(history.c.event_id).label("events"),
+                func.coalesce(func.sum(self.flavour.length(history.c.event_data)), 0).label("size"),
+                first.correlate(instances).scalar_subquery().label("first"),
+            )
+            .select_from(instances.outerjoin(history, of_current))
+            .where(instances.c.instance_id == instance_id)
+            .group_by(instances.c.instance_id, instances.c.current_execution_id)
+        )
+        with self.snapshot() as connection:
+            row = connection.execute(wanted).one_or_none()
+            if row is None:
+                return None
+            values = read_values(connection, instance_id).values()
+        start = None if row.first is None else read_event(instance_id, row.current_execution_id, 1, row.first)
+        return SystemStats(
+            history_event_count=row.events,
+            history_size_bytes=int(row.size),
+            queue_pending_count=len((start and start.payload.get("carry_forward_events")) or ()),
+            kv_user_key_count=len(values),
+            kv_total_value_bytes=sum(len(value.encode()) for value in values),
         )
 
     def get_system_metrics(self) -> SystemMetrics:

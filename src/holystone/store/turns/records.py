@@ -52,6 +52,21 @@ class SystemMetrics:
 
 
 @dataclass(frozen=True)
+class SystemStats:
+    """How much an instance keeps; sizes are in bytes of UTF-8.
+
+    The events are those of the current execution, keys and values those that a client would read now.
+    `queue_pending_count` counts the queue messages that the execution before handed on.
+    """
+
+    history_event_count: int
+    history_size_bytes: int
+    queue_pending_count: int
+    kv_user_key_count: int
+    kv_total_value_bytes: int
+
+
+@dataclass(frozen=True)
 class QueueDepths:
     """How many messages wait in each queue, as the flavour's engine counts them.
 
