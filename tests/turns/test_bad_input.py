@@ -350,7 +350,7 @@ BAD: dict[str, tuple[Call, type[HolystoneError], str]] = {
     "timer after the end of time": (
         lambda scene: scene.kit.send("TimerFired", instance="a", execution_id=1, id=2, fire_at_ms=2**64 - 1),
         InvalidTurnError,
-        "TimerFired for 'a' is due after the year 9999",
+        "TimerFired for 'a' is due after the last moment of the database",
     ),
     "completion that is none": (
         lambda scene: scene.store.ack_work_item(scene.work.lock_token, scene.kit.activity("a")),

@@ -23,6 +23,9 @@ LATEST_MS = 9_224_318_015_999_999
 class Times(ABC):
     """Expressions, none of which is ever NULL where it is a condition."""
 
+    latest_ms: ClassVar[int]
+    """The last moment that a queue's visible_at can have, in ms since the epoch."""
+
     greatest_version: ClassVar[int]
     """The greatest custom_status_version that its column holds: the engine cannot add one to it."""
 

@@ -11,6 +11,7 @@ _EPOCH = 2_440_587.5
 
 
 class SQLiteTimes(Times):
+    latest_ms = 2**63 - 1
     greatest_version = 2**63 - 1
 
     @property

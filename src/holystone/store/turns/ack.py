@@ -28,7 +28,7 @@ def ack(store: OpenStore, lock_token: str, execution_id: int, given: Ack) -> Non
         wanted = needed(delta, given.orchestrator_items)
         turn, messages, earlier = locked(store, connection, lock_token, execution_id, delta, wanted, now)
         before = read_history(store, connection, turn) if needs_history(turn, messages, delta) else None
-        written = validate(turn, given, messages, earlier, before, now)
+        written = validate(turn, given, messages, earlier, before, flavour.times.latest_ms)
         keys = kv.record(store, turn.instance_id, delta, now)
         if written.status is not None and (keys or turn.has_keys):
             keys += kv.merge(store, turn.instance_id, execution_id)

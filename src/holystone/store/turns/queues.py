@@ -11,8 +11,6 @@ from holystone.flavours import Flavour
 from holystone.flavours.statements import BoundStatement
 
 _FOR_ORCHESTRATOR, _FOR_WORKER = insert(orchestrator_queue).inline(), insert(worker_queue).inline()
-_LATEST_MS = 253_402_300_799_999
-"""The end of the year 9999, after which neither database has a moment."""
 
 
 def for_orchestrator(
@@ -26,7 +24,7 @@ def for_orchestrator(
         {
             "instance_id": _addressed(item),
             "work_item": item.to_json(),
-            "visible_at": flavour.queue_time(_visible_at(item, now, delay_ms)),
+            "visible_at": flavour.queue_time(_visible_at(item, now + (delay_ms or 0), flavour.times.latest_ms)),
             "created_at": flavour.created_at(now),
         }
         for item in items
@@ -34,11 +32,11 @@ def for_orchestrator(
     return [(_FOR_ORCHESTRATOR, rows)] if rows else []
 
 
-def require_for_orchestrator(items: Sequence[WorkItem], now: int, delay_ms: int | None = None) -> None:
-    """Raise InvalidTurnError where a message is none for an instance, or is due when no database has a moment."""
+def require_for_orchestrator(items: Sequence[WorkItem], latest_ms: int) -> None:
+    """Raise InvalidTurnError where a message is none for an instance, or is a timer that fires after `latest_ms`."""
     for item in items:
         _addressed(item)
-        _visible_at(item, now, delay_ms)
+        _visible_at(item, 0, latest_ms)
 
 
 def _addressed(item: WorkItem) -> str:
@@ -48,11 +46,12 @@ def _addressed(item: WorkItem) -> str:
     return item.instance_id
 
 
-def _visible_at(item: WorkItem, now: int, delay_ms: int | None) -> int:
+def _visible_at(item: WorkItem, others_ms: int, latest_ms: int) -> int:
+    """Return when a message is due, in ms: a timer when it fires, all others at `others_ms`."""
     fires_at = item.fields.get("fire_at_ms") if item.kind == "TimerFired" else None
-    visible_at: int = fires_at or now + (delay_ms or 0)
-    if visible_at > _LATEST_MS:
-        raise InvalidTurnError(f"A {item.kind} for {item.instance_id!r} is due after the year 9999.")
+    visible_at: int = fires_at or others_ms
+    if visible_at > latest_ms:
+        raise InvalidTurnError(f"A {item.kind} for {item.instance_id!r} is due after the last moment of the database.")
     return visible_at
 
 

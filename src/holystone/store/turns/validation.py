@@ -31,14 +31,15 @@ def validate(
     messages: Sequence[WorkItem],
     earlier: Mapping[int, Event | None],
     history: History | None,
-    now: int,
+    latest_ms: int,
 ) -> ExecutionMetadata:
     """Return what a turn makes of its execution's row: what its caller gave, and for the rest what its events say.
 
     `messages` are those that the turn takes away and that can be read, `earlier` the events of the history that
-    `needed` asks for, None for one that cannot be read, `history` what there is of it where `needs_history`, and `now`
-    is in ms. InvalidTurnError where the turn contradicts itself or the store, UnknownInstanceError where there is no
-    instance and it starts none, ExecutionEndedError where its execution has ended before.
+    `needed` asks for, None for one that cannot be read, `history` what there is of it where `needs_history`, and
+    `latest_ms` the last moment at which a message can be due. InvalidTurnError where the turn contradicts itself or the
+    store, UnknownInstanceError where there is no instance and it starts none, ExecutionEndedError where its execution
+    has ended before.
     """
     of, delta = turn.title, ack.delta
     written = agreed(ack.metadata, delta, of)
@@ -55,7 +56,7 @@ def validate(
     require_cancelled(turn.instance_id, turn.execution_id, delta, ack.cancelled_activities)
     _require_use(turn, messages, delta, history)
     queues.require_for_worker(ack.worker_items)
-    queues.require_for_orchestrator(ack.orchestrator_items, now)
+    queues.require_for_orchestrator(ack.orchestrator_items, latest_ms)
     return written
 
 
