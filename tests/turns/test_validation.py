@@ -19,8 +19,8 @@ from holystone.store.turns.turn import Ack, History, Turn
 from holystone.store.turns.validation import needs_history, validate
 
 FAR_MS = 4_000_000_000_000
-BEYOND_MS = 253_402_300_800_000
-"""The first moment of the year 10000."""
+LATEST_MS = 9_000_000_000_000_000
+"""The last moment of the database."""
 FAILURE = {"Application": {"kind": "OrchestrationFailed", "message": "boom", "retryable": False}}
 
 NEW = Turn("a", 1, None, None, None, None, None, False, None, None, None)
@@ -84,6 +84,13 @@ def told(**said: Any) -> WorkItem:
     return WorkItem.new(kind, parent_instance="p", parent_execution_id=1, parent_id=3, **said)
 
 
+def over_limit(number: int = 6) -> Event:
+    """Return the end that the engine gives a turn that breaks a limit."""
+    said = "KV key count (151) exceeds limit (150)"
+    failure = {"Application": {"kind": "OrchestrationFailed", "message": said, "retryable": False}}
+    return event(number, "OrchestrationFailed", details=failure)
+
+
 RAISED = WorkItem.new("ExternalRaised", instance="a", name="go", data="1")
 ANSWER = WorkItem.new("ActivityCompleted", instance="a", execution_id=1, id=2, result="1")
 AGAIN = WorkItem.new("ContinueAsNew", instance="a", orchestration="Order", input="{}", version=None)
@@ -106,7 +113,7 @@ class Case:
     error: type[TurnError] = InvalidTurnError
 
     def validate(self) -> ExecutionMetadata:
-        return validate(self.turn, self.ack, self.messages, self.earlier, self.history, 1_000)
+        return validate(self.turn, self.ack, self.messages, self.earlier, self.history, LATEST_MS)
 
 
 OF = "The turn of 'a', execution 1,"
@@ -138,6 +145,12 @@ REFUSED = [
     Case(f"{OF} has event 5 of 'b', execution 1.", Ack([waits(instance_id="b")])),
     Case(f"{OF} has event 7 right after event 5; events are numbered through.", Ack([waits(5), waits(7)])),
     Case(f"{OF} has 2 terminal events; an execution ends once.", Ack([completed(5), completed(6)])),
+    Case(
+        f"{OF} has 2 terminal events; an execution ends once.",
+        Ack([completed(5), event(6, "OrchestrationFailed", details=FAILURE)]),
+    ),
+    Case(f"{OF} has 2 terminal events; an execution ends once.", Ack([completed(5), waits(6), over_limit(7)])),
+    Case(f"{OF} has 3 terminal events; an execution ends once.", Ack([completed(5), over_limit(6), over_limit(7)])),
     Case(
         f"{OF} has event 6, a ExternalSubscribed, after event 5, which ends it.",
         Ack([completed(5), waits(6)]),
@@ -249,8 +262,8 @@ REFUSED = [
     ),
     Case("A ActivityExecute for 'a' is nothing for the orchestrator queue.", Ack(orchestrator_items=[run()])),
     Case(
-        "A TimerFired for 'a' is due after the year 9999.",
-        Ack([event(5, "TimerCreated", fire_at_ms=BEYOND_MS)], orchestrator_items=[fire(BEYOND_MS)]),
+        "A TimerFired for 'a' is due after the last moment of the database.",
+        Ack([event(5, "TimerCreated", fire_at_ms=LATEST_MS + 1)], orchestrator_items=[fire(LATEST_MS + 1)]),
     ),
 ]
 
@@ -267,6 +280,13 @@ TAKEN = [
     Case("", messages=[ANSWER], history=History((), None)),  # the engine could not read it either
     Case("", Ack([event(99_999, "OrchestrationFailed", details=FAILURE)]), earlier={}),
     Case("", Ack([answered()]), messages=[ANSWER], earlier={2: None}),
+    Case("", Ack([event(5, "TimerCreated", fire_at_ms=LATEST_MS)], orchestrator_items=[fire(LATEST_MS)])),
+    # A limit is broken: whatever the turn asked for is dropped with all messages.
+    Case("", Ack([completed(5), over_limit()])),
+    Case("", Ack([event(5, "OrchestrationContinuedAsNew", input="{}"), over_limit()])),
+    Case("", Ack([scheduled(5), over_limit(), given_up(7, 5)], cancelled_activities=[("a", 1, 5)])),
+    Case("", Ack([completed(5), over_limit()]), earlier={1: started(parent_instance="p", parent_id=3)}),
+    Case("", Ack([event(5, "SubOrchestrationCancelRequested", source_event_id=3, reason="why"), over_limit()])),
 ]
 """Turns that are taken."""
 
@@ -303,7 +323,17 @@ def test_what_is_written_is_what_the_events_say() -> None:
     written = Case("", Ack([started(), completed(2)]), NEW).validate()
     assert written == ExecutionMetadata("Completed", "1", "Order", "1.0.0", None, (0, 1, 32))
     given = ExecutionMetadata(orchestration_name="Order", parent_instance_id="p")
-    assert Case("", Ack([started()], metadata=given), NEW).validate().parent_instance_id == "p"
+    written = Case("", Ack([started()], metadata=given), NEW).validate()
+    assert (written.parent_instance_id, written.orchestration_version) == ("p", "1.0.0")
+
+
+def test_a_caller_may_pin_an_execution_to_no_version() -> None:
+    assert Case("", Ack([started()], metadata=ExecutionMetadata()), NEW).validate().pinned_version is None
+
+
+def test_the_last_end_counts() -> None:
+    written = Case("", Ack([completed(5), over_limit()])).validate()
+    assert (written.status, written.output) == ("Failed", "KV key count (151) exceeds limit (150)")
 
 
 def test_every_refusal_has_its_case() -> None:

@@ -18,7 +18,8 @@ class ExecutionMetadata:
     """What a turn makes of its execution's row; derived from the turn's events where it is not given.
 
     `status` and `output` belong to a terminal event; `pinned_version` is the engine version (major, minor, patch) that
-    began the execution, by which turns are handed out to engines that can replay them.
+    began the execution, by which turns are handed out to engines that can replay them. It is derived only where no
+    metadata is given at all: None pins the execution to no version, so that any engine may take its turns.
     """
 
     status: str | None = None
@@ -29,10 +30,18 @@ class ExecutionMetadata:
     pinned_version: tuple[int, int, int] | None = None
 
 
+def end_of(delta: Sequence[Event]) -> Event | None:
+    """Return the event by which a turn's execution ends, None where it goes on."""
+    return next((event for event in reversed(delta) if event.type in TERMINAL), None)
+
+
 def metadata_of(delta: Sequence[Event]) -> ExecutionMetadata:
-    """Return the row changes that the events demand, as `compute_execution_metadata` of the engine does."""
+    """Return the row changes that the events demand, as `compute_execution_metadata` of the engine does.
+
+    Of several ends the last one counts: a turn that breaks a limit may have ended the execution before.
+    """
     start = next((event for event in delta if event.type == START), None)
-    end = next((event for event in delta if event.type in TERMINAL), None)
+    end = end_of(delta)
     outcome = (
         None if end is None else terminal_outcome({**end.payload, "type": end.type, "timestamp_ms": end.timestamp_ms})
     )

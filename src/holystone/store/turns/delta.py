@@ -7,6 +7,7 @@ from itertools import pairwise
 from holystone.duroxide.engine_version import engine_version
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, START, TERMINAL
+from holystone.duroxide.limits import is_over_limit
 from holystone.duroxide.metadata import ExecutionMetadata, metadata_of
 from holystone.duroxide.references import REFERS_TO
 from holystone.errors import InvalidTurnError
@@ -33,14 +34,19 @@ def require_sound(instance_id: str, execution_id: int, delta: Sequence[Event]) -
             )
     _require_order(of, delta)
     terminal = [event for event in delta if event.type in TERMINAL]
-    if len(terminal) > 1:
+    if len(terminal) > 1 and not _is_overruled(*terminal):
         raise InvalidTurnError(f"{of} has {len(terminal)} terminal events; an execution ends once.")
-    for end in terminal:
+    for end in terminal[-1:]:
         late = [event for event in delta if event.event_id > end.event_id and event.type not in AFTER_THE_END]
         if late:
             raise InvalidTurnError(
                 f"{of} has event {late[0].event_id}, a {late[0].type}, after event {end.event_id}, which ends it."
             )
+
+
+def _is_overruled(end: Event, *later: Event) -> bool:
+    """Return whether a turn ended its execution, and then broke a limit with that."""
+    return [event.event_id for event in later] == [end.event_id + 1] and is_over_limit(later[0])
 
 
 def _require_order(of: str, delta: Sequence[Event]) -> None:
@@ -140,6 +146,7 @@ def require_named(
 def agreed(given: ExecutionMetadata | None, delta: Sequence[Event], of: str) -> ExecutionMetadata:
     """Return the metadata to write: what the caller gave, and for the rest what its events say.
 
+    But for the version: a caller who gives metadata without one pins the execution to none, as the engine does.
     InvalidTurnError where the one contradicts the other.
     """
     derived = metadata_of(delta)
@@ -155,4 +162,4 @@ def agreed(given: ExecutionMetadata | None, delta: Sequence[Event], of: str) -> 
         if None not in (claimed, told) and claimed != told:
             raise InvalidTurnError(f"{of} claims the {name} {claimed!r}, and its events say {told!r}.")
     missing = {name: value for name, value in vars(derived).items() if getattr(given, name) is None}
-    return replace(given, **missing)
+    return replace(given, **{**missing, "pinned_version": given.pinned_version})

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from holystone.duroxide.event import Event
-from holystone.duroxide.event_types import CONTINUE, START, TERMINAL
+from holystone.duroxide.event_types import CONTINUE, START
+from holystone.duroxide.limits import is_over_limit
+from holystone.duroxide.metadata import end_of
 from holystone.duroxide.references import child_instance_id
 from holystone.duroxide.work_item import WorkItem, answers_to
 from holystone.errors import InvalidTurnError
@@ -61,23 +63,23 @@ def require_messages(
     """
     left = [item for item in worker_items if item.is_for_worker]
     left += [item for item in orchestrator_items if not item.is_for_worker and item.kind not in (*_ANSWERS, _CANCEL)]
-    ended = any(event.type in TERMINAL for event in delta)
+    end = end_of(delta)
     for event in delta:
         asked = asked_for(event)
-        if asked is None or (ended and event.type not in (CONTINUE, _STARTED_ALONE)):
+        if asked is None or (end is not None and event is not end and event.type != _STARTED_ALONE):
             continue
         kind, said = asked
         found = next((item for item in left if item.kind == kind and _says(item, said)), None)
         if found is not None:
             left.remove(found)
-        elif not (ended and event.type == _STARTED_ALONE):
+        elif end is None or event is end:
             raise InvalidTurnError(f"{of} has event {event.event_id}, {event.type}, and no {kind} that goes with it.")
     for item in left:
         if item.kind in _NEVER_SENT:
             raise InvalidTurnError(f"{of} sends {item.kind} to {item.instance_id!r}, which no turn does.")
         number = item.fields.get("parent_id", item.fields.get("id"))
         which = "" if number is None else f", event {number}"
-        late = " that may still ask for it: the execution ends" if ended else " that asks for it"
+        late = " that may still ask for it: the execution ends" if end is not None else " that asks for it"
         raise InvalidTurnError(f"{of} has {item.kind} for {item.instance_id!r}{which}, and no event{late}.")
 
 
@@ -98,14 +100,16 @@ def require_told(
     which may be the start of a child whose id is taken.
     """
     answers = [item for item in orchestrator_items if item.kind in _ANSWERS]
-    end = next((event for event in delta if event.type in TERMINAL and event.type != CONTINUE), None)
-    if start is not None and end is not None and (parent := start.payload.get("parent_instance")) is not None:
+    end = end_of(delta)
+    parent = None if start is None else start.payload.get("parent_instance")
+    if start is not None and parent is not None and end is not None and end.type != CONTINUE:
         told = next((item for item in answers if _tells(item, start.payload, end)), None)
-        if told is None:
+        if told is not None:
+            answers.remove(told)
+        elif not is_over_limit(end):
             raise InvalidTurnError(
                 f"{of} ends with event {end.event_id}, and does not tell its parent {parent!r} the same."
             )
-        answers.remove(told)
     taken = {_parent(item) for item in messages if item.kind == "StartOrchestration"}
     for item in answers:
         if item.kind == _ANSWERS[0] or _parent(item) not in taken:
@@ -136,8 +140,8 @@ def require_cancels(
     `earlier` are events of its history, by their ids. A child that the turn schedules and, as it ends, does not start
     must not be cancelled: a message to nobody would stop the dispatcher.
     """
-    ended = any(event.type in TERMINAL for event in delta)
-    fresh = {} if ended else {event.event_id: event for event in delta}
+    end = end_of(delta)
+    fresh = {event.event_id: event for event in delta} if end is None else {}
     children = {
         number: child_instance_id(event.instance_id, event.payload["instance"])
         for number, event in {**earlier, **fresh}.items()
@@ -147,6 +151,8 @@ def require_cancels(
     for one in cancelled:
         if one not in children.values():
             raise InvalidTurnError(f"{of} cancels {one!r}, which is no child that it has started.")
+    if end is not None and is_over_limit(end):
+        return
     for event in delta:
         child = children.get(event.source_event_id or 0)
         if event.type == _GIVES_UP_CHILD and child is not None and child not in cancelled:
@@ -161,6 +167,6 @@ def needed(delta: Sequence[Event], orchestrator_items: Iterable[WorkItem]) -> se
     fresh = {event.event_id for event in delta}
     sources = {event.source_event_id for event in delta if event.source_event_id is not None}
     begun = any(event.type == START for event in delta)
-    ends = any(event.type in TERMINAL for event in delta)
+    ends = end_of(delta) is not None
     first = {1} if not begun and (ends or kinds.intersection(_ANSWERS)) else set()
     return {number for number in sources | first if number not in fresh and number < 2**63}
