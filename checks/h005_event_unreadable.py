@@ -1,4 +1,4 @@
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, any_row
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -10,7 +10,7 @@ CHECK = Check(
     level=Level.deep,
     flavours=BOTH,
     relation=EVENTS,
-    violated=left_to_facts,
+    violated=any_row,
     expects=lambda facts: [] if facts.given_up else [facts.fault],
     cause=lambda facts: facts.harms,
     message="it cannot be read: {observed[fault]}",

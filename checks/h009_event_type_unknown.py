@@ -1,5 +1,5 @@
 from holystone.duroxide.event_types import EVENT_TYPES
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, any_row, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.events import EVENTS
 
@@ -13,7 +13,7 @@ CHECK = Check(
     level=Level.deep,
     flavours=BOTH,
     relation=EVENTS,
-    violated=left_to_facts,
+    violated=any_row,
     expects=lambda facts: [facts.known_type],
     cause=no_cause,
     message="its type is {observed[type]!r}, which this version does not know",

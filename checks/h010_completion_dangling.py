@@ -1,5 +1,5 @@
 from holystone.duroxide.references import REFERS_TO
-from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, left_to_facts
+from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, any_row
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.event_facts import EventFacts
 from holystone.scan.relations.events import EVENTS
@@ -22,7 +22,7 @@ CHECK = Check(
     level=Level.deep,
     flavours=BOTH,
     relation=EVENTS,
-    violated=left_to_facts,
+    violated=any_row,
     expects=lambda facts: [facts.source_event_id, facts.source_type],
     cause=_cause,
     message="it refers to event {observed[source_event_id]}, which should be an earlier {expected[source_type]}",

@@ -1,7 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
-from holystone.scan.relations.starts import STARTS
+from holystone.scan.relations.start_events import START_EVENTS
 
 _DIAGNOSIS = (
     "SELECT i.instance_id, i.orchestration_name, i.orchestration_version, h.event_data FROM instances i "
@@ -16,7 +16,7 @@ CHECK = Check(
     severity=Severity.error,
     level=Level.standard,
     flavours=BOTH,
-    relation=STARTS,
+    relation=START_EVENTS,
     violated=lambda instance: not_(instance.name_surely_agrees),
     expects=lambda facts: [facts.orchestration_name, facts.orchestration_version],
     cause=no_cause,

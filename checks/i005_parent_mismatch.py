@@ -1,7 +1,7 @@
 from sqlalchemy import not_, or_
 
 from holystone.scan.check import BOTH, Check, Level, Proof, Severity
-from holystone.scan.relations.starts import PARENT_IN_SQL, STARTS, StartFacts
+from holystone.scan.relations.start_events import PARENT_IN_SQL, START_EVENTS, StartFacts
 
 # Whatever start event names a parent tells, and so does the first one where it names none.
 _DIAGNOSIS = (
@@ -26,7 +26,7 @@ CHECK = Check(
     severity=Severity.error,
     level=Level.standard,
     flavours=BOTH,
-    relation=STARTS,
+    relation=START_EVENTS,
     violated=lambda instance: or_(not_(instance.parent_surely_agrees), instance.parent_is_no_instance),
     expects=lambda facts: [facts.parent_instance_id],
     cause=_cause,

@@ -2,7 +2,7 @@ from sqlalchemy import and_, not_
 
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.waits import WAITS, WaitFacts
+from holystone.scan.relations.running_executions import RUNNING_EXECUTIONS, RunningFacts
 
 # Of a message, spaces do not matter: PostgreSQL prints some of them anew.
 _DIAGNOSIS = (
@@ -19,7 +19,7 @@ _DIAGNOSIS = (
 )
 
 
-def _cause(facts: WaitFacts) -> str:
+def _cause(facts: RunningFacts) -> str:
     if not facts.waits_for:
         return "waits-for-nothing"
     return facts.lost.get(facts.waits_for[0]["event_id"], "given-up-without-a-word")
@@ -32,7 +32,7 @@ CHECK = Check(
     severity=Severity.critical,
     level=Level.standard,
     flavours=BOTH,
-    relation=WAITS,
+    relation=RUNNING_EXECUTIONS,
     violated=lambda wait: and_(not_(wait.has_message), not_(wait.has_activity), wait.may_be_stuck),
     expects=lambda facts: [facts.woken_by],
     cause=_cause,

@@ -1,7 +1,7 @@
 from sqlalchemy import not_
 
 from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
-from holystone.scan.relations.statuses import STATUSES
+from holystone.scan.relations.custom_statuses import CUSTOM_STATUSES
 
 _DIAGNOSIS = (
     "SELECT i.instance_id, i.custom_status, h.event_id, h.event_data FROM instances i JOIN history h "
@@ -19,7 +19,7 @@ CHECK = Check(
     severity=Severity.error,
     level=Level.deep,
     flavours=BOTH,
-    relation=STATUSES,
+    relation=CUSTOM_STATUSES,
     violated=lambda instance: not_(instance.surely_agrees),
     expects=lambda facts: [facts.custom_status],
     cause=no_cause,

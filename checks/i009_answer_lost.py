@@ -1,9 +1,9 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.waits import WAITS, WaitFacts
+from holystone.scan.relations.running_executions import RUNNING_EXECUTIONS, RunningFacts
 
 
-def _cause(facts: WaitFacts) -> str:
+def _cause(facts: RunningFacts) -> str:
     return facts.lost[facts.never_answered[0]["event_id"]]
 
 
@@ -14,7 +14,7 @@ CHECK = Check(
     severity=Severity.error,
     level=Level.deep,
     flavours=BOTH,
-    relation=WAITS,
+    relation=RUNNING_EXECUTIONS,
     violated=lambda wait: wait.may_lack_answers,
     expects=lambda facts: [facts.answered_by],
     cause=_cause,

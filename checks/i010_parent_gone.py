@@ -1,7 +1,7 @@
 from sqlalchemy import and_
 
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Proof, Severity, no_cause
-from holystone.scan.relations.starts import PARENT_IN_SQL, STARTS
+from holystone.scan.relations.start_events import PARENT_IN_SQL, START_EVENTS
 
 # Whatever start event names a parent tells, and so does the first one where it names none.
 _DIAGNOSIS = (
@@ -19,7 +19,7 @@ CHECK = Check(
     severity=Severity.error,
     level=Level.standard,
     flavours=BOTH,
-    relation=STARTS,
+    relation=START_EVENTS,
     violated=lambda instance: and_(instance.is_root, instance.began_as_child),
     expects=lambda facts: [facts.answers_to],
     cause=no_cause,

@@ -1,6 +1,6 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.waits import WAITS
+from holystone.scan.relations.running_executions import RUNNING_EXECUTIONS
 
 CHECK = Check(
     id="I011",
@@ -9,7 +9,7 @@ CHECK = Check(
     severity=Severity.error,
     level=Level.standard,
     flavours=BOTH,
-    relation=WAITS,
+    relation=RUNNING_EXECUTIONS,
     violated=lambda wait: wait.may_ask_nothing,
     expects=lambda facts: [facts.asks_for],
     cause=no_cause,

@@ -1,6 +1,6 @@
 from holystone.scan.check import BOTH, Check, Level, Severity
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.keyvalues import CHANGED_KEYS, STORED_KEYS, KeyFacts
+from holystone.scan.relations.kv_rows import CHANGED_KEYS, STORED_KEYS, KeyFacts
 
 
 def _cause(facts: KeyFacts) -> str:

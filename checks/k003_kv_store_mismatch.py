@@ -1,6 +1,6 @@
-from holystone.scan.check import BOTH, Check, Level, Proof, Severity, left_to_facts, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, any_row, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.key_states import KEY_STATES
+from holystone.scan.relations.kv_replay import KV_REPLAY
 
 # The last word of the history on each key, beside what is held of it; kv_delta goes before kv_store.
 _DIAGNOSIS = (
@@ -27,8 +27,8 @@ CHECK = Check(
     severity=Severity.error,
     level=Level.deep,
     flavours=BOTH,
-    relation=KEY_STATES,
-    violated=left_to_facts,
+    relation=KV_REPLAY,
+    violated=any_row,
     expects=lambda facts: [facts.kv_store, facts.kv_delta],
     cause=no_cause,
     message="its keys are not what its history says",

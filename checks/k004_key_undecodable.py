@@ -1,6 +1,6 @@
 from holystone.scan.check import Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.keyvalues import CHANGED_KEYS, STORED_KEYS
+from holystone.scan.relations.kv_rows import CHANGED_KEYS, STORED_KEYS
 
 _ODD = "typeof(key) <> 'text' OR typeof(value) NOT IN ('text', 'null') OR typeof(last_updated_at_ms) <> 'integer'"
 _CLASSES = "typeof(key), typeof(value), typeof(last_updated_at_ms)"

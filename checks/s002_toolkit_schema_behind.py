@@ -1,5 +1,5 @@
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity
-from holystone.scan.relations.toolkits import TOOLKIT, ToolkitFacts
+from holystone.scan.relations.toolkit_objects import TOOLKIT_OBJECTS, ToolkitFacts
 
 
 def _cause(facts: ToolkitFacts) -> str:
@@ -13,7 +13,7 @@ CHECK = Check(
     severity=Severity.warning,
     level=Level.quick,
     flavours=BOTH,
-    relation=TOOLKIT,
+    relation=TOOLKIT_OBJECTS,
     violated=lambda store: store.is_there,
     expects=lambda facts: [facts.pending, facts.lacking],
     cause=_cause,

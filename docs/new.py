@@ -97,7 +97,7 @@ REPAIR = Repair(
     title="TODO: what to do about it, as an order without a full stop",
     # TODO: safe only where the engine is never worse off than without it.
     safety=Safety.unsafe,
-    # TODO: what to do to which rows: mostly setting(facts.column), with Repair[…Facts] above.
+    # TODO: what to do to which rows: mostly set_expected(facts.column), with Repair[…Facts] above.
     steps=lambda facts: [],
     applies=always,
     does="TODO: which columns it sets, and to what.",

@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import ExecutionFacts
 
@@ -6,7 +6,7 @@ REPAIR = Repair[ExecutionFacts](
     id="clear-completed-at",
     title="Clear the completed_at of a running execution",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.completed_at),
+    steps=lambda facts: set_expected(facts.completed_at),
     applies=always,
     does="Sets completed_at to NULL.",
     loses="The old value, which the journal keeps.",

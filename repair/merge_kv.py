@@ -1,8 +1,8 @@
 from collections.abc import Sequence
 
-from holystone.mend.repair import Remove, Repair, Safety, Step, making
+from holystone.mend.repair import Remove, Repair, Safety, Step, reconcile_row
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.keyvalues import KeyFacts
+from holystone.scan.relations.kv_rows import KeyFacts
 
 
 def _is_borne_out(facts: KeyFacts) -> bool:
@@ -12,7 +12,9 @@ def _is_borne_out(facts: KeyFacts) -> bool:
 def _steps(facts: KeyFacts) -> Sequence[Step]:
     of_key = {"instance_id": facts.instance_id}
     merging = facts.merging or ()
-    stored = [step for one in merging for step in making(one.table, {**of_key, "key": one.key}, one.row, one.wanted)]
+    stored = [
+        step for one in merging for step in reconcile_row(one.table, {**of_key, "key": one.key}, one.row, one.wanted)
+    ]
     return [*stored, Remove()]
 
 

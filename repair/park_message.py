@@ -1,11 +1,11 @@
-from holystone.mend.repair import Repair, Safety, always, removing
+from holystone.mend.repair import Repair, Safety, always, delete_row
 from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="park-message",
     title="Take the message out of the queue and keep it in the journal",
     safety=Safety.unsafe,
-    steps=removing,
+    steps=delete_row,
     applies=always,
     does="Deletes the row of the queue.",
     loses=(

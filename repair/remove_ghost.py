@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, removing
+from holystone.mend.repair import Repair, Safety, delete_row
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import ExecutionFacts
 
@@ -11,7 +11,7 @@ REPAIR = Repair(
     id="remove-ghost",
     title="Remove an execution of which nothing else exists",
     safety=Safety.unsafe,
-    steps=removing,
+    steps=delete_row,
     applies=_is_ghost,
     does="Deletes the row of executions.",
     loses="The row, which the journal keeps whole. There is no event to lose.",

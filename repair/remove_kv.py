@@ -1,6 +1,6 @@
-from holystone.mend.repair import Repair, Safety, removing
+from holystone.mend.repair import Repair, Safety, delete_row
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.keyvalues import KeyFacts
+from holystone.scan.relations.kv_rows import KeyFacts
 
 
 def _is_alone(facts: KeyFacts) -> bool:
@@ -11,7 +11,7 @@ REPAIR = Repair(
     id="remove-kv",
     title="Remove a key of an instance of which nothing else exists",
     safety=Safety.safe,
-    steps=removing,
+    steps=delete_row,
     applies=_is_alone,
     does="Deletes the row of kv_store or kv_delta.",
     loses="The row, which the journal keeps whole.",

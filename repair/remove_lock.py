@@ -1,11 +1,11 @@
-from holystone.mend.repair import Repair, Safety, always, removing
+from holystone.mend.repair import Repair, Safety, always, delete_row
 from holystone.scan.evidence import Evidence
 
 REPAIR = Repair(
     id="remove-lock",
     title="Remove a lock of which nothing else exists",
     safety=Safety.safe,
-    steps=removing,
+    steps=delete_row,
     applies=always,
     does="Deletes the row of instance_locks.",
     loses="The row, which the journal keeps whole.",

@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, removing
+from holystone.mend.repair import Repair, Safety, always, delete_row
 from holystone.scan.evidence import EVERYTHING
 from holystone.scan.relations.repeats import RepeatFacts
 
@@ -16,7 +16,7 @@ REPAIR = Repair(
     id="remove-repeated-activity",
     title="Take the row out of the queue by which an activity would be run once more",
     safety=Safety.safe,
-    steps=removing,
+    steps=delete_row,
     applies=always,
     does="Deletes the row of worker_queue. The other row of the activity, or its answer, stays.",
     loses="Nothing: the journal keeps the row whole.",

@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import EVERYTHING, Evidence
 from holystone.scan.relations.queues import QueueFacts
 
@@ -6,7 +6,7 @@ REPAIR = Repair[QueueFacts](
     id="restore-attempts",
     title="Count the attempts anew",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.attempt_count),
+    steps=lambda facts: set_expected(facts.attempt_count),
     applies=always,
     does="Sets attempt_count to 0.",
     loses="The old value, which the journal keeps: how often the message was tried cannot be told from it.",

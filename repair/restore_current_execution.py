@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.instances import InstanceFacts
 
@@ -12,7 +12,7 @@ REPAIR = Repair[InstanceFacts](
     id="restore-current-execution",
     title="Point the instance at its newest execution",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.current_execution_id),
+    steps=lambda facts: set_expected(facts.current_execution_id),
     applies=always,
     does="Sets current_execution_id to the highest execution_id of the instance.",
     loses="The old number, which the journal keeps.",

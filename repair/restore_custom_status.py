@@ -1,12 +1,12 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.statuses import StatusFacts
+from holystone.scan.relations.custom_statuses import StatusFacts
 
 REPAIR = Repair[StatusFacts](
     id="restore-custom-status",
     title="Show the custom status that the events set last",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.custom_status, facts.custom_status_version),
+    steps=lambda facts: set_expected(facts.custom_status, facts.custom_status_version),
     applies=always,
     does=(
         "Sets custom_status to what the last CustomStatusUpdated set, or to what was carried over. Its version "

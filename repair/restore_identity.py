@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MessageFacts
 from holystone.scan.relations.queues import QueueFacts
@@ -23,7 +23,7 @@ REPAIR = Repair[QueueFacts](
     id="restore-identity",
     title="Take the columns of the queue from the message",
     safety=Safety.safe,
-    steps=lambda facts: setting(*facts.copies),
+    steps=lambda facts: set_expected(*facts.copies),
     applies=always,
     does="Sets those of instance_id, execution_id, activity_id, session_id and tag that differ from the message.",
     loses="The old values, which the journal keeps. The message itself is what the engine goes by, and stays.",

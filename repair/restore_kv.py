@@ -1,15 +1,15 @@
 from collections.abc import Sequence
 
-from holystone.mend.repair import Repair, Safety, Step, always, making
+from holystone.mend.repair import Repair, Safety, Step, always, reconcile_row
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.key_states import KeyStateFacts
+from holystone.scan.relations.kv_replay import KvReplayFacts
 
 
-def _steps(facts: KeyStateFacts) -> Sequence[Step]:
+def _steps(facts: KvReplayFacts) -> Sequence[Step]:
     return [
         step
         for one in facts.mismatches
-        for step in making(one.table, {"instance_id": facts.instance_id, "key": one.key}, one.row, one.wanted)
+        for step in reconcile_row(one.table, {"instance_id": facts.instance_id, "key": one.key}, one.row, one.wanted)
     ]
 
 

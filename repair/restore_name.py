@@ -1,12 +1,12 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.starts import StartFacts
+from holystone.scan.relations.start_events import StartFacts
 
 REPAIR = Repair[StartFacts](
     id="restore-name",
     title="Take name and version from the start event",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.orchestration_name, facts.orchestration_version),
+    steps=lambda facts: set_expected(facts.orchestration_name, facts.orchestration_version),
     applies=always,
     does="Sets orchestration_name and orchestration_version to those of the event that began the current execution.",
     loses="The old values, which the journal keeps.",

@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import ExecutionFacts
 
@@ -14,7 +14,7 @@ REPAIR = Repair[ExecutionFacts](
     id="restore-outcome",
     title="Give the execution the outcome that its history tells",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.status, facts.output, facts.completed_at),
+    steps=lambda facts: set_expected(facts.status, facts.output, facts.completed_at),
     applies=always,
     does=(
         "Sets status and output to what the terminal event makes them, and completed_at to the event's own time where "

@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import ExecutionFacts
 
@@ -6,7 +6,7 @@ REPAIR = Repair[ExecutionFacts](
     id="restore-output",
     title="Take the output from the terminal event",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.output),
+    steps=lambda facts: set_expected(facts.output),
     applies=always,
     does="Sets output to the terminal event's output, display message or input; to NULL while the execution runs.",
     loses="The old text, which the journal keeps.",

@@ -1,6 +1,6 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
-from holystone.scan.relations.starts import StartFacts
+from holystone.scan.relations.start_events import StartFacts
 
 
 def _answers_to_nobody(facts: StartFacts) -> str | None:
@@ -14,7 +14,7 @@ REPAIR = Repair[StartFacts](
     id="restore-parent",
     title="Link the instance to the parent that its events name",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.parent_instance_id),
+    steps=lambda facts: set_expected(facts.parent_instance_id),
     applies=always,
     does=(
         "Sets parent_instance_id to the parent that the start event names; to NULL where it names none, or where "

@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.status_versions import VersionFacts
 
@@ -14,7 +14,7 @@ REPAIR = Repair[VersionFacts](
     id="restore-status-version",
     title="Count the updates of the custom status anew",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.custom_status_version),
+    steps=lambda facts: set_expected(facts.custom_status_version),
     applies=always,
     does=(
         "Sets custom_status_version to the number of events CustomStatusUpdated of all executions, and to 1 at least "

@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import EVERYTHING
 from holystone.scan.relations.pins import PinFacts
 
@@ -14,7 +14,7 @@ REPAIR = Repair[PinFacts](
     id="restore-version",
     title="Pin the execution to the version that began it",
     safety=Safety.safe,
-    steps=lambda facts: setting(*facts.pinned),
+    steps=lambda facts: set_expected(*facts.pinned),
     applies=always,
     does="Sets duroxide_version_major, duroxide_version_minor and duroxide_version_patch to those of the start event.",
     loses="The old numbers, which the journal keeps.",

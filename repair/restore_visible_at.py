@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import EVERYTHING, Evidence
 from holystone.scan.relations.queues import QueueFacts
 
@@ -6,7 +6,7 @@ REPAIR = Repair[QueueFacts](
     id="restore-visible-at",
     title="Let the message be fetched from the time that it names",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.visible_at),
+    steps=lambda facts: set_expected(facts.visible_at),
     applies=always,
     does=(
         "Sets visible_at to the moment that a timer or the column itself names, in the form that the engine reads, or "

@@ -1,4 +1,4 @@
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.event_facts import EventFacts
 
@@ -6,7 +6,7 @@ REPAIR = Repair[EventFacts](
     id="retype-event",
     title="Copy the event's type to its column",
     safety=Safety.safe,
-    steps=lambda facts: setting(facts.event_type),
+    steps=lambda facts: set_expected(facts.event_type),
     applies=always,
     does="Sets history.event_type to the type inside event_data. The event itself is not touched.",
     loses="The old word, which the journal keeps.",

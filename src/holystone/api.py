@@ -98,7 +98,7 @@ def scan(
     """
     selection = _at(level, selection)
     store = _opened(target, schema, read_only=True)
-    chosen, policy = selection.checks(), selection.house()
+    chosen, policy = selection.checks(), selection.effective_policy()
     if since is not None:
         store.require_writable()
     scanned = Scan(
@@ -166,7 +166,7 @@ def plan(
         _opened(target, schema, read_only=True),
         selection.checks(),
         instances=selection.instances,
-        policy=selection.house(),
+        policy=selection.effective_policy(),
         race_window=selection.race_window,
         jobs=jobs,
         progress=progress,

@@ -232,11 +232,11 @@ def test_plugin_that_fails_is_told_and_the_others_run(
 
 
 REPAIR = """
-from holystone.mend.repair import Repair, Safety, always, setting
+from holystone.mend.repair import Repair, Safety, always, set_expected
 
 REPAIR = Repair(
     id="taste-repair", title="t", safety=Safety.unsafe, applies=always,
-    steps=lambda facts: setting(facts.current_execution_id),
+    steps=lambda facts: set_expected(facts.current_execution_id),
     does="d", loses="l", needs="n", undone="u",
 )
 """
@@ -248,8 +248,8 @@ REPAIR = Repair(
         [
             ("applies=always", "applies=lambda facts: exit(0)"),
             ("applies=always", "applies=lambda facts: 7"),
-            ("steps=lambda facts: setting(facts.current_execution_id)", "steps=lambda facts: 1 / 0"),
-            ("steps=lambda facts: setting(facts.current_execution_id)", "steps=lambda facts: [None]"),
+            ("steps=lambda facts: set_expected(facts.current_execution_id)", "steps=lambda facts: 1 / 0"),
+            ("steps=lambda facts: set_expected(facts.current_execution_id)", "steps=lambda facts: [None]"),
             ("Safety.unsafe", "None"),
             ("REPAIR = Repair(", "raise BaseException\nREPAIR = Repair("),
         ]

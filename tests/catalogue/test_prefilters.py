@@ -35,7 +35,7 @@ def instances_left(prefilter: Prefilter, store: Store) -> set[tuple[str, str]]:
         for check in EVERY_CHECK
         if prefilter.proves(check)
         for relation in check.relations
-        for instance in result.instances_left(relation.name) or ()
+        for instance in result.instances_left(relation) or ()
     }
 
 

@@ -13,7 +13,7 @@ from engine.test_untouched import findings
 from holystone.cli.main import run
 from holystone.duroxide.releases import NEWEST_WRITES
 from holystone.scan.reader import Reader
-from holystone.scan.relations.chains import chain_end
+from holystone.scan.relations.continuations import chain_end
 from holystone.store import Store, WorkItem
 
 pytestmark = pytest.mark.long

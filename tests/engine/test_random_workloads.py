@@ -19,7 +19,7 @@ NAMES = st.sampled_from(["a", "b", "go"])
 KEYS = st.sampled_from(["k", "k2", "kéy", ""])
 TEXTS = st.sampled_from(["", "busy", "x" * 300, '{"type":"OrchestrationCompleted"}', "🧽\n\"'"])
 
-WAITS = st.one_of(
+RUNNING_EXECUTIONS = st.one_of(
     st.builds(lambda value: ["activity", value], TEXTS),
     st.just(["failing"]),
     st.builds(lambda seconds: ["lingering", seconds], st.sampled_from([0.01, 0.2])),
@@ -51,12 +51,12 @@ def steps(programs: st.SearchStrategy[list[Step]]) -> st.SearchStrategy[list[Ste
     branching = st.one_of(
         QUICK,
         QUICK,
-        WAITS,
+        RUNNING_EXECUTIONS,
         st.builds(lambda inner: ["child", inner], programs),
         st.builds(lambda number, inner: ["detached", number, inner], st.integers(0, 3), programs),
-        st.builds(lambda waits: ["all", waits], st.lists(WAITS, min_size=1, max_size=3)),
-        st.builds(lambda first, second: ["race", first, second], WAITS, WAITS),
-        st.builds(lambda first, inner: ["race", first, ["child", inner]], WAITS, programs),
+        st.builds(lambda waits: ["all", waits], st.lists(RUNNING_EXECUTIONS, min_size=1, max_size=3)),
+        st.builds(lambda first, second: ["race", first, second], RUNNING_EXECUTIONS, RUNNING_EXECUTIONS),
+        st.builds(lambda first, inner: ["race", first, ["child", inner]], RUNNING_EXECUTIONS, programs),
     )
     return st.builds(lambda body, end: [*body, *end], st.lists(branching, max_size=5), ending(programs))
 

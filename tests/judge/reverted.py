@@ -17,7 +17,7 @@ from holystone.mend import apply, plan
 from holystone.mend.attempt import Attempt
 from holystone.mend.repair import Safety, no_reason, repairs
 from holystone.scan.catalogue import checks
-from holystone.scan.relations import chains, statuses
+from holystone.scan.relations import continuations, custom_statuses
 from judge.damages import Damage
 
 Mend = Callable[[pytest.MonkeyPatch], None]
@@ -69,7 +69,7 @@ def soundness(patch: pytest.MonkeyPatch) -> None:
 
 def events_of_the_next(patch: pytest.MonkeyPatch) -> None:
     """That events of the next execution tell that it has begun."""
-    patch.setattr(chains, "_is_taken", lambda *around: False)
+    patch.setattr(continuations, "_is_taken", lambda *around: False)
 
 
 def shape(patch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def depth(patch: pytest.MonkeyPatch) -> None:
 
 def versions(patch: pytest.MonkeyPatch) -> None:
     """That one version of the engine set custom statuses without an event."""
-    patch.setattr(statuses, "STATUS_WITHOUT_EVENT", None)
+    patch.setattr(custom_statuses, "STATUS_WITHOUT_EVENT", None)
 
 
 # The damages

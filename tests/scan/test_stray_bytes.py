@@ -10,7 +10,7 @@ from holystone.duroxide.tables import history, instances
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.key_ranges import KeyRange
-from holystone.scan.narrow import on
+from holystone.scan.pushdown import rebind
 from holystone.scan.range_bounds import range_bounds
 from holystone.scan.reader import Reader
 from holystone.scan.result import Outcome, Verdict
@@ -38,7 +38,7 @@ def test_they_bound_no_span(damaged: EngineStore) -> None:
         last = connection.execute(select(of).order_by(of).offset(1).limit(1)).scalar_one()
         assert list(range_bounds(Reader(store, connection), of, 1)) == [last]
         key_ranges = [KeyRange(None, last), KeyRange(last, None)]
-        narrowed = [on(of, history.c.instance_id, key_range.conditions(store.flavour)) for key_range in key_ranges]
+        narrowed = [rebind(of, history.c.instance_id, key_range.conditions(store.flavour)) for key_range in key_ranges]
         count = select(func.count()).select_from(instances)
         every = connection.execute(count).scalar_one()
         assert [connection.execute(count.where(*one)).scalar_one() for one in narrowed] == [2, every - 2]

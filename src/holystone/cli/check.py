@@ -81,13 +81,13 @@ def check(
         raise click.UsageError("--since looks at all instances; leave --instance out.")
     store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
     with progress_bar(streamed=format_ != "text") as progress, output_to(output) as out:
-        words = selection.words()
+        words = selection.to_argv()
         scan = api.scan(store, selection, known=known, selected_by=words, since=since, jobs=jobs, progress=progress)
         check_renderer(format_)(scan, out, max_findings)
     if scan.coverage is not None:
         api.verified(scan)
         if scan.coverage.full_is_due(full_every):
-            again = command(store, "check", "--since", "beginning", *selection.words())
+            again = command(store, "check", "--since", "beginning", *selection.to_argv())
             notice(f"A look at all instances is due: the last is over {full_every} days old.")
             notice(f"Next: {again}")
     return _exit(scan, fail_on)

@@ -71,7 +71,7 @@ def plan(
         elif format_ == "sql":
             plan_sql(store, made, out)
         elif format_ == "text":
-            again = selection.words() if output is None else [output]
+            again = selection.to_argv() if output is None else [output]
             plan_text(store, made, out, apply_with=again)
     return _complain(made) or Exit.OK
 

@@ -91,13 +91,13 @@ class Repair(Generic[F]):
         return self
 
 
-def setting(*facts: Compared[object]) -> Sequence[Step]:
+def set_expected(*facts: Compared[object]) -> Sequence[Step]:
     """For `steps`: give the columns that these facts are of the values that are expected, where that is decided."""
     wrong = [one for one in facts if one.differs]
     return [Set({one.name: one.observed for one in wrong}, {one.name: one.expected for one in wrong})]
 
 
-def making(table: str, key: Image, before: Image | None, after: Image | None) -> Sequence[Step]:
+def reconcile_row(table: str, key: Image, before: Image | None, after: Image | None) -> Sequence[Step]:
     """For `steps`: make a row what it should be, none or a new one included; nothing where it is so already."""
     if before is None:
         return [] if after is None else [Insert(table, key, after)]
@@ -107,7 +107,7 @@ def making(table: str, key: Image, before: Image | None, after: Image | None) ->
     return [Set({c: before[c] for c in wrong}, {c: after[c] for c in wrong}, table, key)] if wrong else []
 
 
-def removing(facts: Facts) -> Sequence[Step]:
+def delete_row(facts: Facts) -> Sequence[Step]:
     """For `steps`: remove the row."""
     return [Remove()]
 

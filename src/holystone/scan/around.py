@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from holystone.duroxide.tables import executions, history, instances
 from holystone.flavours.savepoint import savepoint
-from holystone.scan.narrow import on
+from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
 from holystone.scan.unread import ODD, Unread, may_be_of_rows, unread
@@ -85,5 +85,5 @@ def _values(reader: Reader, relation: Relation, key_range: Conditions) -> list[A
 
 
 def _distinct(one: Column[Any], column: Column[Any], key_range: Conditions) -> Any:
-    within = key_range if one is column else on(one, column, key_range)
+    within = key_range if one is column else rebind(one, column, key_range)
     return select(one).where(*within).distinct().order_by(one)

@@ -42,11 +42,11 @@ class Selection:
         """Return the ids of the checks that are left out without a reason; CatalogueError where one is unknown."""
         return sorted({checks().get(id).id for id in self.ignore})
 
-    def house(self) -> Policy:
+    def effective_policy(self) -> Policy:
         """Return the policy, with the reasons of this run; CatalogueError where an id is unknown."""
         return self.policy.ignoring({checks().get(id).id: reason for id, reason in self.reasons.items()})
 
-    def words(self) -> list[str]:
+    def to_argv(self) -> list[str]:
         """Return the same choice as words of a command line."""
         words = [] if self.level is Level.standard else ["--level", self.level.name]
         for option, ids in (("--select", self.select), ("--ignore", self.ignore)):

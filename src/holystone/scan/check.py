@@ -109,7 +109,7 @@ class Check(Generic[S, F]):
         return (observed, expected) if observed != expected else None
 
 
-def left_to_facts(source: Source) -> ColumnElement[bool]:
+def any_row(source: Source) -> ColumnElement[bool]:
     """For `violated`: the relation itself tells which rows are suspects, and asks no condition of SQL."""
     return true()
 

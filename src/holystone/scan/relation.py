@@ -101,6 +101,12 @@ class Relation(ABC, Generic[S, F]):
     counted: ClassVar[bool] = True
     """Whether its rows are counted before they are looked at, so that they can be cut into ranges and told of."""
 
+    reported: ClassVar[bool] = False
+    """Whether a report says how many rows there are: they are counted even where only some instances are asked for."""
+
+    reads_keys: ClassVar[bool] = False
+    """Whether it compares the keys of the key-value store, which a prefilter sees set or cleared and does not judge."""
+
     rows_are_of_table: ClassVar[bool] = False
     """Whether it looks at no row but those of `table`, so that there is nothing to ask where that is empty."""
 

@@ -33,9 +33,6 @@ from holystone.scan.unread import Unread
 from holystone.scan.watermark import Coverage
 from holystone.store.open_store import OpenStore
 
-_COUNTED = ("instances", "executions")
-"""The relations whose rows are counted even where only some instances are looked at."""
-
 
 class Scan:
     """One run of some checks over a store: iterate over it once for the findings, then read the results.
@@ -273,7 +270,7 @@ class Scan:
             selected = relation.of_instances(self.store.flavour, self._instances)
         left = rows = None
         if result is not None:
-            left, rows = result.instances_left(relation.name), result.rows(relation.name)
+            left, rows = result.instances_left(relation), result.rows(relation)
         changed = None if self.coverage is None or not relation.follows_acks else self.coverage.instances
         key_ranges: list[Conditions] = [[]]
         try:
@@ -281,7 +278,7 @@ class Scan:
                 if changed is not None:
                     key_ranges = list(relation.key_ranges_of(self.store.flavour, changed))
                 of_all = left is None and changed is None
-                if rows is None and relation.counted and (of_all or relation.name in _COUNTED):
+                if rows is None and relation.counted and (of_all or relation.reported):
                     rows = sum(relation.total(reader, [*selected, *key_range]) for key_range in key_ranges)
                 if rows is not None:
                     self._count(relation, rows)

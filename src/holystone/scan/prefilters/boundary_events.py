@@ -13,9 +13,9 @@ from holystone.flavours import Flavour
 from holystone.scan.check import Proof
 from holystone.scan.event_text import event_text
 from holystone.scan.long_texts import unless_long
-from holystone.scan.narrow import on
 from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows
 from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
+from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import INSTANCES_PER_STATEMENT, Conditions
 
@@ -27,7 +27,7 @@ class BoundaryEvents(Prefilter):
     name = "ends"
     needs = NEEDS
     proof = Proof.boundary_events
-    replaces_scans_of = frozenset({"executions", "histories", "starts"})
+    replaces_scans_of = frozenset({"executions", "histories", "start_events"})
 
     def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
         running = []
@@ -112,7 +112,7 @@ def _ends(flavour: Flavour, within: Conditions) -> Select[Any]:
         first.c.instance_id == of.instance_id,
         first.c.execution_id == of.execution_id,
         first.c.event_id == 1,
-        *on(first.c.instance_id, history.c.instance_id, within),
+        *rebind(first.c.instance_id, history.c.instance_id, within),
     )
     return (
         select(*of, unless_long(flavour, first.c.event_data).label("first"), last_text.label("last"))

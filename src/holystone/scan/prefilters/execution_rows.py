@@ -9,10 +9,10 @@ from holystone.duroxide.error_details import display_message
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, FAILED, RUNNING, TERMINAL
 from holystone.duroxide.tables import executions, history, instances
 from holystone.flavours import Flavour
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.long_texts import unless_long
-from holystone.scan.narrow import on
 from holystone.scan.prefilters.prefilter import streamed
-from holystone.scan.presence import there_is
+from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 
@@ -144,7 +144,7 @@ def _made_by(last: Any) -> tuple[str, str | None] | None:
 
 def _on(table: Table, within: Conditions) -> Conditions:
     """Return the conditions on `history` as conditions on another table."""
-    return on(table.c.instance_id, history.c.instance_id, within)
+    return rebind(table.c.instance_id, history.c.instance_id, within)
 
 
 def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
@@ -167,7 +167,7 @@ def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
             instance.orchestration_name,
             instance.orchestration_version,
             named,
-            case((named.is_not(None), there_is(parent.instance_id == named)), else_=true()),
+            case((named.is_not(None), exists_lookup(parent.instance_id == named)), else_=true()),
         )
         .select_from(executions.outerjoin(instances, joined))
         .where(*_on(executions, within))

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from holystone.duroxide.tables import history, kv_delta, kv_store
 from holystone.scan.check import Proof
 from holystone.scan.history_batches import HistoryBatches, batched_histories
-from holystone.scan.narrow import on
 from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows
 from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
+from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 
@@ -44,7 +44,7 @@ def _with_rows_of_keys(reader: Reader, within: Conditions) -> set[Any]:
         for table in (kv_store, kv_delta)
         if table.name in reader.store.columns
         for instance_id in reader.connection.execute(
-            select(table.c.instance_id).where(*on(table.c.instance_id, history.c.instance_id, within)).distinct()
+            select(table.c.instance_id).where(*rebind(table.c.instance_id, history.c.instance_id, within)).distinct()
         ).scalars()
     }
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import CursorResult, Select
 
+from holystone.duroxide.tables import executions, instances
 from holystone.scan.check import Check, Proof
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Relation
@@ -44,16 +45,18 @@ class PrefilterResult:
         """Whether so many are in doubt that all may be looked at as well."""
         return self.has_unnameable_ids or self._are_many(self.doubtful)
 
-    def instances_left(self, relation: str) -> Sequence[str] | None:
+    def instances_left(self, relation: Relation) -> Sequence[str] | None:
         """Return the ids of the instances that a relation has still to look at; None for all of them."""
-        if relation != "key_states":
+        if not relation.reads_keys:
             return list(dict.fromkeys(self.doubtful))
         return None if self.too_many_with_keys else list(dict.fromkeys([*self.doubtful, *self.with_keys]))
 
-    def rows(self, relation: str) -> int | None:
+    def rows(self, relation: Relation) -> int | None:
         """Return how many rows a relation has; None where that is not sure."""
         # Histories were gone through, and only where nothing is in doubt is there an execution for each, and no other.
-        return None if self.doubtful else {"instances": self.instances, "executions": self.executions}.get(relation)
+        if self.doubtful or not relation.reported:
+            return None
+        return {instances: self.instances, executions: self.executions}.get(relation.table)
 
     def add_instance(self, instance_id: Any, notes: list[str]) -> None:
         """Add an instance to one of the lists."""

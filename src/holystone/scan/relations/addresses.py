@@ -14,8 +14,8 @@ from holystone.duroxide.work_item import ANSWERS, STARTS, WorkItem
 from holystone.errors import RecordError
 from holystone.scan.reader import Reader
 from holystone.scan.relations.answers import may_be_answered
-from holystone.scan.relations.chains import is_to_continue
-from holystone.scan.relations.readable import read_events
+from holystone.scan.relations.continuations import is_to_continue
+from holystone.scan.relations.decode import read_events
 
 _CONTINUING = "ContinueAsNew"
 _A_MOMENT_MS = 1

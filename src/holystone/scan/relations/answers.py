@@ -18,8 +18,8 @@ from holystone.duroxide.replay import ANSWERED_BY
 from holystone.duroxide.tables import worker_queue
 from holystone.duroxide.work_item import ANSWERS, WorkItem
 from holystone.scan.reader import Reader
-from holystone.scan.relations import wakers
-from holystone.scan.relations.wakers import Child
+from holystone.scan.relations import wakeup_sources
+from holystone.scan.relations.wakeup_sources import Child
 
 Request = tuple[str, int]
 """Type and id of an event that asks for something."""
@@ -47,7 +47,7 @@ def never_answered(
         if (kind, number) in to_come:
             continue
         if kind == "SubOrchestrationScheduled":
-            child = wakers.child(reader, instance_id, execution_id, event)
+            child = wakeup_sources.child(reader, instance_id, execution_id, event)
             if child is not Child.may_answer:
                 lost[number] = child.value
         elif kind == "TimerCreated":
@@ -63,14 +63,14 @@ def may_be_answered(reader: Reader, instance_id: str, execution_id: int, event: 
     if told is None or (event["type"], event["event_id"]) in told:
         return True
     if event["type"] == "SubOrchestrationScheduled":
-        return wakers.child(reader, instance_id, execution_id, event) is Child.may_answer
+        return wakeup_sources.child(reader, instance_id, execution_id, event) is Child.may_answer
     return event["type"] == "ActivityScheduled" and event["event_id"] in activities(reader, instance_id, execution_id)
 
 
 def _told(reader: Reader, instance_id: str, execution_id: int) -> set[Request] | None:
     """Return what the messages of an instance answer to this execution; None where one of them cannot be read."""
     told: set[Request] = set()
-    for item in wakers.messages(reader, instance_id):
+    for item in wakeup_sources.messages(reader, instance_id):
         if item is None:
             return None
         told.update(_answered_by(item, execution_id))
@@ -92,7 +92,7 @@ def activities(reader: Reader, instance_id: str, execution_id: int) -> set[Any]:
     if all(map(reader.flavour.has, (queue.instance_id, queue.execution_id, queue.activity_id))):
         rows = select(queue.activity_id).where(queue.instance_id == instance_id, queue.execution_id == execution_id)
         queued = set(reader.connection.execute(rows).scalars())
-    disguised = wakers.in_disguise(reader)
+    disguised = wakeup_sources.in_disguise(reader)
     return queued | {number for *of, number in disguised if of == [instance_id, execution_id]}
 
 

@@ -14,25 +14,24 @@ from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, false,
 
 from holystone.duroxide.event_types import TERMINAL
 from holystone.duroxide.tables import history, instances, orchestrator_queue
-from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
+from holystone.duroxide.work_item import ANSWERS, WORK_ITEM_SHAPES, WorkItem
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.event_text import may_be_of_type
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.scan.relations import wakers
+from holystone.scan.relations import wakeup_sources
+from holystone.scan.relations.decode import read_events, read_message
 from holystone.scan.relations.queues import messages_of, work_item_of
-from holystone.scan.relations.readable import read_events, read_message
 
-TOLD_TWICE: Mapping[str, tuple[str, str, frozenset[str]]] = {
-    "ActivityCompleted": ("execution_id", "id", frozenset({"ActivityFailed"})),
-    "ActivityFailed": ("execution_id", "id", frozenset({"ActivityCompleted", "ActivityFailed"})),
-    "SubOrchCompleted": ("parent_execution_id", "parent_id", frozenset({"SubOrchestrationFailed"})),
-    "SubOrchFailed": ("parent_execution_id", "parent_id", frozenset({"SubOrchestrationCompleted"})),
+_ANSWERED_ALREADY_BY: Mapping[str, frozenset[str]] = {
+    "ActivityCompleted": frozenset({"ActivityFailed"}),
+    "ActivityFailed": frozenset({"ActivityCompleted", "ActivityFailed"}),
+    "SubOrchCompleted": frozenset({"SubOrchestrationFailed"}),
+    "SubOrchFailed": frozenset({"SubOrchestrationCompleted"}),
 }
-"""Kind of a message -> its fields that name an execution and an event of it, and the types of the answers beside which
-the engine takes it for one more answer."""
+"""Kind of an answer -> the types of the events beside which the engine takes it for one more answer."""
 
 NOTHING = "nothing"
 ANSWERED = "an answer"
@@ -60,7 +59,7 @@ class ArrivalSource:
     @property
     def may_be_answered(self) -> ColumnElement[bool]:
         """It may be an answer to an event of the current execution that has another one."""
-        return self._by_kind({kind: self._answered(kind) for kind in TOLD_TWICE})
+        return self._by_kind({kind: self._answered(kind) for kind in _ANSWERED_ALREADY_BY})
 
     def _by_kind(self, conditions: Mapping[str, ColumnElement[bool]]) -> ColumnElement[bool]:
         """Return the condition for the message's kind, false for those not named, true where it shows no kind."""
@@ -70,17 +69,17 @@ class ArrivalSource:
 
     def _answered(self, kind: str) -> ColumnElement[bool]:
         messages, item, of = self.flavour.messages, self._message.work_item, self._message.instance_id
-        execution, number, others = TOLD_TWICE[kind]
-        execution_id = messages.number(item, kind, execution)
-        source = cast(messages.number(item, kind, number), Text)
+        answers = ANSWERS[kind]
+        execution_id = messages.number(item, kind, answers.execution_id)
+        source = cast(messages.number(item, kind, answers.event_id), Text)
         current = and_(instances.c.instance_id == of, instances.c.current_execution_id == execution_id)
         contained = literal('"source_event_id":').concat(source).concat(",")
         answer = and_(
             history.c.instance_id == of,
             history.c.execution_id == execution_id,
-            may_be_of_type(self.flavour, history, *sorted(others), containing=contained),
+            may_be_of_type(self.flavour, history, *sorted(_ANSWERED_ALREADY_BY[kind]), containing=contained),
         )
-        return and_(there_is(current), there_is(answer))
+        return and_(exists_lookup(current), exists_lookup(answer))
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return list(self._message)
@@ -123,7 +122,7 @@ class Arrivals(Relation[ArrivalSource, ArrivalFacts]):
         if item.kind == "ContinueAsNew":
             follows = RUNNING if current else ANOTHER if _is_second(reader, row) else END
             return _facts(row, item.kind, follows=follows)
-        if item.kind in TOLD_TWICE and current is not None and _is_answered(item, *current):
+        if item.kind in _ANSWERED_ALREADY_BY and current is not None and _is_answered(item, *current):
             return _facts(row, item.kind, answered_by=ANSWERED)
         return _facts(row, item.kind)
 
@@ -149,15 +148,16 @@ def _running(reader: Reader, instance_id: str) -> tuple[int, Sequence[Mapping[st
 
 
 def _is_answered(item: WorkItem, execution_id: int, events: Sequence[Mapping[str, Any]]) -> bool:
-    execution, number, others = TOLD_TWICE[item.kind]
-    return item.fields[execution] == execution_id and any(
-        event["type"] in others and event.get("source_event_id") == item.fields[number] for event in events
+    answers, others = ANSWERS[item.kind], _ANSWERED_ALREADY_BY[item.kind]
+    event_id = item.fields[answers.event_id]
+    return item.fields[answers.execution_id] == execution_id and any(
+        event["type"] in others and event.get("source_event_id") == event_id for event in events
     )
 
 
 def _is_second(reader: Reader, row: Any) -> bool:
     """Return whether another message that begins the instance's next execution came before."""
-    found = wakers.messages(reader, row.instance_id, orchestrator_queue.c.id < row.id)
+    found = wakeup_sources.messages(reader, row.instance_id, orchestrator_queue.c.id < row.id)
     return any(item is not None and item.kind == "ContinueAsNew" for item in found)
 
 

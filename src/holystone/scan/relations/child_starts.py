@@ -22,7 +22,7 @@ from holystone.scan.long_texts import is_very_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.request_events import asks_for, read_event, read_request_of_child
-from holystone.scan.relations.starts import NAMES_A_PARENT
+from holystone.scan.relations.start_events import NAMES_A_PARENT
 
 _BOTH_HOLD = ("name", "input")
 

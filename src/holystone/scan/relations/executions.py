@@ -17,15 +17,15 @@ from holystone.flavours import Flavour
 from holystone.scan.compared import Compared, presence
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import text_or_type
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.long_texts import is_long, is_very_long, unless_long, unless_very_long
-from holystone.scan.narrow import on
-from holystone.scan.presence import there_is
+from holystone.scan.pushdown import rebind
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key, Relation
-from holystone.scan.relations.chains import ChainEnd, chain_end
-from holystone.scan.relations.readable import outcome_of
+from holystone.scan.relations.continuations import ChainEnd, chain_end
+from holystone.scan.relations.decode import outcome_of
+from holystone.scan.relations.running_executions import would_be_stuck
 from holystone.scan.relations.upgrades import has_met
-from holystone.scan.relations.waits import would_be_stuck
 
 
 class ExecutionSource:
@@ -73,7 +73,7 @@ class ExecutionSource:
         asked = [expression.label(name) for name, expression in self._answers.items()]
         execution = select(*asked).select_from(read).offset(0).subquery("execution")
         of_instance = self._instance.instance_id == execution.c.instance_id
-        narrowed = on(self._instance.instance_id, executions.c.instance_id, self._within)
+        narrowed = rebind(self._instance.instance_id, executions.c.instance_id, self._within)
         return execution.outerjoin(self._instance.instance_id.table, and_(of_instance, *narrowed))
 
     @cached_property
@@ -143,12 +143,12 @@ class ExecutionSource:
     def next_is_queued(self) -> ColumnElement[bool]:
         """A message waits that begins the instance's next execution."""
         begins_next = self.flavour.messages.is_kind(orchestrator_queue.c.work_item, "ContinueAsNew")
-        return there_is(orchestrator_queue.c.instance_id == self.instance_id, begins_next)
+        return exists_lookup(orchestrator_queue.c.instance_id == self.instance_id, begins_next)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        messages = there_is(orchestrator_queue.c.instance_id == self.instance_id)
+        messages = exists_lookup(orchestrator_queue.c.instance_id == self.instance_id)
         later, row, last = executions.alias("later").c, executions.alias("row").c, history.alias("last").c
-        followed = there_is(later.instance_id == self.instance_id, later.execution_id > self.execution_id)
+        followed = exists_lookup(later.instance_id == self.instance_id, later.execution_id > self.execution_id)
         of_row = (row.instance_id == self.instance_id, row.execution_id == self.execution_id)
         of_last = (last.instance_id == self.instance_id, last.execution_id == self.execution_id)
         output = select(unless_long(self.flavour, row.output)).where(*of_row)
@@ -262,6 +262,7 @@ class ExecutionFacts:
 class Executions(Relation[ExecutionSource, ExecutionFacts]):
     name = "executions"
     table = executions
+    reported = True
 
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> ExecutionSource:
         return ExecutionSource(flavour, within)

@@ -16,13 +16,13 @@ from holystone.flavours import Flavour
 from holystone.scan.compared import Compared, presence
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.key_ranges import key_ranges_of_store
-from holystone.scan.presence import there_is
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.scan.relations.chains import is_to_continue
-from holystone.scan.relations.readable import outcome_of
-from holystone.scan.relations.waits import would_be_stuck
+from holystone.scan.relations.continuations import is_to_continue
+from holystone.scan.relations.decode import outcome_of
+from holystone.scan.relations.running_executions import would_be_stuck
 
 Range = tuple[Any, Any]
 """The first and the last of some ids that follow each other without a gap."""
@@ -62,21 +62,21 @@ class HistorySource:
 
     @property
     def execution_exists(self) -> ColumnElement[bool]:
-        return there_is(
+        return exists_lookup(
             executions.c.instance_id == self._of.instance_id, executions.c.execution_id == self._of.execution_id
         )
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        instance_exists = there_is(instances.c.instance_id == self._of.instance_id)
-        beyond = there_is(
+        instance_exists = exists_lookup(instances.c.instance_id == self._of.instance_id)
+        beyond = exists_lookup(
             instances.c.instance_id == self._of.instance_id,
             instances.c.current_execution_id < self._of.execution_id,
         )
-        is_current = there_is(
+        is_current = exists_lookup(
             instances.c.instance_id == self._of.instance_id,
             instances.c.current_execution_id == self._of.execution_id,
         )
-        followed = there_is(
+        followed = exists_lookup(
             executions.c.instance_id == self._of.instance_id, executions.c.execution_id > self._of.execution_id
         )
         return [

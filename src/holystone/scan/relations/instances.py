@@ -11,7 +11,7 @@ from holystone.flavours import Flavour
 from holystone.scan.compared import Compared, presence
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key, Relation
-from holystone.scan.relations.waits import would_be_stuck
+from holystone.scan.relations.running_executions import would_be_stuck
 
 
 class InstanceSource:
@@ -67,6 +67,7 @@ class InstanceFacts:
 class Instances(Relation[InstanceSource, InstanceFacts]):
     name = "instances"
     table = instances
+    reported = True
 
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> InstanceSource:
         return InstanceSource(flavour, within)

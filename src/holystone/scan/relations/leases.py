@@ -15,7 +15,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, cast, fal
 from holystone.duroxide.tables import instance_locks, orchestrator_queue, sessions, worker_queue
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 
@@ -65,7 +65,7 @@ class LeaseSource:
             instance_locks.c.instance_id == self._lease.instance_id,
             instance_locks.c.lock_token == self._lease.lock_token,
         )
-        return or_(not_(self.flavour.times.is_held(self._lease.locked_until)), there_is(of_turn))
+        return or_(not_(self.flavour.times.is_held(self._lease.locked_until)), exists_lookup(of_turn))
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return [*self._lease, self._may_end.label("may_end"), self._is_of_turn.label("is_of_turn")]

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, not_, select
 from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared, presence
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 
@@ -27,8 +27,8 @@ class LockSource:
         """There is no such instance, and no message that could make one."""
         instance_id = self.rows.c.instance_id
         return and_(
-            not_(there_is(instances.c.instance_id == instance_id)),
-            not_(there_is(orchestrator_queue.c.instance_id == instance_id)),
+            not_(exists_lookup(instances.c.instance_id == instance_id)),
+            not_(exists_lookup(orchestrator_queue.c.instance_id == instance_id)),
         )
 
     def output(self) -> Sequence[ColumnElement[Any]]:

@@ -16,10 +16,11 @@ from holystone.duroxide.work_item import ANSWERS, STARTS, WorkItem
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared, presence
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 from holystone.scan.relations.addresses import is_known, is_misplaced, is_to_be
+from holystone.scan.relations.decode import can_be_looked_up
 from holystone.scan.relations.queues import (
     READABLE,
     QueueFacts,
@@ -29,7 +30,6 @@ from holystone.scan.relations.queues import (
     due_time_of,
     work_item_of,
 )
-from holystone.scan.relations.readable import can_be_looked_up
 
 
 class MessageSource(QueueSource):
@@ -42,7 +42,7 @@ class MessageSource(QueueSource):
     @property
     def instance_absent(self) -> ColumnElement[bool]:
         """The instance has no row, and the message is none that makes it one."""
-        return and_(not_(there_is(instances.c.instance_id == self._message.instance_id)), not_(self._starts))
+        return and_(not_(exists_lookup(instances.c.instance_id == self._message.instance_id)), not_(self._starts))
 
     @property
     def addressed(self) -> ColumnElement[bool]:
@@ -79,7 +79,7 @@ class MessageSource(QueueSource):
             current = and_(
                 instances.c.instance_id == self._message.instance_id, instances.c.current_execution_id == execution_id
             )
-            answered = or_(there_is(event), not_(there_is(current)))
+            answered = or_(exists_lookup(event), not_(exists_lookup(current)))
             asked[kind] = and_(execution_id.is_not(None), answered)
         return self._by_kind(asked, true())
 

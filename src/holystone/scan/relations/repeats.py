@@ -21,12 +21,12 @@ from holystone.duroxide.work_item import WorkItem
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.event_text import may_be_of_type
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.scan.relations import wakers
+from holystone.scan.relations import wakeup_sources
+from holystone.scan.relations.decode import read_events, read_message
 from holystone.scan.relations.queues import messages_of, work_item_of
-from holystone.scan.relations.readable import read_events, read_message
 from holystone.scan.relations.worker_items import IDENTITY, OUTSTANDING, ROUTING
 
 ANSWERING = tuple(sorted(ANSWERED_BY["ActivityScheduled"]))
@@ -63,12 +63,12 @@ class RepeatSource:
     @property
     def _has_another(self) -> ColumnElement[bool]:
         other = worker_queue.alias("other").c
-        return there_is(*(other[name] == self._row[name] for name in IDENTITY), other.id != self._row.id)
+        return exists_lookup(*(other[name] == self._row[name] for name in IDENTITY), other.id != self._row.id)
 
     @property
     def _has_event(self) -> ColumnElement[bool]:
         source = literal('"source_event_id":').concat(cast(self._row.activity_id, Text)).concat(",")
-        return there_is(
+        return exists_lookup(
             history.c.instance_id == self._row.instance_id,
             history.c.execution_id == self._row.execution_id,
             history.c.event_id > self._row.activity_id,
@@ -89,7 +89,7 @@ class RepeatSource:
             )
             for kind in ANSWERING
         ]
-        return there_is(or_(queued.c.is_long, *answers), correlate=(self.rows,))
+        return exists_lookup(or_(queued.c.is_long, *answers), correlate=(self.rows,))
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return list(self._row)
@@ -210,7 +210,7 @@ def _is_answered_by_message(reader: Reader, item: WorkItem) -> bool:
     instance_id, *activity = _activity(item)
     return any(
         one is not None and one.kind in ANSWERING and [one.fields["execution_id"], one.fields["id"]] == activity
-        for one in wakers.messages(reader, instance_id)
+        for one in wakeup_sources.messages(reader, instance_id)
     )
 
 

@@ -11,7 +11,7 @@ from holystone.flavours import Flavour
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
-from holystone.scan.relations.readable import can_be_looked_up
+from holystone.scan.relations.decode import can_be_looked_up
 
 _KEY = ("instance_id", "execution_id", "event_id")
 

@@ -17,12 +17,12 @@ from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation, Source
-from holystone.scan.relations import wakers
+from holystone.scan.relations import wakeup_sources
+from holystone.scan.relations.decode import read_events, read_message
 from holystone.scan.relations.queues import messages_of, work_item_of
-from holystone.scan.relations.readable import read_events, read_message
 from holystone.scan.relations.request_events import asks_for, read_event, read_request_of_child
 from holystone.scan.relations.worker_items import IDENTITY, ROUTING
 
@@ -207,14 +207,14 @@ def _child(reader: Reader, row: Mapping[str, Any], item: WorkItem) -> RequestFac
 
 
 def _has_begun(reader: Reader, instance_id: Any) -> bool:
-    begun = [there_is(table.c.instance_id == instance_id) for table in (instances, executions, history)]
+    begun = [exists_lookup(table.c.instance_id == instance_id) for table in (instances, executions, history)]
     return any(reader.connection.execute(select(*begun)).one())
 
 
 def _is_only(reader: Reader, item: WorkItem) -> bool:
     """Return whether no other message for the instance begins an execution, or might, for it cannot be read."""
     assert item.instance_id is not None
-    waiting = wakers.messages(reader, item.instance_id)
+    waiting = wakeup_sources.messages(reader, item.instance_id)
     return sum(one is None or one.kind == item.kind for one in waiting) == 1
 
 

@@ -12,7 +12,7 @@ from holystone.duroxide.release import Rule
 from holystone.duroxide.releases import keeps
 from holystone.duroxide.tables import history
 from holystone.scan.reader import Reader
-from holystone.scan.relations.readable import read_events
+from holystone.scan.relations.decode import read_events
 
 UPDATED = "CustomStatusUpdated"
 """The type of the event that each update appends."""

@@ -17,9 +17,10 @@ from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.event_text import last_event_ends, may_be_of_type
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions
+from holystone.scan.relations.decode import read_events
 from holystone.scan.relations.queues import (
     QueueFacts,
     QueueRelation,
@@ -28,7 +29,6 @@ from holystone.scan.relations.queues import (
     due_time_of,
     work_item_of,
 )
-from holystone.scan.relations.readable import read_events
 
 OUTSTANDING = "outstanding"
 IDENTITY = ("instance_id", "execution_id", "activity_id")
@@ -168,7 +168,7 @@ def _fate(reader: Reader, row: Any, item: WorkItem) -> str:
             return "never-scheduled"
         return "already-over" if activity in over else OUTSTANDING
     execution = and_(executions.c.instance_id == instance_id, executions.c.execution_id == execution_id)
-    found = select(there_is(instances.c.instance_id == instance_id), there_is(execution))
+    found = select(exists_lookup(instances.c.instance_id == instance_id), exists_lookup(execution))
     has_instance, has_execution = reader.connection.execute(found).one()
     if has_instance:
         return OUTSTANDING if has_execution else "execution-gone"

@@ -11,8 +11,8 @@ from holystone.duroxide.references import child_instance_id
 from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import ANSWERS, WorkItem
 from holystone.scan.reader import Reader
+from holystone.scan.relations.decode import read_events, read_message
 from holystone.scan.relations.queues import messages_of, work_item_of
-from holystone.scan.relations.readable import read_events, read_message
 
 OF_ONE_EXECUTION = frozenset(ANSWERS)
 """Kinds of messages that the engine drops where they are meant for another execution than the current one."""

@@ -35,17 +35,17 @@ from holystone.duroxide.tables import executions, history, instances, kv_delta, 
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.long_texts import unless_very_long
-from holystone.scan.narrow import of_chosen
+from holystone.scan.pushdown import restrict_to_instances
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation, Suspect
-from holystone.scan.relations.key_entries import Columns, Mismatch, leftover, mismatches, rows_of
-from holystone.scan.relations.readable import read_events
+from holystone.scan.relations.decode import read_events
+from holystone.scan.relations.kv_diff import Columns, Mismatch, leftover, mismatches, rows_of
 
 # What a row of the source is about, in the order in which they come.
 _INSTANCE, _STORED, _CHANGED, _EVENT = range(4)
 
 
-class KeyStateSource:
+class KvReplaySource:
     """All that is known of the keys of each instance that has or had any: several rows for each."""
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
@@ -97,7 +97,9 @@ def _of(
     within: Conditions, table: Table, *conditions: ColumnElement[bool], of: Sequence[ColumnElement[Any]] | None = None
 ) -> Select[Any]:
     columns = [column for column in (table.c if of is None else of) if column.name not in ("event_type", "created_at")]
-    return select(*columns).where(*conditions, *of_chosen(table.c.instance_id, instances.c.instance_id, within))
+    return select(*columns).where(
+        *conditions, *restrict_to_instances(table.c.instance_id, instances.c.instance_id, within)
+    )
 
 
 def _part(what: int, of: Any, number: Any, name: Any, text: Any, event_id: Any = None) -> Select[Any]:
@@ -119,7 +121,7 @@ def _last_event() -> ColumnElement[str]:
 
 
 @dataclass(frozen=True)
-class KeyStateFacts:
+class KvReplayFacts:
     """All keys of one instance: the rows that are not what its executions wrote."""
 
     flavour: Flavour
@@ -160,15 +162,16 @@ def _name(key: Any) -> str:
     return key if isinstance(key, str) else repr(key)
 
 
-class KeyStates(Relation[KeyStateSource, KeyStateFacts]):
+class KvReplay(Relation[KvReplaySource, KvReplayFacts]):
     """The keys of each instance, as its history makes them."""
 
-    name = "key_states"
+    name = "replayed_keys"
+    reads_keys = True
     table = instances
     needs: ClassVar = {"kv_store": ("key",)}
 
-    def source(self, flavour: Flavour, within: Conditions) -> KeyStateSource:
-        return KeyStateSource(flavour, within)
+    def source(self, flavour: Flavour, within: Conditions) -> KvReplaySource:
+        return KvReplaySource(flavour, within)
 
     def key_ranges(self, reader: Reader, within: Conditions, rows_per_range: int) -> Iterator[Conditions]:
         """Yield no condition: the events of keys are few among all, and one scan of the history finds them."""
@@ -176,7 +179,7 @@ class KeyStates(Relation[KeyStateSource, KeyStateFacts]):
 
     def suspects(
         self, reader: Reader, predicates: Sequence[Any], within: Conditions
-    ) -> Iterator[Suspect[KeyStateFacts]]:
+    ) -> Iterator[Suspect[KvReplayFacts]]:
         """Yield the instances whose rows a quick replay does not bear out, for all predicates alike.
 
         A replay is no condition of SQL, so none is asked.
@@ -188,15 +191,15 @@ class KeyStates(Relation[KeyStateSource, KeyStateFacts]):
                 if not _is_borne_out(known):
                     yield [True] * len(predicates), self.look(reader, known[0])
 
-    def facts(self, reader: Reader, row: Any) -> KeyStateFacts:
-        return KeyStateFacts(reader.flavour, row.instance_id, _mismatches(reader, row.instance_id))
+    def facts(self, reader: Reader, row: Any) -> KvReplayFacts:
+        return KvReplayFacts(reader.flavour, row.instance_id, _mismatches(reader, row.instance_id))
 
 
-KEY_STATES = KeyStates()
+KV_REPLAY = KvReplay()
 
 
 def _known(flavour: Flavour, within: Conditions) -> Select[Any]:
-    source = KeyStateSource(flavour, within)
+    source = KvReplaySource(flavour, within)
     return select(*source.output()).order_by(*source.key).execution_options(yield_per=500)
 
 

@@ -14,7 +14,7 @@ from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.event_text import event_text
 from holystone.scan.long_texts import is_very_long, unless_very_long
-from holystone.scan.narrow import of_chosen
+from holystone.scan.pushdown import restrict_to_instances
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.status_updates import UPDATED, status_updates
@@ -37,7 +37,7 @@ class StatusSource:
         # Grouped by an expression, so that SQLite does not go by the index, and from row to row all over the file.
         key = (cast(event.instance_id, Text).label("instance_id"), event.execution_id)
         updates = select(*key, func.max(event.event_id).label("event_id")).where(is_update).group_by(*key)
-        updates = updates.where(*of_chosen(event.instance_id, instances.c.instance_id, within))
+        updates = updates.where(*restrict_to_instances(event.instance_id, instances.c.instance_id, within))
         last = updates.subquery("last_update")
         row = instances.c
         shown = unless_very_long(flavour, row.custom_status).label("custom_status")
@@ -98,8 +98,8 @@ class StatusFacts:
         return {"last_event_id": self.last_event_id}
 
 
-class Statuses(Relation[StatusSource, StatusFacts]):
-    name = "statuses"
+class CustomStatuses(Relation[StatusSource, StatusFacts]):
+    name = "custom_statuses"
     table = instances
     needs: ClassVar[Mapping[str, Collection[str]]] = {"instances": ("custom_status", "custom_status_version")}
 
@@ -156,4 +156,4 @@ def _told(reader: Reader, instance_id: str, execution_id: int) -> tuple[bool, st
     return False, None
 
 
-STATUSES = Statuses()
+CUSTOM_STATUSES = CustomStatuses()

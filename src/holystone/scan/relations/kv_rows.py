@@ -23,10 +23,10 @@ from holystone.duroxide.tables import (
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared, presence
 from holystone.scan.event_text import last_event_ends
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.scan.relations.key_entries import Mismatch, leftover, mismatches, rows_of
+from holystone.scan.relations.kv_diff import Mismatch, leftover, mismatches, rows_of
 
 
 class KeySource:
@@ -159,7 +159,7 @@ class ChangedKeys(KeyRows):
 
 def _is_alone(reader: Reader, instance_id: str) -> bool:
     others = (executions, history, orchestrator_queue, worker_queue)
-    traces = or_(*(there_is(table.c.instance_id == instance_id) for table in others))
+    traces = or_(*(exists_lookup(table.c.instance_id == instance_id) for table in others))
     return not reader.connection.execute(select(traces)).scalar_one()
 
 

@@ -19,14 +19,14 @@ from holystone.duroxide.tables import executions, history, instances, not_comple
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.event_text import may_be_of_type
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
-from holystone.scan.relations import wakers
+from holystone.scan.relations import wakeup_sources
 from holystone.scan.relations.answers import ANSWERING, ASKING, MESSAGES, activities, never_answered
+from holystone.scan.relations.decode import read_events
 from holystone.scan.relations.queues import messages_of
-from holystone.scan.relations.readable import read_events
-from holystone.scan.relations.wakers import Child
+from holystone.scan.relations.wakeup_sources import Child
 
 NOTHING = "nothing"
 _ANYTHING = "anything at all"
@@ -35,7 +35,7 @@ _OF_EXECUTION = ("execution_id", "parent_execution_id")
 """The fields of an answer that say for which execution it is: one or the other."""
 
 
-class WaitSource:
+class RunningSource:
     """The executions that run by their status."""
 
     def __init__(self, flavour: Flavour, within: Conditions) -> None:
@@ -51,7 +51,7 @@ class WaitSource:
     def has_message(self) -> ColumnElement[bool]:
         """A message waits that is for this execution, or for whichever is current."""
         item, messages = self._queued.c.work_item, self.flavour.messages
-        return there_is(
+        return exists_lookup(
             or_(
                 not_(messages.contains(item, literal('execution_id":'))),
                 messages.says(item, "execution_id", self.rows.c.execution_id),
@@ -71,7 +71,7 @@ class WaitSource:
         """An activity of the execution is queued, or in a worker's hands, as far as its row tells of whom it is."""
         if not self._rows_tell_whose:
             return false()
-        return there_is(
+        return exists_lookup(
             worker_queue.c.instance_id == self.rows.c.instance_id,
             worker_queue.c.execution_id == self.rows.c.execution_id,
         )
@@ -83,7 +83,7 @@ class WaitSource:
         Asked of the few for which nothing is queued: it takes reading a row of instances, and one of history.
         """
         last, flavour = self._last_event(), self.flavour
-        silent = there_is(
+        silent = exists_lookup(
             not_(may_be_of_type(flavour, last, *TERMINAL, *_SUBSCRIBING)),
             not_(and_(may_be_of_type(flavour, last, "SubOrchestrationScheduled"), self._child_lives(last))),
         )
@@ -93,7 +93,7 @@ class WaitSource:
     def may_ask_nothing(self) -> ColumnElement[bool]:
         """It is current, and its last event neither ends it nor asks for anything."""
         asks_or_ends = may_be_of_type(self.flavour, self._last_event(), *TERMINAL, *_SUBSCRIBING, *ASKING)
-        return and_(self._is_current, there_is(not_(asks_or_ends)))
+        return and_(self._is_current, exists_lookup(not_(asks_or_ends)))
 
     @property
     def may_lack_answers(self) -> ColumnElement[bool]:
@@ -119,7 +119,7 @@ class WaitSource:
 
     @property
     def _is_current(self) -> ColumnElement[bool]:
-        return there_is(
+        return exists_lookup(
             instances.c.instance_id == self.rows.c.instance_id,
             instances.c.current_execution_id == self.rows.c.execution_id,
         )
@@ -179,7 +179,7 @@ class WaitSource:
             return false()
         child, its, start = instances.alias("child"), executions.alias("its"), history.alias("start")
         says = self.flavour.messages.says
-        return there_is(
+        return exists_lookup(
             child.c.parent_instance_id == self.rows.c.instance_id,
             its.c.instance_id == child.c.instance_id,
             its.c.execution_id == child.c.current_execution_id,
@@ -197,7 +197,7 @@ class WaitSource:
 
 
 @dataclass(frozen=True)
-class WaitFacts:
+class RunningFacts:
     """One execution; `runs` is False where its history ends it, or cannot be relied on.
 
     `waits_for` are the events that ask for what has not come, as far as the execution has not dropped them, and
@@ -244,8 +244,8 @@ def _lacking(name: str, asking: Sequence[Mapping[str, Any]], *, decided: bool) -
     return Compared(name, NOTHING, events or _ANYTHING, decided)
 
 
-class Waits(Relation[WaitSource, WaitFacts]):
-    name = "waits"
+class RunningExecutions(Relation[RunningSource, RunningFacts]):
+    name = "running_executions"
     table = executions
     # A parent is stuck once its child ends without telling it, and has no turn of its own then.
     follows_acks = False
@@ -253,18 +253,18 @@ class Waits(Relation[WaitSource, WaitFacts]):
     # order are read sooner than by the index.
     counted = False
 
-    def source(self, flavour: Flavour, within: Conditions) -> WaitSource:
-        return WaitSource(flavour, within)
+    def source(self, flavour: Flavour, within: Conditions) -> RunningSource:
+        return RunningSource(flavour, within)
 
-    def facts(self, reader: Reader, row: Any) -> WaitFacts:
+    def facts(self, reader: Reader, row: Any) -> RunningFacts:
         return self.of_execution(reader, row.instance_id, row.execution_id)
 
-    def of_execution(self, reader: Reader, instance_id: str, execution_id: int) -> WaitFacts:
+    def of_execution(self, reader: Reader, instance_id: str, execution_id: int) -> RunningFacts:
         """Return the facts of an execution, whatever its row says."""
         of = (instance_id, execution_id)
         events = read_events(reader.history(*of))
         if events is None or any(event["type"] in TERMINAL for event in events):
-            return WaitFacts(*of, runs=False, can_wake=False, asks=False, waits_for=(), lost={})
+            return RunningFacts(*of, runs=False, can_wake=False, asks=False, waits_for=(), lost={})
         given_up = dropped(events)
         asked = unanswered(events)
         waits_for = tuple(event for event in asked if event["event_id"] not in given_up)
@@ -272,26 +272,26 @@ class Waits(Relation[WaitSource, WaitFacts]):
         listens = is_open_to_events(events)
         can_wake = (
             listens
-            or wakers.has_message(reader, *of)
-            or wakers.is_in_turn(reader, of[0])
-            or wakers.has_activity(reader, *of)
+            or wakeup_sources.has_message(reader, *of)
+            or wakeup_sources.is_in_turn(reader, of[0])
+            or wakeup_sources.has_activity(reader, *of)
             or self._has_child(reader, of, asked)
         )
-        return WaitFacts(
+        return RunningFacts(
             *of, runs=True, can_wake=can_wake, asks=listens or bool(waits_for), waits_for=waits_for, lost=lost
         )
 
     def _has_child(self, reader: Reader, of: tuple[str, int], asked: Sequence[Mapping[str, Any]]) -> bool:
         scheduled = [event for event in asked if event["type"] == "SubOrchestrationScheduled"]
-        return any(wakers.child(reader, *of, event) is Child.may_answer for event in scheduled)
+        return any(wakeup_sources.child(reader, *of, event) is Child.may_answer for event in scheduled)
 
 
-WAITS = Waits()
+RUNNING_EXECUTIONS = RunningExecutions()
 
 
 def would_be_stuck(reader: Reader, instance_id: str, execution_id: int) -> bool:
     """Return whether a current execution whose history has no end, and whose row says so, lacks what takes it on."""
-    facts = WAITS.of_execution(reader, instance_id, execution_id)
+    facts = RUNNING_EXECUTIONS.of_execution(reader, instance_id, execution_id)
     if facts.never_answered or facts.asks_for.decided:
         return True
     return facts.woken_by.decided and not activities(reader, instance_id, execution_id)

@@ -11,7 +11,7 @@ from holystone.duroxide.kv import Entry, written
 from holystone.duroxide.tables import kv_delta, kv_store, kv_store_execution_id
 from holystone.flavours import Flavour
 from holystone.scan.reader import EventRow, Reader
-from holystone.scan.relations.readable import read_events
+from holystone.scan.relations.decode import read_events
 
 Columns = Mapping[str, Any]
 """The columns of a row, less its key."""

@@ -13,7 +13,7 @@ from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
-from holystone.scan.presence import there_is
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.parents import parent_of
@@ -83,7 +83,7 @@ class StartSource:
     def parent_is_no_instance(self) -> ColumnElement[bool]:
         """The row names a parent that is not there."""
         parent = instances.alias("parent").c
-        known = there_is(parent.instance_id == self._parent)
+        known = exists_lookup(parent.instance_id == self._parent)
         return and_(self._parent.is_not(None), not_(known))
 
     @property
@@ -149,8 +149,8 @@ class StartFacts:
         return Compared(name, self.row.get(name), self.told.get(name), decided=name in self.told)
 
 
-class Starts(Relation[StartSource, StartFacts]):
-    name = "starts"
+class StartEvents(Relation[StartSource, StartFacts]):
+    name = "start_events"
     table = instances
 
     def source(self, flavour: Flavour, within: Conditions) -> StartSource:
@@ -178,4 +178,4 @@ def _has_ended(reader: Reader, row: Any) -> bool:
     return last is not None and TERMINAL[last] != CONTINUED_AS_NEW
 
 
-STARTS = Starts()
+START_EVENTS = StartEvents()

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, literal_column, select
 
 
-def there_is(*conditions: ColumnElement[bool], correlate: tuple[FromClause, ...] = ()) -> ColumnElement[bool]:
+def exists_lookup(*conditions: ColumnElement[bool], correlate: tuple[FromClause, ...] = ()) -> ColumnElement[bool]:
     """Return whether a row meets the conditions, as one look-up for each row that asks.
 
     Of an EXISTS that is no condition by itself, PostgreSQL may rather read the whole table into memory first, if it has

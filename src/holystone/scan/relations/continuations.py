@@ -10,7 +10,7 @@ from holystone.duroxide.replay import carried_forward, custom_status
 from holystone.duroxide.tables import history, instances, orchestrator_queue
 from holystone.duroxide.work_item import WorkItem
 from holystone.scan.reader import EventRow, Reader
-from holystone.scan.relations.readable import read_events, read_message
+from holystone.scan.relations.decode import read_events, read_message
 
 _PARENT = ("parent_instance", "parent_id", "parent_execution_id")
 

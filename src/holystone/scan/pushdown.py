@@ -1,4 +1,4 @@
-"""Conditions on one table, as conditions on another one with the same column."""
+"""Predicate pushdown: conditions on one table, as conditions on another one with the same column."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from sqlalchemy import Column, ColumnElement, select
 from sqlalchemy.sql import visitors
 
 
-def on(
+def rebind(
     column: ColumnElement[str], of: Column[str], conditions: Sequence[ColumnElement[bool]]
 ) -> list[ColumnElement[bool]]:
     """Return the conditions that are on the column `of` alone, for the other column: they narrow a join of both.
@@ -25,12 +25,12 @@ def on(
     ]
 
 
-def of_chosen(
+def restrict_to_instances(
     column: ColumnElement[str], of: Column[str], conditions: Sequence[ColumnElement[bool]]
 ) -> list[ColumnElement[bool]]:
     """Return the conditions that a row is of an instance which meets them; `of` is the id in their own table.
 
     Ids that are given are looked up by index. To choose them by a subquery would have a whole history read instead.
     """
-    narrowed = on(column, of, conditions)
+    narrowed = rebind(column, of, conditions)
     return narrowed if len(narrowed) == len(conditions) else [column.in_(select(of).where(*conditions))]

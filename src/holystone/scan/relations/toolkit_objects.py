@@ -40,8 +40,8 @@ class ToolkitFacts:
         return Compared("lacking", ", ".join([*record, *self.toolkit.lacking]) or NOTHING, NOTHING)
 
 
-class Toolkits(WholeStore[ToolkitFacts]):
-    name = "toolkit"
+class ToolkitObjects(WholeStore[ToolkitFacts]):
+    name = "toolkit_objects"
     dispensable = True
 
     def found(self, reader: Reader) -> Iterable[ToolkitFacts]:
@@ -54,4 +54,4 @@ def _has_tables(reader: Reader) -> bool:
     return bool(metadata.tables.keys() & reader.store.columns.keys() & reader.flavour.columns(reader.connection).keys())
 
 
-TOOLKIT = Toolkits()
+TOOLKIT_OBJECTS = ToolkitObjects()
