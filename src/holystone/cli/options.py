@@ -33,7 +33,7 @@ def target_options(command: Command) -> Command:
         "--schema",
         metavar="NAME",
         envvar="HOLYSTONE_SCHEMA",
-        help="Schema of a PostgreSQL store (default public).",
+        help="Schema of a PostgreSQL store (default public, or that of the only store).",
     )(command)
     return click.argument("target", metavar="TARGET", envvar="HOLYSTONE_TARGET")(command)
 

@@ -31,6 +31,18 @@ class Held:
     by: str
 
 
+@dataclass(frozen=True)
+class Located:
+    """Where a store is: its schema, and the columns of its tables with those of pg_durable's, if they are beside it.
+
+    `no_extension` says why those are not looked at, None where they are.
+    """
+
+    schema: str | None
+    columns: Columns
+    no_extension: str | None
+
+
 class LacksColumnError(Exception):
     """A store of an older engine has not the column that is asked about; the text is its name."""
 
@@ -46,7 +58,7 @@ class Connector(ABC):
 
     def has_table(self, table: Table) -> bool:
         """Return whether the store has the table."""
-        return not self.stored or table.name in self.stored
+        return not self.stored or table.fullname in self.stored
 
     @property
     def is_complete(self) -> bool:
@@ -61,7 +73,8 @@ class Connector(ABC):
 
     def has(self, column: Column[Any]) -> bool:
         """Return whether the store has the column of a table that it has."""
-        return column.name in self.stored.get(column.table.name, (column.name,))
+        table = column.table
+        return column.name in self.stored.get(getattr(table, "fullname", table.name), (column.name,))
 
     def columns_of(self, table: Table) -> list[ColumnElement[Any]]:
         """Return all columns of a table; NULL by the name of each that the store of an older engine lacks."""
@@ -152,9 +165,22 @@ class Connector(ABC):
     def dialect(self) -> Dialect:
         """Return the dialect in which to write SQL for people to read and paste."""
 
+    def locate(self, connection: Connection) -> Located:
+        """Return where the store is that the target names.
+
+        NotAStoreError where something else is there, or nothing.
+        """
+        return Located(self.target.schema, self.columns(connection), self.no_extension)
+
+    no_extension = "pg_durable is on PostgreSQL alone"
+    """Why there is no pg_durable beside a store, where the flavour has none."""
+
     @abstractmethod
     def columns(self, connection: Connection) -> Columns:
-        """Return the tables of the store's schema, with their columns; empty where there are none."""
+        """Return the tables of the store's schema, with their columns; empty where there are none.
+
+        With those of pg_durable's, by their names with the schema, where the store is known to have them beside it.
+        """
 
     @abstractmethod
     def no_store(self, connection: Connection) -> HolystoneError:

@@ -18,11 +18,15 @@ _HOW = "Name a SQLite file, or a URL such as postgresql://user@host/database wit
 
 @dataclass(frozen=True)
 class Target:
-    """Where a store is: either the path of a SQLite file or the URL of a PostgreSQL database."""
+    """Where a store is: either the path of a SQLite file or the URL of a PostgreSQL database.
+
+    Where nobody has named the schema, it is the usual one, and the store may be in another.
+    """
 
     path: Path | None
     url: URL | None
     schema: str | None
+    schema_is_named: bool = True
 
     @property
     def flavour(self) -> str:
@@ -77,7 +81,7 @@ def parse_target(text: str, schema: str | None = None) -> Target:
         raise TargetError(
             f"The dialect {url.drivername!r} is unknown: duroxide has a SQLite and a PostgreSQL store.", _HOW
         )
-    return Target(path=None, url=of_libpq, schema=schema or "public")
+    return Target(path=None, url=of_libpq, schema=schema or "public", schema_is_named=bool(schema))
 
 
 def names_server(text: str) -> bool:

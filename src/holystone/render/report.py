@@ -67,9 +67,10 @@ class Tool(Struct):
 
 
 class Store(Struct, kw_only=True):
-    """The store that was checked; a password is left out of its target."""
+    """The store that was checked; a password is left out of its target. Only SQLite has no schemas."""
 
     target: str
+    schema: str | None
     flavour: str
     engine_migration: str | None
     toolkit_revision: str | None
@@ -140,6 +141,7 @@ def summary(scan: Scan, revision: str | None) -> Summary:
         tool=Tool("holystone", holystone.__version__),
         store=Store(
             target=str(store.target),
+            schema=store.target.schema,
             flavour=store.flavour.name,
             engine_migration=store.engine_migration,
             toolkit_revision=revision,

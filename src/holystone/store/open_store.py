@@ -4,6 +4,7 @@ import hashlib
 import weakref
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -24,6 +25,8 @@ from holystone.errors import (
 from holystone.flavours import Flavour, flavour_of
 from holystone.flavours.connector import Columns
 from holystone.flavours.target import Target, parse_target
+from holystone.pg_durable.tables import SCHEMA as EXTENSIONS_SCHEMA
+from holystone.pg_durable.tables import TABLES
 
 Statement = TypeVar("Statement")
 
@@ -42,6 +45,8 @@ class OpenStore:
     columns: Columns
     engine_migration: str | None
     identity: str
+    no_extension: str | None
+    """Why pg_durable's own tables are not looked at beside the engine's; None where they are."""
     statement_timeout: float | None = None
     """Seconds after which a statement that reads is given up with StoreUnavailableError; None for never."""
 
@@ -103,7 +108,7 @@ class OpenStore:
         waiting who wants to change a table, and wait for him themselves; StoreUnavailableError where that leaves none
         beside the one of the view.
         """
-        tables = metadata.tables.keys() & self.columns.keys()
+        tables = TABLES.keys() & self.columns.keys()
         self.flavour.begin_reading()
         with ExitStack() as stack:
             connections: list[Connection] = []
@@ -223,7 +228,11 @@ class OpenStore:
 
     def _recognise(self) -> None:
         with self.unlocked_snapshot() as connection:
-            self.columns = self.flavour.stored = self.flavour.columns(connection)
+            located = self.flavour.locate(connection)
+            if located.schema != self.target.schema:
+                self._move_to(located.schema, connection)
+            self.columns = self.flavour.stored = located.columns
+            self.no_extension = located.no_extension
             present = REQUIRED_COLUMNS.keys() & self.columns.keys()
             if not present:
                 raise self.flavour.no_store(connection)
@@ -235,6 +244,13 @@ class OpenStore:
                 self.flavour.require_writable(connection)
         self.identity = hashlib.sha256("\n".join([self.flavour.name, *parts]).encode()).hexdigest()[:16]
 
+    def _move_to(self, schema: str | None, connection: Connection) -> None:
+        """Have the store be in another schema than the target's, for the connection that has found it there too."""
+        self.target = replace(self.target, schema=schema, schema_is_named=True)
+        self.flavour = flavour_of(self.target)
+        del self._reader
+        connection.execution_options(schema_translate_map={None: schema})
+
 
 def _lacking(wanted: Mapping[str, Collection[str]], columns: Columns) -> list[str]:
     """Return what a store should have and this database has not, as `table` or `table.column`, sorted."""
@@ -245,7 +261,9 @@ def _lacking(wanted: Mapping[str, Collection[str]], columns: Columns) -> list[st
 
 
 def _half_a_store(target: Target, lacking: list[str]) -> HolystoneError:
+    what = f"{target} holds only half of a duroxide store: it lacks {', '.join(lacking)}."
+    if target.schema == EXTENSIONS_SCHEMA:  # an engine may be told anything, but not to make its tables there
+        return NotAStoreError(what, "The schema df is for pg_durable's own tables: name that of the engine.")
     return NotAStoreError(
-        f"{target} holds only half of a duroxide store: it lacks {', '.join(lacking)}.",
-        "See whether another program uses these table names, or let the engine open the store to complete it.",
+        what, "See whether another program uses these table names, or let the engine open the store to complete it."
     )

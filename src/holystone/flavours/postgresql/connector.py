@@ -28,9 +28,10 @@ from sqlalchemy.pool import NullPool, Pool, QueuePool
 from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
 from holystone.flavours.changes import Changes, Position
 from holystone.flavours.compiled import COMPILED_STATEMENTS
-from holystone.flavours.connector import Columns, Connector, Held
-from holystone.flavours.postgresql import changes, ends, locks, session, soundness, values
+from holystone.flavours.connector import Columns, Connector, Held, Located
+from holystone.flavours.postgresql import changes, discovery, ends, locks, session, soundness, values
 from holystone.flavours.statements import BoundStatement, StatementResult, failed
+from holystone.pg_durable import tables as df
 
 _CONNECT_SECONDS = 10
 _ENDED = ("57P01", "57P02", "57P05", "25P03", "25P04")
@@ -155,20 +156,17 @@ class PostgreSQLConnector(Connector):
     def dialect(self) -> Dialect:
         return PostgreSQLDialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
+    def locate(self, connection: Connection) -> Located:
+        located = discovery.locate(connection, self.target)
+        if located is None:
+            raise self.no_store(connection)
+        return located
+
     def columns(self, connection: Connection) -> Columns:
-        rows = connection.execute(
-            text(
-                "SELECT t.relname, c.attname FROM pg_catalog.pg_attribute AS c"
-                " JOIN pg_catalog.pg_class AS t ON t.oid = c.attrelid"
-                " JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace"
-                " WHERE n.nspname = :schema AND t.relkind IN ('r', 'p') AND c.attnum > 0 AND NOT c.attisdropped"
-            ),
-            {"schema": self.schema},
-        )
-        found: dict[str, set[str]] = {}
-        for table, column in rows:
-            found.setdefault(table, set()).add(column)
-        return {table: frozenset(names) for table, names in found.items()}
+        beside = df.REQUIRED_COLUMNS.keys() & self.stored.keys()
+        found = discovery.columns(connection, [self.schema, *({df.SCHEMA} if beside else ())])
+        of_extension = {name: found.get(df.SCHEMA, {}).get(df.TABLES[name].name, frozenset()) for name in beside}
+        return {**found.get(self.schema, {}), **of_extension}
 
     def no_store(self, connection: Connection) -> HolystoneError:
         found = [f"--schema {shlex.quote(name)}" for name in self.schemas_with_stores(connection)]
@@ -189,12 +187,7 @@ class PostgreSQLConnector(Connector):
 
     def schemas_with_stores(self, connection: Connection) -> Sequence[str]:
         """Return the schemas of the database that hold the engine's tables, by name."""
-        schemas = text(
-            "SELECT n.nspname FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_class AS t"
-            " ON t.relnamespace = n.oid WHERE t.relname IN ('instances', 'executions', 'history')"
-            " AND t.relkind IN ('r', 'p') GROUP BY n.nspname HAVING count(*) = 3 ORDER BY n.nspname"
-        )
-        return connection.execute(schemas).scalars().all()
+        return discovery.stores(connection)
 
     def is_of_rows(self, error: DBAPIError) -> bool:
         # Corrupt or internal, a file that cannot be read, a text that is none, or more than fits into memory.

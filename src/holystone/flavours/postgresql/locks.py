@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from holystone.duroxide.tables import metadata
 from holystone.flavours.connector import Held
 from holystone.flavours.postgresql.session import SETTINGS
 from holystone.flavours.savepoint import savepoint
+from holystone.pg_durable.tables import TABLES
 
 PATIENCE_SECONDS = 60.0
 """How long a table that somebody changes is waited for, where no other time is given."""
@@ -49,8 +49,7 @@ def lock_tables_shared(
     Waits for whoever is changing one, without a table in hand and for so many seconds, `PATIENCE_SECONDS` for None:
     DBAPIError then. Tables that this role may not read, or not in full, are left out, and what wants them will be told.
     """
-    quote = connection.dialect.identifier_preparer.quote
-    names = [f"{quote(schema)}.{quote(table)}" for table in sorted(tables)]
+    names = [_qualified(connection, schema, table) for table in sorted(tables)]
     deadline = time.monotonic() + (PATIENCE_SECONDS if patience is None else patience)
     if names and not _locked(connection, names, deadline):
         for name in names:
@@ -94,14 +93,30 @@ def _locked(connection: Connection, names: Sequence[str], deadline: float) -> bo
 def _open(connection: Connection, schema: str, tables: Collection[str]) -> None:
     """Have statements planned that read nothing: it locks the tables and, as LOCK TABLE does not, their indexes."""
     readable = text(
-        "SELECT t.relname FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace"
-        " WHERE n.nspname = :schema AND t.relname = ANY(:tables) AND t.relkind IN ('r', 'p')"
+        "SELECT n.nspname, t.relname FROM pg_catalog.pg_class AS t"
+        " JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace"
+        " WHERE n.nspname = ANY(:schemas) AND t.relname = ANY(:tables) AND t.relkind IN ('r', 'p')"
+        " AND has_schema_privilege(n.oid, 'USAGE')"
         " AND has_any_column_privilege(t.oid, 'SELECT') AND NOT row_security_active(t.oid)"
     )
-    found = connection.execute(readable, {"schema": schema, "tables": list(tables)}).scalars().all()
+    wanted = [_place(schema, table) for table in tables]
+    schemas, names = ({place[part] for place in wanted} for part in (0, 1))
+    rows = connection.execute(readable, {"schemas": list(schemas), "tables": list(names)})
+    found = sorted({(row.nspname, row.relname) for row in rows} & set(wanted))
     if found:
-        some = [select(literal(1)).select_from(Table(name, MetaData())).limit(0) for name in sorted(found)]
+        some = [select(literal(1)).select_from(Table(name, MetaData(), schema=of)).limit(0) for of, name in found]
         connection.execute(union_all(*(one.subquery().select() for one in some)))
+
+
+def _place(schema: str, table: str) -> tuple[str, str]:
+    """Return the schema and the name of a table that is named as repairs name it."""
+    of = TABLES.get(table)
+    return (schema, table) if of is None or of.schema is None else (of.schema, of.name)
+
+
+def _qualified(connection: Connection, schema: str, table: str) -> str:
+    quote = connection.dialect.identifier_preparer.quote
+    return ".".join(map(quote, _place(schema, table)))
 
 
 _WHO = "SELECT a.pid, a.usename, a.application_name, a.state, a.xact_start AS since FROM pg_catalog.pg_locks AS l"
@@ -133,13 +148,13 @@ def lock_rows(connection: Connection, schema: str, keys: Mapping[str, Sequence[M
 
     Waits for nobody, and lets no later statement of the transaction wait for long, for now it holds rows of the engine.
     """
-    quote = connection.dialect.identifier_preparer.quote
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_AT_A_TIME}'")
     for name, wanted in sorted(keys.items()):
-        if not _may_write(connection, f"{quote(schema)}.{quote(name)}"):
-            yield Held(name, None, who_locks(connection, schema, name) or "another session")
+        of, name_there = _place(schema, name)
+        if not _may_write(connection, _qualified(connection, schema, name)):
+            yield Held(name, None, who_locks(connection, of, name_there) or "another session")
             continue
-        table = metadata.tables[name]
+        table = TABLES[name]
         rows = or_(*(and_(*(table.c[column] == value for column, value in key.items())) for key in wanted))
         columns = [table.c[column] for column in sorted(wanted[0])]
         ours = {
@@ -149,7 +164,7 @@ def lock_rows(connection: Connection, schema: str, keys: Mapping[str, Sequence[M
             there = connection.execute(select(*columns, cast(literal_column("xmax"), Text)).where(rows)).all()
             for *key, transaction in there:
                 if tuple(key) not in ours:
-                    yield Held(name, tuple(key), _who_locks_row(connection, schema, name, transaction))
+                    yield Held(name, tuple(key), _who_locks_row(connection, of, name_there, transaction))
 
 
 def _may_write(connection: Connection, table: str) -> bool:
