@@ -1,6 +1,6 @@
 from sqlalchemy import not_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.pins import PINS
 
@@ -47,4 +47,5 @@ CHECK = Check(
     example="An UPDATE lifted all executions to the version of an engine that was to be deployed, and was not.",
     repair="restore-version",
     questions=frozenset({Evidence.turn}),
+    proved_by=Proof.boundary_events,
 )

@@ -1,6 +1,6 @@
 from sqlalchemy import not_, or_
 
-from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
+from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.relations.status_versions import STATUS_VERSIONS
 
 CHECK = Check(
@@ -46,4 +46,5 @@ CHECK = Check(
     example="A script copied rows of instances, and left this column at its default.",
     repair="restore-status-version",
     questions=frozenset(),
+    proved_by=Proof.boundary_events,
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cases.payloads import asked_child, begun, child_of, subscribed
 from catalogue.conftest import Prepare
 from conftest import FLAVOURS
 from holystone.demo.scribe import Scribe, completed, scheduled, started
@@ -78,6 +79,18 @@ def test_a_very_long_end_or_output(
     ground = prepare(flavour, prepared)
     of_executions = [check for check in checks() if check.id.startswith("E")]
     assert {finding.check.id for finding in Scan(ground.store, of_executions, prefilters=())} == found
+
+
+@pytest.mark.parametrize("parent_id", [2, 3], ids=["its-own", "another-question's"])
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_child_that_was_given_a_very_long_input(prepare: Prepare, flavour: str, parent_id: int) -> None:
+    def waits(scribe: Scribe) -> None:
+        scribe.execution("parent", begun(), asked_child())
+        scribe.execution("parent::sub::2", child_of("parent", parent_id, input=LONG), subscribed())
+
+    ground = prepare(flavour, waits)
+    stuck = [finding.instance_id for finding in Scan(ground.store, [checks().get("I007")], prefilters=())]
+    assert stuck == ([] if parent_id == 2 else ["parent"])
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,9 @@ def batched_histories(flavour: Flavour, within: Conditions) -> Select[Any]:
 
     They come in the order of their key. An event that is read apart has `_APART` in its line.
     """
-    of = history.c
-    rows = select(of.instance_id, of.execution_id, of.event_id, of.event_type, of.event_data).where(*within)
-    event = flavour.to_be_grouped(rows, [of.instance_id, of.execution_id, of.event_id]).c
+    order = [history.c.instance_id, history.c.execution_id, history.c.event_id]
+    rows = select(*order, history.c.event_type, history.c.event_data).where(*within)
+    event = flavour.to_be_grouped(rows, order).c
     key = (event.instance_id, event.execution_id)
     lines = case((_is_in_batch(flavour, event), event.event_data), else_=_APART)
     return (

@@ -24,12 +24,12 @@ class KeyRange:
 
     def conditions(self, flavour: Flavour) -> Conditions:
         """Return the conditions on `history` that its events are of the key range."""
-        of = history.c.instance_id
-        conditions = flavour.key_range(of, self.after, self.up_to)
+        instance_id = history.c.instance_id
+        conditions = flavour.key_range(instance_id, self.after, self.up_to)
         if self.pattern is not None:
-            conditions.append(flavour.matches_glob(of, self.pattern))
+            conditions.append(flavour.matches_glob(instance_id, self.pattern))
         if self.among is not None:
-            conditions.append(flavour.among(of, self.among))
+            conditions.append(flavour.among(instance_id, self.among))
         return conditions
 
 

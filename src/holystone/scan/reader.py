@@ -111,15 +111,15 @@ class Reader:
 
     def event_text(self, instance_id: str, execution_id: int, event_id: int) -> Any:
         """Return the text of one event."""
-        of = history.c
-        key = (of.instance_id == instance_id, of.execution_id == execution_id, of.event_id == event_id)
-        return self.long_text(select(of.event_data).where(*key))
+        event = history.c
+        key = (event.instance_id == instance_id, event.execution_id == execution_id, event.event_id == event_id)
+        return self.long_text(select(event.event_data).where(*key))
 
     def output(self, instance_id: str, execution_id: int) -> Any:
         """Return the output of one execution."""
-        of = executions.c
-        key = (of.instance_id == instance_id, of.execution_id == execution_id)
-        return self.long_text(select(of.output).where(*key))
+        row = executions.c
+        key = (row.instance_id == instance_id, row.execution_id == execution_id)
+        return self.long_text(select(row.output).where(*key))
 
     def long_text(self, statement: Select[Any]) -> Any:
         """Return the one value that a statement selects, which can be as long as a database takes one."""

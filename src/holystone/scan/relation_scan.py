@@ -87,7 +87,7 @@ class Last:
 class Step:
     """A suspect, and which of the pass's checks suspect it; or none, where `done` rows are done, or an error came."""
 
-    of: RelationScan
+    scan: RelationScan
     done: int
     flags: Sequence[bool] = ()
     facts: Any = None

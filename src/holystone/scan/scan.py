@@ -312,9 +312,9 @@ class Scan:
         tasks = chain(beside, (task for scan in scans for task in scan.tasks(self._reader)))
         last: RelationScan | None = None
         for step in in_order(tasks, connections, self.store.flavour.interrupt):
-            if last is not None and last is not step.of:
+            if last is not None and last is not step.scan:
                 self._report(last.relation, last.total, last.total)
-            last = step.of
+            last = step.scan
             if step.error is not None:
                 self._fail(last.relation, last.checks, step.error)
             elif isinstance(step.facts, Unread):
@@ -351,8 +351,8 @@ class Scan:
 
     def _judged(self, step: Step) -> Iterator[Finding]:
         """Yield the findings of checks on a suspect row; a check that fails leaves the others as they are."""
-        relation = step.of.relation
-        for check, suspected in zip(step.of.checks, step.flags, strict=True):
+        relation = step.scan.relation
+        for check, suspected in zip(step.scan.checks, step.flags, strict=True):
             if not suspected:
                 continue
             try:

@@ -89,11 +89,12 @@ def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[st
 
     Few executions run, so they are looked for all at once.
     """
-    of = history.c.instance_id
+    instance_id = history.c.instance_id
     is_end = reader.flavour.is_terminal(history.c.event_data)
     for start in range(0, len(running), INSTANCES_PER_STATEMENT):
         some = running[start : start + INSTANCES_PER_STATEMENT]
-        ended = select(of, history.c.execution_id).where(reader.flavour.among(of, [key[0] for key in some]), is_end)
+        of_some = reader.flavour.among(instance_id, [key[0] for key in some])
+        ended = select(instance_id, history.c.execution_id).where(of_some, is_end)
         yield from (key[0] for key in {tuple(row) for row in reader.connection.execute(ended)}.intersection(some))
 
 
@@ -103,19 +104,23 @@ def _ends(flavour: Flavour, within: Conditions) -> Select[Any]:
     lowest, highest = func.min(history.c.event_id), func.max(history.c.event_id)
     counts = [func.count().label("count"), lowest.label("lowest"), highest.label("highest")]
     numbered = select(*key, *counts).where(*within).group_by(*key).subquery("numbered")
-    of, first = numbered.c, history.alias("first")
+    execution, first = numbered.c, history.alias("first")
     last = history.alias("last").c
-    is_last = (last.instance_id == of.instance_id, last.execution_id == of.execution_id, last.event_id == of.highest)
+    is_last = (
+        last.instance_id == execution.instance_id,
+        last.execution_id == execution.execution_id,
+        last.event_id == execution.highest,
+    )
     last_text = select(unless_long(flavour, last.event_data)).where(*is_last).scalar_subquery()
     # Joined, the first events are read in one go through the index; to look each of them up takes twice as long.
     is_first = and_(
-        first.c.instance_id == of.instance_id,
-        first.c.execution_id == of.execution_id,
+        first.c.instance_id == execution.instance_id,
+        first.c.execution_id == execution.execution_id,
         first.c.event_id == 1,
         *rebind(first.c.instance_id, history.c.instance_id, within),
     )
     return (
-        select(*of, unless_long(flavour, first.c.event_data).label("first"), last_text.label("last"))
+        select(*execution, unless_long(flavour, first.c.event_data).label("first"), last_text.label("last"))
         .select_from(numbered.outerjoin(first, is_first))
-        .order_by(of.instance_id, of.execution_id)
+        .order_by(execution.instance_id, execution.execution_id)
     )

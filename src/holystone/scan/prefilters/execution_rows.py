@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import Select, Table, and_, case, func, select, true, union
 
+from holystone.duroxide.engine_version import in_words
 from holystone.duroxide.error_details import display_message
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, FAILED, RUNNING, TERMINAL
-from holystone.duroxide.tables import executions, history, instances
+from holystone.duroxide.tables import VERSION_COLUMNS, executions, history, instances
 from holystone.flavours import Flavour
 from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.long_texts import unless_long
@@ -16,12 +17,16 @@ from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 
-NEEDS: Mapping[str, Collection[str]] = {"instances": ("parent_instance_id", "custom_status")}
+NEEDS: Mapping[str, Collection[str]] = {
+    "executions": VERSION_COLUMNS,
+    "instances": ("parent_instance_id", "custom_status", "custom_status_version"),
+}
 """The columns that the engine's first versions did not have yet."""
 
 _OUTPUT = {"OrchestrationCompleted": "output", "OrchestrationContinuedAsNew": "input"}
 """Type of a terminal event -> the field that the engine copies into the row."""
 _STILL_RUNNING = (RUNNING, None)
+_UNPINNED = (None, None, None)
 
 
 class ExecutionRows:
@@ -35,6 +40,7 @@ class ExecutionRows:
         self._reader = reader
         self._within = within
         self._with_completed_at = reader.flavour.statuses_with_completed_at
+        self._greatest_version = reader.flavour.times.greatest_version
         self._result, self._rows = streamed(reader, _rows(reader.flavour, within))
         self._instances = 0
         self._instance_id: Any = None
@@ -64,9 +70,11 @@ class ExecutionRows:
             has_output,
             untimed,
             timed,
+            *pinned,
             current,
             custom_status,
             has_custom_status,
+            custom_status_version,
             name,
             version,
             parent,
@@ -102,6 +110,9 @@ class ExecutionRows:
             and parent == start.parent_instance
             # Engines before 0.1.30 name the parent in the first execution alone.
             and (self._began_alone if parent is None else bool(has_parent))
+            and (status != RUNNING or _is_version(pinned, start.duroxide_version))
+            and type(custom_status_version) is int
+            and bool(has_custom_status) <= custom_status_version < self._greatest_version
         )
 
     @property
@@ -125,9 +136,9 @@ class ExecutionRows:
             count = select(func.count()).select_from(instances).where(*narrowed)
             if self._reader.connection.execute(count).scalar_one() == self._instances:
                 return
-        of = executions.c.instance_id
+        instance_id = executions.c.instance_id
         every = union(
-            select(instances.c.instance_id).where(*narrowed), select(of).where(*_on(executions, self._within))
+            select(instances.c.instance_id).where(*narrowed), select(instance_id).where(*_on(executions, self._within))
         )
         yield from self._reader.connection.execute(every).scalars()
 
@@ -142,6 +153,12 @@ def _made_by(last: Any) -> tuple[str, str | None] | None:
     return None if said is None else (status, said)
 
 
+def _is_version(pinned: Sequence[Any], begun_by: str) -> bool:
+    """Return whether an execution is pinned to no version, or to the one that began it."""
+    numbers = tuple(pinned)
+    return numbers == _UNPINNED or (all(type(one) is int for one in numbers) and in_words(numbers) == begun_by)
+
+
 def _on(table: Table, within: Conditions) -> Conditions:
     """Return the conditions on `history` as conditions on another table."""
     return rebind(table.c.instance_id, history.c.instance_id, within)
@@ -149,21 +166,23 @@ def _on(table: Table, within: Conditions) -> Conditions:
 
 def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
     """Return the select of executions with their instances, in the order of their key: what `matches` unpacks."""
-    of, instance, parent = executions.c, instances.c, instances.alias("parent").c
+    execution, instance, parent = executions.c, instances.c, instances.alias("parent").c
     named = instance.parent_instance_id
-    joined = and_(instance.instance_id == of.instance_id, *_on(instances, within))
+    joined = and_(instance.instance_id == execution.instance_id, *_on(instances, within))
     return (
         select(
-            of.instance_id,
-            of.execution_id,
-            of.status,
-            unless_long(flavour, of.output).label("output"),
-            of.output.is_not(None).label("has_output"),
-            of.completed_at.is_(None),
-            and_(of.completed_at.is_not(None), flavour.completed_at_well_formed(of.completed_at)),
+            execution.instance_id,
+            execution.execution_id,
+            execution.status,
+            unless_long(flavour, execution.output).label("output"),
+            execution.output.is_not(None).label("has_output"),
+            execution.completed_at.is_(None),
+            and_(execution.completed_at.is_not(None), flavour.completed_at_well_formed(execution.completed_at)),
+            *(execution[name] for name in VERSION_COLUMNS),
             instance.current_execution_id,
             unless_long(flavour, instance.custom_status).label("custom_status"),
             instance.custom_status.is_not(None).label("has_custom_status"),
+            instance.custom_status_version,
             instance.orchestration_name,
             instance.orchestration_version,
             named,
@@ -171,5 +190,5 @@ def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
         )
         .select_from(executions.outerjoin(instances, joined))
         .where(*_on(executions, within))
-        .order_by(of.instance_id, of.execution_id)
+        .order_by(execution.instance_id, execution.execution_id)
     )

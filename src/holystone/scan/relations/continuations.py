@@ -52,8 +52,8 @@ def is_to_continue(reader: Reader, instance_id: str) -> bool:
 
 
 def _is_taken(reader: Reader, instance_id: str, execution_id: int) -> bool:
-    of = history.c
-    later = select(of.event_id).where(of.instance_id == instance_id, of.execution_id > execution_id).limit(1)
+    event = history.c
+    later = select(event.event_id).where(event.instance_id == instance_id, event.execution_id > execution_id).limit(1)
     return reader.connection.execute(later).first() is not None
 
 

@@ -83,9 +83,9 @@ class ExecutionSource:
     @cached_property
     def status_agrees(self) -> ColumnElement[bool]:
         """The status is the one that the terminal event gives: Running without one."""
-        of = self._answers
-        key = of["instance_id"], of["execution_id"]
-        return self._answer("status_agrees", _status_agrees(self.flavour, *key, of["status"], self._last_data))
+        answers = self._answers
+        key = answers["instance_id"], answers["execution_id"]
+        return self._answer("status_agrees", _status_agrees(self.flavour, *key, answers["status"], self._last_data))
 
     @cached_property
     def ends_by_continuing(self) -> ColumnElement[bool]:

@@ -102,9 +102,9 @@ def _of(
     )
 
 
-def _part(what: int, of: Any, number: Any, name: Any, text: Any, event_id: Any = None) -> Select[Any]:
+def _part(what: int, rows: Any, number: Any, name: Any, text: Any, event_id: Any = None) -> Select[Any]:
     return select(
-        of.instance_id,
+        rows.instance_id,
         literal(what).label("what"),
         number.label("number"),
         cast(name, Text).label("name"),

@@ -97,9 +97,9 @@ def messages_of(
     short, length = unless_long(flavour, text).label(text.name), flavour.length(text).label("length")
     # The offset changes no row, and keeps the text from being named anew in each place.
     read = select(*others, short, length).where(*within).offset(0)
-    of = (read.correlate(*correlate) if correlate else read).subquery("read").c
-    item, has_long = func.coalesce(of.work_item, "").label("item"), (of.length > LONG).label("is_long")
-    return select(*(of[one.name] for one in others), of.work_item, item, has_long).subquery("message")
+    message = (read.correlate(*correlate) if correlate else read).subquery("read").c
+    item, has_long = func.coalesce(message.work_item, "").label("item"), (message.length > LONG).label("is_long")
+    return select(*(message[one.name] for one in others), message.work_item, item, has_long).subquery("message")
 
 
 def work_item_of(reader: Reader, queue: Table, row: Any) -> Any:

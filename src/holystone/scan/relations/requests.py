@@ -116,8 +116,8 @@ class MessageSource:
     @property
     def _event(self) -> ColumnElement[str]:
         messages, item = self.flavour.messages, self._row.work_item
-        of = [messages.number(item, "TimerFired", name) for name in ("execution_id", "id")]
-        return event_text(self._row.instance_id, *of)
+        named_by = [messages.number(item, "TimerFired", name) for name in ("execution_id", "id")]
+        return event_text(self._row.instance_id, *named_by)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return list(self._row)
@@ -145,17 +145,17 @@ class RequestedActivities(_Requests):
         item = read_message(whole["work_item"])
         if item is None or not item.is_for_worker:
             return _untold(whole)
-        of = (item.instance_id, item.fields["execution_id"], item.fields["id"])
+        request = (item.instance_id, item.fields["execution_id"], item.fields["id"])
         named = tuple(whole[name] for name in IDENTITY)
-        if named not in (of, (None, None, None)):
+        if named not in (request, (None, None, None)):
             return _untold(whole)
-        event, digest = read_event(reader, "ActivityScheduled", *of)
+        event, digest = read_event(reader, "ActivityScheduled", *request)
         if event is None:
             return _untold(whole)
         # An engine that has no such column passes over such a field.
         routing = [name for name in ROUTING if reader.flavour.has(worker_queue.c[name])]
         told = _told(event, item, {name: name for name in ("name", "input", *routing)})
-        proven = {name for name in routing if named == of and whole[name] == told[name]}
+        proven = {name for name in routing if named == request and whole[name] == told[name]}
         return RequestFacts(whole, item, told, frozenset(proven), digest)
 
 

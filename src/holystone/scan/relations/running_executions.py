@@ -20,6 +20,7 @@ from holystone.flavours import Flavour
 from holystone.scan.compared import Compared
 from holystone.scan.event_text import may_be_of_type
 from holystone.scan.exists_lookup import exists_lookup
+from holystone.scan.long_texts import unless_very_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakeup_sources
@@ -174,11 +175,14 @@ class RunningSource:
         return live.scalar_subquery()
 
     def _child_lives(self, scheduled: FromClause) -> ColumnElement[bool]:
-        """A child runs that will answer this event: its start event says so, as engines since 0.1.30 write it."""
+        """A child runs that will answer this event: its start event says so, as engines since 0.1.30 write it.
+
+        A long one says nothing here, and is left to the facts.
+        """
         if not self.flavour.has(instances.c.parent_instance_id):
             return false()
         child, its, start = instances.alias("child"), executions.alias("its"), history.alias("start")
-        says = self.flavour.messages.says
+        says, start_data = self.flavour.messages.says, unless_very_long(self.flavour, start.c.event_data)
         return exists_lookup(
             child.c.parent_instance_id == self.rows.c.instance_id,
             its.c.instance_id == child.c.instance_id,
@@ -187,8 +191,8 @@ class RunningSource:
             start.c.instance_id == child.c.instance_id,
             start.c.execution_id == child.c.current_execution_id,
             start.c.event_id == 1,
-            says(start.c.event_data, "parent_id", scheduled.c.event_id),
-            says(start.c.event_data, "parent_execution_id", self.rows.c.execution_id),
+            says(start_data, "parent_id", scheduled.c.event_id),
+            says(start_data, "parent_execution_id", self.rows.c.execution_id),
             correlate=(self.rows, scheduled),
         )
 
@@ -261,24 +265,24 @@ class RunningExecutions(Relation[RunningSource, RunningFacts]):
 
     def of_execution(self, reader: Reader, instance_id: str, execution_id: int) -> RunningFacts:
         """Return the facts of an execution, whatever its row says."""
-        of = (instance_id, execution_id)
-        events = read_events(reader.history(*of))
+        key = (instance_id, execution_id)
+        events = read_events(reader.history(*key))
         if events is None or any(event["type"] in TERMINAL for event in events):
-            return RunningFacts(*of, runs=False, can_wake=False, asks=False, waits_for=(), lost={})
+            return RunningFacts(*key, runs=False, can_wake=False, asks=False, waits_for=(), lost={})
         given_up = dropped(events)
         asked = unanswered(events)
         waits_for = tuple(event for event in asked if event["event_id"] not in given_up)
-        lost = never_answered(reader, *of, events, waits_for)
+        lost = never_answered(reader, *key, events, waits_for)
         listens = is_open_to_events(events)
         can_wake = (
             listens
-            or wakeup_sources.has_message(reader, *of)
-            or wakeup_sources.is_in_turn(reader, of[0])
-            or wakeup_sources.has_activity(reader, *of)
-            or self._has_child(reader, of, asked)
+            or wakeup_sources.has_message(reader, *key)
+            or wakeup_sources.is_in_turn(reader, key[0])
+            or wakeup_sources.has_activity(reader, *key)
+            or self._has_child(reader, key, asked)
         )
         return RunningFacts(
-            *of, runs=True, can_wake=can_wake, asks=listens or bool(waits_for), waits_for=waits_for, lost=lost
+            *key, runs=True, can_wake=can_wake, asks=listens or bool(waits_for), waits_for=waits_for, lost=lost
         )
 
     def _has_child(self, reader: Reader, of: tuple[str, int], asked: Sequence[Mapping[str, Any]]) -> bool:
