@@ -16,6 +16,9 @@ from holystone.errors import CatalogueError
 from holystone.scan.catalogue import checks, select_checks
 from holystone.scan.check import Level
 
+pytestmark = pytest.mark.slow
+
+
 PLUGIN = """
 from holystone.scan.check import BOTH, Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.relations.instances import INSTANCES

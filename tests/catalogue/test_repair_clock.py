@@ -29,6 +29,9 @@ from holystone.scan.catalogue import checks
 from holystone.scan.scan import Scan
 from holystone.store import Store
 
+pytestmark = pytest.mark.slow
+
+
 HELD_MS = 30_000
 AHEAD_NS = 600_000_000_000
 

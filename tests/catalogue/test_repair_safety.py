@@ -31,6 +31,9 @@ from holystone.mend.write import RowChangedError, write
 from holystone.scan.scan import Scan
 from holystone.store import Store
 
+pytestmark = pytest.mark.slow
+
+
 BOTH = frozenset(FLAVOURS)
 ON_SQLITE = frozenset({"sqlite"})
 

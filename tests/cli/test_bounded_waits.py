@@ -27,6 +27,9 @@ from holystone.mend import journal
 
 from .helpers import SCHEMA, STALE, UNDATED, Result, Run, Sample, assert_refused, holystone
 
+pytestmark = pytest.mark.slow
+
+
 LOCKS = {
     "a row": "SELECT 1 FROM executions WHERE instance_id = 'order-1' FOR UPDATE",
     "a row, shared": "SELECT 1 FROM executions WHERE instance_id = 'order-1' FOR SHARE",

@@ -14,6 +14,9 @@ from holystone.demo.story import BACKFILL, OLD_ENGINE, build, drift
 
 from .helpers import Run
 
+pytestmark = pytest.mark.slow
+
+
 Config = Callable[[str], str]
 
 

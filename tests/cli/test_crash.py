@@ -13,6 +13,9 @@ import pytest
 
 from .helpers import clean_environment
 
+pytestmark = pytest.mark.slow
+
+
 FAULTY = """
 import sys
 from holystone.store.histories import Histories

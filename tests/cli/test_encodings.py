@@ -18,6 +18,9 @@ from holystone.duroxide.tables import REQUIRED_COLUMNS
 
 from .helpers import Run, Sample
 
+pytestmark = pytest.mark.slow
+
+
 USUAL = "UTF8"
 SOME = ("SQL_ASCII", "LATIN1", "EUC_JP")
 CLIENT_ONLY = {"BIG5", "GB18030", "GBK", "JOHAB", "SHIFT_JIS_2004", "SJIS", "UHC"}

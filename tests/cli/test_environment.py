@@ -13,6 +13,8 @@ import pytest
 
 from .helpers import COMMAND, STALE, UNDATED, Run, Sample, assert_refused, clean_environment, holystone
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def named(drifted: Sample, monkeypatch: pytest.MonkeyPatch) -> Sample:

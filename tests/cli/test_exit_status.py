@@ -12,6 +12,8 @@ from holystone.scan.check import Severity
 
 from .helpers import GHOST, UNDATED, Run, Sample, assert_refused, holystone
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_clean_store(run: Run, healthy: Sample) -> None:
     result = run("check", *healthy.words)

@@ -15,6 +15,9 @@ import pytest
 
 from .helpers import COMMAND, STALE, Run, Sample, assert_refused, clean_environment, holystone
 
+pytestmark = pytest.mark.slow
+
+
 OUTPUT = (["check", "--format", "json"], ["repair", "plan"])
 
 

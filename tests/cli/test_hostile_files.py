@@ -14,6 +14,9 @@ from conftest import marks_of
 from .helpers import STALE, Run, Sample, assert_refused
 from .hostile import edited, why_wrong
 
+pytestmark = pytest.mark.slow
+
+
 HOUSE = """
 [checks.E001]
 severity = "info"

@@ -17,6 +17,9 @@ from holystone.duroxide.tables import OF_INSTANCES
 from .helpers import GHOST, STALE, Result, Run, Sample
 from .hostile import edited, why_wrong
 
+pytestmark = pytest.mark.slow
+
+
 UNSAFE = ("--unsafe", "remove-ghost")
 
 

@@ -16,6 +16,9 @@ from conftest import MISSING
 
 from .helpers import STALE, UNDATED, Run, Sample, assert_refused, contents, holystone
 
+pytestmark = pytest.mark.slow
+
+
 READING = (["check"], ["check", "--level", "deep"], ["repair", "plan"], ["repair", "log"], ["executions", "list"])
 WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"], ["migrate", "adopt"], ["check", "--since", "last"])
 SIZE = 4_000_000

@@ -12,6 +12,9 @@ from holystone.duroxide.tables import executions
 
 from .helpers import STALE, Run, Sample
 
+pytestmark = pytest.mark.slow
+
+
 STRAY = "CAST(x'ff61' AS TEXT)"
 OF = "instance_id = 'order-2'"
 ON_BOTH = {

@@ -12,6 +12,9 @@ import pytest
 
 from .helpers import STALE, Run, Sample, assert_refused, create, holystone
 
+pytestmark = pytest.mark.slow
+
+
 KEYS = {"check", "repair", "safety", "table", "key", "before", "after", "why"}
 
 

@@ -23,7 +23,10 @@ from .helpers import STALE, UNDATED, Run, Sample
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
-pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="MISSING: pgbouncer is not installed here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PGBOUNCER is None, reason="MISSING: pgbouncer is not installed here"),
+]
 
 
 @contextmanager

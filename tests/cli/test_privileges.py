@@ -11,6 +11,9 @@ from holystone.store.toolkit import versions
 
 from .helpers import SCHEMA, STALE, Run, Sample
 
+pytestmark = pytest.mark.slow
+
+
 ENGINES_TABLES = (
     "_duroxide_migrations",
     "executions",

@@ -17,6 +17,9 @@ from sqlalchemy import Engine, event
 
 from .helpers import STALE, UNDATED, Run, Sample, contents, holystone
 
+pytestmark = pytest.mark.slow
+
+
 COMMANDS = (
     ["check", "--level", "deep"],
     ["check", "--format", "json"],

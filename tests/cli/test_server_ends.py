@@ -30,7 +30,7 @@ from .interposer import (
 )
 
 # SQLAlchemy leaves the cursors of a connection that is lost to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 COMMANDS = {
     "check": ["check", "--jobs", "1"],

@@ -16,6 +16,9 @@ from holystone.flavours.postgresql.session import settings_of
 
 from .helpers import STALE, UNDATED, Run, Sample
 
+pytestmark = pytest.mark.slow
+
+
 IN_REACH = ("user", "superuser", "backend", "superuser-backend")
 """Contexts of pg_settings in which a role or a database may have a value of its own."""
 LEFT_OUT = {

@@ -16,6 +16,9 @@ from holystone.store import Store
 from .helpers import STALE, UNDATED, Run, Sample
 from .test_settings import results, set_for
 
+pytestmark = pytest.mark.slow
+
+
 FAIL = "LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'a stranger runs as %', current_user; END $$"
 KINDS = {
     "function": (

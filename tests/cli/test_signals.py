@@ -23,6 +23,9 @@ from holystone.store.toolkit import changes
 
 from .helpers import COMMAND, STALE, Run, Sample, clean_environment, holystone
 
+pytestmark = pytest.mark.slow
+
+
 BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 

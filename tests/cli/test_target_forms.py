@@ -11,6 +11,9 @@ from sqlalchemy import make_url
 
 from .helpers import SCHEMA, Run, Sample, assert_refused
 
+pytestmark = pytest.mark.slow
+
+
 POSTGRESQL = {
     "SQLAlchemy's": "postgresql://postgres@localhost/{db}?host={host}",
     "with the driver": "postgresql+psycopg://postgres@localhost/{db}?host={host}",

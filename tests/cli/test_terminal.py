@@ -21,6 +21,9 @@ from holystone.store.toolkit import changes, runs
 
 from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample
 
+pytestmark = pytest.mark.slow
+
+
 ODD = "a\x1b[45m\x1b]0;x\x07\x9b1m\r\n\u202e\u2066\u200b\u2028\u2029\x7f\x85\x08z"
 """What sets colours, titles and cursors, deletes, turns text around, or is not seen."""
 IN_JSON = json.dumps(ODD)[1:-1]

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parents[2]
 CATALOGUES = {"checks": "checks", "repair": "repair", "migrations": "migrations", "docs/runbook": "runbook"}
 LEFT_OUT = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "stores", "bench")

@@ -15,6 +15,9 @@ import pytest
 
 from conftest import ENGINES, SQLITE_AND_LONG_POSTGRESQL, EngineStore, Flavour, MakeStore
 
+pytestmark = pytest.mark.slow
+
+
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = DOCS / "plugins" / "example"
 PAGE = (DOCS / "plugins.md").read_text(encoding="utf-8")

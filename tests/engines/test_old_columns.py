@@ -18,6 +18,9 @@ from holystone.scan.check import Level
 from holystone.scan.scan import Scan
 from holystone.store import Store
 
+pytestmark = pytest.mark.slow
+
+
 LACKS = {
     "0.1.9": {"I005": "instances.parent_instance_id", "I010": "instances.parent_instance_id"},
     "0.1.17": {"E009": "executions.duroxide_version_major"},

@@ -25,6 +25,9 @@ from holystone.scan.catalogue import checks
 from holystone.store import Store
 from holystone.store.toolkit import changes, runs
 
+pytestmark = pytest.mark.slow
+
+
 PLACES = 4
 OURS = ("holystone_runs", "holystone_changes")
 

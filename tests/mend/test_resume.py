@@ -33,6 +33,9 @@ from holystone.render import repairs
 from holystone.scan.catalogue import checks
 from holystone.store import Store
 
+pytestmark = pytest.mark.slow
+
+
 PLACES = 6
 
 

@@ -42,6 +42,9 @@ from holystone.scan.check import Check, NoRepair
 from holystone.scan.scan import Scan
 from holystone.store import Store
 
+pytestmark = pytest.mark.slow
+
+
 EVERY_UNSAFE = [repair.id for repair in repairs()]
 OF_INSTANCES = (history, kv_delta, kv_store, orchestrator_queue, worker_queue, instance_locks, executions, instances)
 REPAIRABLE = [check for check in EVERY_CHECK if not isinstance(check.repair, NoRepair)]

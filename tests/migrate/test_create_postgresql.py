@@ -26,6 +26,9 @@ from .old_stores import make_level
 from .test_create import start_upgrade
 from .test_shape import facts_of
 
+pytestmark = pytest.mark.slow
+
+
 ALL_ENGINES = [*EACH_ENGINE, *(pytest.param(version, marks=pytest.mark.long) for version in ("0.2.0", "0.2.1"))]
 COLUMNS = (
     "SELECT table_name, column_name, ordinal_position FROM information_schema.columns"

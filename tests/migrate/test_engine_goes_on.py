@@ -16,6 +16,9 @@ from holystone.store import Store
 from .conftest import Lineage
 from .structure import facts, ledger, structure
 
+pytestmark = pytest.mark.slow
+
+
 WORK = "chains,parents,timers,key-values,completed"
 
 

@@ -25,6 +25,9 @@ from holystone.store.toolkit import REVISIONS, Objects
 from .conftest import Lineage
 from .structure import facts, ledger, structure
 
+pytestmark = pytest.mark.slow
+
+
 STEPS = 12
 TOOLKIT = list(REVISIONS)
 TRIGGER = "CREATE TRIGGER users AFTER INSERT ON orchestrator_queue BEGIN SELECT 1; END"

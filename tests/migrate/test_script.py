@@ -25,6 +25,9 @@ from .conftest import EACH_ENGINE
 from .structure import facts, ledger, structure
 from .test_adopt import everything_of
 
+pytestmark = pytest.mark.slow
+
+
 ALL = list(REVISIONS)
 
 

@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parents[2]
 SOURCES = {
     ROOT / "src" / "holystone": "holystone",

@@ -19,6 +19,9 @@ from holystone.scan.scan import Scan
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 
+pytestmark = pytest.mark.slow
+
+
 # No process is forked from one that has threads, as those of the tests have.
 SCRIPT = """
 import multiprocessing, os, sys

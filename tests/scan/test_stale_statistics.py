@@ -17,6 +17,9 @@ from holystone.scan.prefilters.prefilter import Prefilter
 from holystone.scan.scan import Scan
 from holystone.store import Store
 
+pytestmark = pytest.mark.slow
+
+
 ROWS = 2_000
 A_RANGE = 500
 TABLES = ("instances", "executions", "history")

@@ -18,6 +18,9 @@ from holystone.scan.scan import Scan
 from holystone.store import Store
 from postgresql import RunningServer, Server
 
+pytestmark = pytest.mark.slow
+
+
 PAGE = 8192
 TABLES = ("history", "executions", "instances", "worker_queue", "orchestrator_queue")
 
