@@ -1,7 +1,4 @@
-"""Create the tables that the engine began with on PostgreSQL, which is as far as its tables go without its functions.
-
-The engine goes on from here: it opens the store, finds its first migration in the ledger, and runs the others.
-"""
+"""Create the tables that the engine began with on PostgreSQL."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
-from holystone.flavours.postgresql.ledger import first_migration
+from holystone.flavours.postgresql.ledger import engine_migration
 from holystone.flavours.structure import Structure
 from holystone.migrate.revision import DataLoss, guard_data_loss, require_level
 
@@ -28,7 +25,7 @@ TABLES = {
     "instance_locks": ("instance_id", "lock_token", "locked_until", "locked_at"),
 }
 
-ENGINE = first_migration
+ENGINE = engine_migration(1)
 
 LOSES = DataLoss(rows_of=TABLES)
 

@@ -1,10 +1,12 @@
-"""Making a store on PostgreSQL: the tables that the engine begins with, from which it goes on."""
+"""Making a store on PostgreSQL: by the engine's own migrations, from wherever they stand."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import psycopg
 import pytest
@@ -13,7 +15,8 @@ from cli.helpers import Run, assert_refused
 from conftest import ENGINES, EngineStore, MakePlace, Place, available
 from engine.engines import DriverError, run_driver, start_driver
 from engine.test_untouched import findings
-from holystone.errors import TakenError
+from holystone.errors import MigrationError, TakenError
+from holystone.flavours.postgresql.functions import Function, read
 from holystone.flavours.postgresql.ledger import ENGINES_LOCK, lock_key
 from holystone.flavours.postgresql.lineage import LINEAGE
 from holystone.flavours.target import Target, parse_target
@@ -28,7 +31,7 @@ from .test_shape import facts_of
 
 pytestmark = pytest.mark.slow
 
-
+FIRST = "p0001"
 ALL_ENGINES = [*EACH_ENGINE, *(pytest.param(version, marks=pytest.mark.long) for version in ("0.2.0", "0.2.1"))]
 COLUMNS = (
     "SELECT table_name, column_name, ordinal_position FROM information_schema.columns"
@@ -58,14 +61,12 @@ def execute(place: Place, statement: str, *values: object) -> list[tuple[object,
 def test_the_command_makes_a_store_and_says_what_is_next(run: Run, place: Place) -> None:
     result = run("migrate", "upgrade", *place.arguments)
     assert (result.status, result.err) == (0, "")
-    made, next_line = result.out.splitlines()
-    assert made.startswith("Made the store postgresql://")
-    assert made.endswith("(engine migration 1).")
-    assert next_line == "Next: open it with the engine, which adds its functions and the rest of its tables."
+    assert result.out.startswith("Made the store postgresql://")
+    assert result.out.endswith("(engine migration 25).\n")
     assert run("migrate", "upgrade", *place.arguments).out == "Nothing to do: the newest revision is there.\n"
     found = run("migrate", "status", *place.arguments, "--format", "json").json
-    assert found["shape"]["name"] == "migrated (engine migration 1)"
-    assert (found["store_revision"], found["toolkit_revision"]) == ("p0001", list(REVISIONS)[-1])
+    assert found["shape"]["name"] == "migrated (engine migration 25)"
+    assert (found["store_revision"], found["toolkit_revision"]) == ("p0025", list(REVISIONS)[-1])
 
 
 def test_a_schema_that_is_not_there_is_made(place: Place) -> None:
@@ -78,7 +79,7 @@ def test_it_is_what_the_engine_makes_first(place: Place, postgresql_schema: Make
     available(version)
     theirs = postgresql_schema()
     make_level(version, theirs, 1)
-    create(target_of(place))
+    create(target_of(place), FIRST)
     assert facts_of(place.target, place.schema) == LINEAGE.levels[0].facts
     assert facts_of(theirs.target, theirs.schema) == LINEAGE.levels[0].facts
     assert execute(place, COLUMNS, place.schema) == execute(theirs, COLUMNS, theirs.schema)
@@ -88,7 +89,7 @@ def test_it_is_what_the_engine_makes_first(place: Place, postgresql_schema: Make
 
 @pytest.mark.parametrize("version", ALL_ENGINES)
 def test_the_engine_goes_on_from_there(run: Run, place: Place, postgresql_schema: MakePlace, version: str) -> None:
-    create(target_of(place))
+    create(target_of(place), FIRST)
     store = engine_at(version, place)
     expected = store.run("workload", "--only", "chains,parents,timers,key-values,completed")
     theirs = postgresql_schema()
@@ -101,6 +102,46 @@ def test_the_engine_goes_on_from_there(run: Run, place: Place, postgresql_schema
     assert findings(store) == []
     found = status(Store.open(place.target, place.schema, read_only=True))
     assert (found.shape.known, found.pending, found.lacking) == (True, [], [])
+
+
+def functions_of(place: Place) -> list[Function]:
+    assert place.schema is not None
+    with Store.open(place.target, place.schema).snapshot() as connection:
+        return [replace(one, schemas=frozenset()) for one in read(connection, place.schema)]
+
+
+def test_it_is_what_the_newest_engine_makes(place: Place, postgresql_schema: MakePlace) -> None:
+    """And so the engine has nothing left to do, and works on it as on its own."""
+    create(target_of(place))
+    theirs = postgresql_schema()
+    run_driver(ENGINES[-1], "create", *theirs.arguments)
+    assert facts_of(place.target, place.schema) == facts_of(theirs.target, theirs.schema)
+    assert functions_of(place) == functions_of(theirs)
+    ledger = "SELECT version, name FROM _duroxide_migrations ORDER BY version"
+    assert execute(place, ledger) == execute(theirs, ledger)
+    when = execute(place, "SELECT max(applied_at) FROM _duroxide_migrations")
+    store = engine_at(ENGINES[-1], place)
+    store.run("workload", "--only", "chains,parents,timers,key-values,completed")
+    assert execute(place, "SELECT max(applied_at) FROM _duroxide_migrations") == when
+    assert findings(store) == []
+
+
+@pytest.mark.parametrize("version", LINEAGE.versions)
+def test_each_migration_is_the_engines_own(run: Run, place: Place, version: int) -> None:
+    create(target_of(place), f"p{version:04}")
+    found = status(Store.open(place.target, place.schema, read_only=True))
+    assert (found.shape.name, found.shape.known) == (f"migrated (engine migration {version})", True)
+
+
+def test_it_goes_on_from_each_migration_to_the_newest(place: Place) -> None:
+    create(target_of(place), FIRST)
+    for before, version in pairwise(LINEAGE.versions):
+        store = Store.open(place.target, place.schema)
+        assert store.engine_migration == str(before)
+        assert upgrade(store, f"p{version:04}") == [f"p{version:04}"]
+    assert status(Store.open(place.target, place.schema)).shape.known
+    with pytest.raises(MigrationError, match="migration 26 is not taken back"):
+        downgrade(Store.open(place.target, place.schema), "p0025")
 
 
 def drop_functions(place: Place) -> None:
@@ -128,20 +169,20 @@ def test_why_not_all_tables_are_made(place: Place, version: str) -> None:
 
 
 def test_it_goes_down_and_up_again(place: Place) -> None:
-    create(target_of(place))
+    create(target_of(place), FIRST)
     before = facts_of(place.target, place.schema)
     store = Store.open(place.target, place.schema)
     assert downgrade(store, "postgresql@base") == ["p0001"]
     names = [str(name) for (name,) in execute(place, "SELECT tablename FROM pg_tables WHERE schemaname = 'engine'")]
     assert names
     assert all(name.startswith("holystone_") for name in names)
-    assert upgrade(store, "postgresql@head") == ["p0001"]
+    assert upgrade(store, FIRST) == [FIRST]
     assert facts_of(place.target, place.schema) == before
     assert status(Store.open(place.target, place.schema)).lacking == []
 
 
 def test_rows_and_the_engines_own_migrations_are_not_taken_back(run: Run, place: Place) -> None:
-    create(target_of(place))
+    create(target_of(place), FIRST)
     execute(place, "INSERT INTO instances (instance_id, orchestration_name) VALUES ('a', 'A')")
     refused = run("migrate", "downgrade", *place.arguments, "postgresql@base", "--yes")
     assert (refused.status, refused.out) == (2, "")
@@ -200,7 +241,7 @@ def test_of_several_at_once_one_creates_and_all_succeed(place: Place) -> None:
     assert sum(out.startswith("Made the store") for out, _ in said) == 1
 
 
-@pytest.mark.parametrize("version", EACH_ENGINE)
+@pytest.mark.parametrize("version", ENGINES[-1:])
 def test_an_engine_that_starts_meanwhile_is_not_harmed(place: Place, version: str) -> None:
     available(version)
     creation = start_upgrade(*place.arguments)

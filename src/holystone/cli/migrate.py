@@ -49,11 +49,14 @@ def status(target: str, schema: str | None, format_: str) -> int:
 
 @migrate.command
 @target_options
-@click.option("--to", metavar="REVISION", help="Go that far; in the branch store only where holystone made the store.")
-def upgrade(target: str, schema: str | None, to: str | None) -> int:
+@click.option("--to", metavar="REVISION", help="Go that far, in the branch of that revision alone.")
+@click.option("--engine", is_flag=True, help="Bring the engine's tables to where the newest engine has them, too.")
+def upgrade(target: str, schema: str | None, to: str | None, engine: bool) -> int:
     """Make or upgrade holystone's own tables; where TARGET is not there yet, make a store.
 
-    Touches none of the engine's tables in a store that is there. A new store is as the engine makes it.
+    Touches none of the engine's tables in a store that is there, but with --engine, or a revision of theirs: then
+    they become what a newer engine makes of them, and older ones, which have to be stopped first, may not go on.
+    A new store is as the newest engine on PyPI makes it.
     """
     from holystone.errors import TakenError
     from holystone.flavours import flavour_of
@@ -72,15 +75,15 @@ def upgrade(target: str, schema: str | None, to: str | None) -> int:
                 raise
         else:
             say(f"Made the store {place} (engine migration {store.engine_migration}).")
-            if structure.engine_completes:
-                say(f"Next: open it with the engine, which adds {structure.engine_completes}.")
             return Exit.OK
     store = OpenStore.open(place)
     with _told_when_stopped(store):
         restored = restore(store)
         if restored:
             say(f"Built again: {', '.join(restored)}.")
-        revisions = run_upgrade(store, to or NEWEST)
+        revisions = [*run_upgrade(store, structure.newest)] if engine else []
+        store = OpenStore.open(place)
+        revisions += run_upgrade(store, to or NEWEST)
     if revisions:
         say(f"Ran {', '.join(revisions)}.")
     if not revisions and not restored:

@@ -36,7 +36,7 @@ class Release:
     `columns` are those that it was the first to fill, each as `table.column`, and `dropped` those that went.
     `begins` and `ends` are rules; `limits` are numbers beyond which it fails an execution, or drops what is too much.
     `sqlite` is the last migration of a SQLite store; `providers` are the published versions of the PostgreSQL provider
-    that were built on it, each with its last migration, and `packages` those of the Python package.
+    that were built on it, each with its last migration, and `packages` those of the Python package, in the same way.
     """
 
     versions: tuple[str, ...]
@@ -52,7 +52,7 @@ class Release:
     limits: Mapping[str, int] = field(default_factory=dict)
     sqlite: int | None = None
     providers: Mapping[str, int] = field(default_factory=dict)
-    packages: tuple[str, ...] = ()
+    packages: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def first(self) -> EngineVersion:

@@ -238,7 +238,7 @@ RELEASES: tuple[Release, ...] = (
         },
         begins=frozenset({Rule.real_ids_in_failures, Rule.parents_in_full}),
         providers={"0.1.35": 23, "0.1.36": 25, "0.1.37": 25, "0.1.38": 26},
-        packages=("0.1.28", "0.2.0", "0.2.1", "0.2.2"),
+        packages={"0.1.28": 23, "0.2.0": 23, "0.2.1": 25, "0.2.2": 25},
     ),
 )
 """Oldest first. 0.1.12 and 0.1.13 were withdrawn, 0.1.31 was never published."""
@@ -249,6 +249,8 @@ NEWEST_WRITES = WRITES[-1]
 NEWEST: EngineVersion = RELEASES[-1].last
 """The newest version of the engine's core that is known here."""
 NEWEST_IN_WORDS = in_words(NEWEST)
+POSTGRESQL_OF_PACKAGE: int = list(RELEASES[-1].packages.values())[-1]
+"""The last migration of a PostgreSQL store that the newest Python package of the engine knows; Rust may know more."""
 REMOVED = frozenset[str]().union(*(release.removed for release in RELEASES))
 """The kinds of events and of failures that older engines wrote, and later ones cannot read."""
 LAST_REMOVAL: EngineVersion = next(release.first for release in reversed(RELEASES) if release.removed)

@@ -8,9 +8,8 @@ from sqlalchemy.exc import DBAPIError
 
 import holystone
 from holystone.clock import now_ms
-from holystone.errors import UnknownShapeError
 from holystone.store.open_store import OpenStore
-from holystone.store.shape import Shape, recognise
+from holystone.store.shape import Shape, recognise, require_known
 from holystone.store.toolkit import adoptions
 
 
@@ -67,20 +66,6 @@ def adopt(store: OpenStore) -> Adopted:
     except DBAPIError as error:
         raise store.flavour.translate_error(error) from error
     return Adopted(shape, revisions, is_new)
-
-
-def require_known(store: OpenStore, shape: Shape) -> None:
-    """Raise UnknownShapeError where the shape is unknown."""
-    if shape.known:
-        return
-    newer = "Use a newer version of holystone, which knows them."
-    raise UnknownShapeError(
-        f"The engine's tables in {store.target} are none that holystone knows: {shape.name}.",
-        newer
-        if shape.is_newer
-        else "Undo what was changed by hand, or restore the schema from a backup; then adopt the store.",
-        shape.faults,
-    )
 
 
 def last_adoption(store: OpenStore, connection: Connection) -> Adoption | None:

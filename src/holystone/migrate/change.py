@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from holystone.duroxide.tables import instances
 from holystone.flavours import Flavour, flavour_of
 from holystone.flavours.target import Target, parse_target
 from holystone.migrate import runner
 from holystone.store.open_store import OpenStore
+from holystone.store.shape import recognise, require_known
 from holystone.store.toolkit import REVISIONS, TOOLKIT, missing, revision_of
 
 NEWEST = f"{TOOLKIT}@head"
@@ -18,9 +20,8 @@ NEWEST = f"{TOOLKIT}@head"
 def create(target: str | Target, to: str | None = None) -> OpenStore:
     """Make a store where nothing is, as the engine makes it, with holystone's own tables; return it, opened.
 
-    On PostgreSQL it makes the schema, and the tables of the engine's first migration: the engine adds the others,
-    and its functions, when it first opens the store. `to` names a revision, such as `s0011`, at which to stop in its
-    branch.
+    On PostgreSQL it makes the schema, too, and the engine's functions. `to` names a revision, such as `s0011`, at which
+    to stop in its branch, or beyond the one that the newest engine on PyPI knows.
 
     The store is there whole or not at all: an interrupted creation leaves nothing that keeps the next one from
     its work, and of two at once one finds the other's store and raises TakenError. Raises HolystoneError
@@ -36,7 +37,7 @@ def create(target: str | Target, to: str | None = None) -> OpenStore:
 
 def ends(flavour: Flavour, to: str | None) -> Sequence[str]:
     """Return the revisions at which a new store is to stand: the engine's tables first, then holystone's own."""
-    newest = {branch: f"{branch}@head" for branch in (flavour.structure.branch, TOOLKIT)}
+    newest = {flavour.structure.branch: flavour.structure.newest, TOOLKIT: NEWEST}
     if to is not None:
         newest[runner.branch_of(flavour, to)] = to
     return list(newest.values())
@@ -47,19 +48,45 @@ def upgrade(store: OpenStore, to: str = NEWEST) -> Sequence[str]:
 
     Of two at once the second one waits and then finds nothing to do. An interrupted upgrade leaves nothing behind
     on SQLite, where all is one transaction; on PostgreSQL each revision is one, and the next upgrade goes on
-    where this one stopped. With `to`, such as `store@head` or `s0011`, it goes that far in that branch; in the
-    branch of the engine's tables it raises MigrationError where the engine has made the store, or migrated it since,
-    and the store has to be opened anew after it.
+    where this one stopped. With `to`, such as `store@head` or `s0011`, it goes that far in that branch.
+
+    In the branch of the engine's tables that is from where the engine's own ledger says that they stand, whoever made
+    the store; UnknownShapeError where they are none that a migration of the engine's leads to. Open the store anew
+    after it.
     """
     branch = runner.branch_of(store.flavour, to)
     with _migrating(store) as connection:
-        pending = runner.path_up(revision_of(store, connection, branch), to)
+        current = stands_at(store, connection, branch)
+        pending = runner.path_up(current, to)
         if pending:
+            is_marked = revision_of(store, connection, branch) == current
             _end_reading(store, connection)
+            if current is not None and not is_marked:
+                runner.mark(store.flavour, connection, current)
             runner.run_up(store.flavour, connection, to)
             store.columns = store.flavour.columns(connection)
             _restore(store, connection)
     return [script.revision for script in pending]
+
+
+def stands_at(store: OpenStore, connection: Connection, branch: str) -> str | None:
+    """Return the revision that a store is at in a branch, None for none.
+
+    In that of the engine's tables the engine's ledger says it. UnknownShapeError where they are none of a migration's.
+    """
+    if branch == TOOLKIT:
+        return revision_of(store, connection)
+    structure = store.flavour.structure
+    entries = structure.ledger(connection)
+    if entries is None and revision_of(store, connection, branch) is None and not _has_tables(store):
+        return None  # all was taken back
+    shape = recognise(store, connection)
+    require_known(store, shape)
+    return runner.revision_of_engine(structure.branch, entries[-1].version if entries else None)
+
+
+def _has_tables(store: OpenStore) -> bool:
+    return instances.name in store.columns
 
 
 def restore(store: OpenStore) -> Sequence[str]:

@@ -63,6 +63,28 @@ def _between(upper: str, lower: str) -> list["Script"]:
         return [one for one in scripts.iterate_revisions(upper, lower) if one is not None]
 
 
+def revision_of_engine(branch: str, version: int | None) -> str:
+    """Return the revision of the engine's tables that stands for a migration of the engine's own.
+
+    MigrationError where none does, as where the engine made the tables by hand.
+    """
+    for script in _between(f"{branch}@head", "base"):
+        if script.module.ENGINE.version == version:
+            return script.revision
+    raise MigrationError(
+        f"The engine's ledger ends at {version or 'no migration'}, from which no revision goes on.",
+        "Leave the engine's tables to the engine.",
+    )
+
+
+def mark(flavour: Flavour, connection: Connection, revision: str) -> None:
+    """Write down that the store is at a revision of the engine's tables, which the engine itself has made."""
+    from alembic import command
+
+    with _explained():
+        command.stamp(_configuration(flavour, connection, one_transaction=connection.in_transaction()), revision)
+
+
 def run_up(flavour: Flavour, connection: Connection, to: str) -> None:
     """Run the revisions up to `to`: in the connection's transaction, else each in one of its own."""
     from alembic import command

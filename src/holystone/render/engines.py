@@ -60,7 +60,7 @@ def _object(one: Writes) -> dict[str, Any]:
     release = one.release
     return {
         "versions": list(release.versions),
-        "packages": list(release.packages),
+        "packages": dict(release.packages),
         "sqlite": {"migration": one.sqlite, "opens_up_to": one.sqlite},
         "postgresql": [
             {"provider": provider, "migration": last, "opens_up_to": last}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from holystone.errors import UnknownShapeError
 from holystone.flavours.lineage import Facts, Lineage
 from holystone.flavours.structure import OURS, Functions, LedgerEntry
 from holystone.store.open_store import OpenStore
@@ -82,6 +83,20 @@ def recognise(store: OpenStore, connection: Connection) -> Shape:
         [*_added_indexes(nearest.facts, facts), *(name for name in others if not name.startswith(f"table {OURS}"))],
         is_newer,
         functions,
+    )
+
+
+def require_known(store: OpenStore, shape: Shape) -> None:
+    """Raise UnknownShapeError where the shape is unknown."""
+    if shape.known:
+        return
+    newer = "Use a newer version of holystone, which knows them."
+    raise UnknownShapeError(
+        f"The engine's tables in {store.target} are none that holystone knows: {shape.name}.",
+        newer
+        if shape.is_newer
+        else "Undo what was changed by hand, or restore the schema from a backup; then adopt the store.",
+        shape.faults,
     )
 
 

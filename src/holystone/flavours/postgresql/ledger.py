@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, MetaData, Table, Text, func, insert, inspect, select, text
 from sqlalchemy.schema import CreateTable, DropTable
 
 from holystone.errors import MigrationError
+from holystone.flavours.postgresql.lineage import LINEAGE
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -36,34 +38,51 @@ def lock_key(what: str, schema: str) -> int:
     return key - 2**64 if key >= 2**63 else key
 
 
-class _FirstMigration:
-    """The engine's first migration, the only one of its that makes no functions."""
+@dataclass(frozen=True)
+class EngineMigration:
+    """One of the engine's own migrations, as the ledger knows it.
 
-    version, name = 1, "0001_initial_schema.sql"
-    follows = None
+    `follows` is the version before it, None for the first; the numbers have holes.
+    """
+
+    version: int
+    name: str
+    follows: int | None
 
     @contextmanager
     def applying(self, context: "MigrationContext") -> Iterator[None]:
-        """Enter the migration in a new ledger once the block has made its objects."""
-        if not context.as_sql and _newest(context) is not None:
-            raise MigrationError("The store has the engine's tables already.", _OTHERS)
-        if context.as_sql:
-            # `migrate upgrade` takes it as well: an engine that comes meanwhile waits, and finds the store whole.
-            lock = func.pg_advisory_xact_lock(lock_key(ENGINES_LOCK, context.opts["schema"]))
-            context.execute(select(lock))
-        context.execute(CreateTable(ledger))
+        """Enter the migration in the ledger once the block has made its objects.
+
+        An engine that comes meanwhile waits for its own lock, and finds the migration whole. MigrationError where the
+        ledger does not end at the migration before.
+        """
+        lock = func.pg_advisory_xact_lock(lock_key(ENGINES_LOCK, context.opts["schema"]))
+        context.execute(select(lock))
+        if not context.as_sql:
+            self._require(context, self.follows)
+        if self.follows is None:
+            context.execute(CreateTable(ledger))
         yield
         context.execute(insert(ledger).values(version=self.version, name=self.name))
 
     @contextmanager
     def withdrawing(self, context: "MigrationContext") -> Iterator[None]:
-        """Drop the ledger once the block has dropped its objects."""
-        if (newest := _newest(context)) != self.version:
+        """Drop the ledger once the block has dropped the objects of the first migration; the others stay."""
+        self._require(context, self.version)
+        if self.follows is not None:
             raise MigrationError(
-                f"The engine's migrations of this store end at {newest}, not at {self.version}.", _OTHERS
+                f"The engine's migration {self.version} is not taken back: it made functions in the place of others.",
+                "Drop the schema, where it holds nothing that is needed.",
             )
         yield
         context.execute(DropTable(ledger))
+
+    def _require(self, context: "MigrationContext", version: int | None) -> None:
+        """Raise where the ledger does not end at `version`: then others have migrated the store."""
+        if (newest := _newest(context)) != version:
+            raise MigrationError(
+                f"The engine's migrations of this store end at {newest or 'none'}, not at {version or 'none'}.", _OTHERS
+            )
 
 
 def _newest(context: "MigrationContext") -> int | None:
@@ -74,4 +93,12 @@ def _newest(context: "MigrationContext") -> int | None:
     return int(context.connection.execute(select(func.coalesce(func.max(ledger.c.version), 0))).scalar_one())
 
 
-first_migration = _FirstMigration()
+_MIGRATIONS = {
+    level.version: EngineMigration(level.version, f"{level.version:04}_{level.description}.sql", follows)
+    for level, follows in zip(LINEAGE.levels, (None, *LINEAGE.versions), strict=False)
+}
+
+
+def engine_migration(version: int) -> EngineMigration:
+    """Return the engine's migration of a version."""
+    return _MIGRATIONS[version]

@@ -32,7 +32,7 @@ _TRIGGERS = text(
 class SQLiteStructure(Structure):
     lineage = LINEAGE
     branch = "store"
-    engine_completes = None
+    newest = "store@head"
     one_transaction = True
 
     def __init__(self, connector: SQLiteConnector) -> None:

@@ -44,10 +44,11 @@ class EventFacts:
     """One event.
 
     `fault` says why the engine cannot read it, None where it can or where the type is unknown here; `harms` says whom
-    that harms, and `given_up` whether the engine has failed the execution for it. `said` is what event_data holds but
-    inputs and results, nothing where no engine can read it, and `type` the type, or words that say what of it is
-    unknown here. Of an event that ends the execution, `strays` are the events after it that do not belong there, and
-    `ended_again` is the one that ends it once more.
+    that harms, and `given_up` whether the engine has failed the execution for it. `was_removed` is whether older
+    engines wrote what newer ones cannot read any more, which is right in a store that none of these has met. `said` is
+    what event_data holds but inputs and results, nothing where no engine can read it, and `type` the type, or words
+    that say what of it is unknown here. Of an event that ends the execution, `strays` are the events after it that do
+    not belong there, and `ended_again` is the one that ends it once more.
     """
 
     instance_id: str
@@ -58,6 +59,7 @@ class EventFacts:
     fault: Compared[str | None]
     harms: str | None
     given_up: bool
+    was_removed: bool
     said: Mapping[str, Any]
     source: Source
     strays: Compared[str | None]
@@ -82,7 +84,7 @@ class EventFacts:
     @property
     def known_type(self) -> Compared[str | None]:
         expected = self.type if self.type in EVENT_TYPES else KNOWN
-        return Compared("type", self.type, expected, decided=self.type is not None)
+        return Compared("type", self.type, expected, decided=self.type is not None and not self.was_removed)
 
     @property
     def ids(self) -> Sequence[Compared[Any]]:
@@ -143,6 +145,7 @@ def event_facts(reader: Reader, row: Any) -> EventFacts:
         fault=Compared("fault", fault, None),
         harms=None if fault is None else _harms(reader, row, event_data, events[-1], event),
         given_up=any(event.event_id == POISON_EVENT_ID and event.type in TERMINAL for event in events),
+        was_removed=event is not None and event.was_removed,
         said=said,
         source=_source(events[:place], said.get("source_event_id")),
         strays=Compared("strays", _strays(later), None),

@@ -1,0 +1,29 @@
+"""Keep tags of activities."""
+
+from sqlalchemy import Connection
+
+from holystone.flavours.postgresql.ledger import engine_migration
+from holystone.flavours.structure import Structure
+from holystone.migrate.provider import require_whole, run_file, withdraw
+from holystone.migrate.revision import DataLoss
+
+revision = "p0016"
+down_revision = "p0015"
+branch_labels = None
+depends_on = None
+
+ENGINE = engine_migration(16)
+
+LOSES = DataLoss()
+
+
+def upgrade() -> None:
+    run_file(ENGINE)
+
+
+def downgrade() -> None:
+    withdraw(ENGINE)
+
+
+def verify(connection: Connection, structure: Structure) -> None:
+    require_whole(connection, structure, ENGINE)

@@ -1,0 +1,29 @@
+"""Fetch turns again where others were quicker."""
+
+from sqlalchemy import Connection
+
+from holystone.flavours.postgresql.ledger import engine_migration
+from holystone.flavours.structure import Structure
+from holystone.migrate.provider import require_whole, run_file, withdraw
+from holystone.migrate.revision import DataLoss
+
+revision = "p0017"
+down_revision = "p0016"
+branch_labels = None
+depends_on = None
+
+ENGINE = engine_migration(17)
+
+LOSES = DataLoss()
+
+
+def upgrade() -> None:
+    run_file(ENGINE)
+
+
+def downgrade() -> None:
+    withdraw(ENGINE)
+
+
+def verify(connection: Connection, structure: Structure) -> None:
+    require_whole(connection, structure, ENGINE)
