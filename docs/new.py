@@ -27,6 +27,7 @@ FAMILIES = {
     "Q": "queues and locks",
     "K": "keys",
     "S": "schema and database",
+    "D": "pg_durable",
 }
 
 CHECK = Template("""\

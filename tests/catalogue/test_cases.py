@@ -20,6 +20,7 @@ from holystone.mend.plan import Plan, make_plan
 from holystone.mend.repair import repairs
 from holystone.mend.runs import read_run
 from holystone.mend.undo import undo_run
+from holystone.pg_durable.tables import instance_columns
 from holystone.scan.check import Check
 from holystone.scan.finding import Finding
 from holystone.scan.result import Verdict
@@ -150,9 +151,13 @@ def _assert_as_safe(case: Case, check: Check, plan: Plan) -> None:
     """A plan, which sees all that is wrong, has no doubt about what is damaged in one way only."""
     assert plan.waiting.keys() <= case.also
     planned = {
-        (change.found_in[1].get("instance_id"), change.found_in[1].get("execution_id"), change.safety): change
+        (_instance_of(*change.found_in), change.found_in[1].get("execution_id"), change.safety): change
         for change in plan.changes
         if change.check == check.id
     }
     wanted = {(one.instance_id, one.execution_id, one.repair) for one in case.findings if one.repair != "none"}
     assert planned.keys() == wanted, [change.unsafe_because for change in planned.values()]
+
+
+def _instance_of(table: str, key: Mapping[str, Any]) -> Any:
+    return key.get(instance_columns(table)[0])

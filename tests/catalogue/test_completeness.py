@@ -21,7 +21,7 @@ from holystone.scan.check import Check, NoRepair
 ROOT = Path(__file__).parents[2]
 RUNBOOK, REPAIRS = ROOT / "docs" / "runbook", ROOT / "repair"
 
-NAME = re.compile(r"([ehiqks]\d{3})_([a-z0-9_]+)")
+NAME = re.compile(r"([dehiqks]\d{3})_([a-z0-9_]+)")
 
 
 def lacking(module: str) -> list[str]:
@@ -101,5 +101,5 @@ def test_empty_check_file_is_told_what_it_lacks(tmp_path: Path, monkeypatch: pyt
 
 
 def test_every_case_belongs_to_a_check() -> None:
-    cases = {path.stem for path in (ROOT / "tests" / "cases").glob("[ehiqks]???_*.py")}
+    cases = {path.stem for path in (ROOT / "tests" / "cases").glob("[dehiqks]???_*.py")}
     assert cases - set(modules()) == set()

@@ -157,7 +157,7 @@ def test_store_beside_the_schema_of_another_program(run: Run, restore: Restore) 
     assert (checked.status, checked.err) == (0, "")
 
 
-@pytest.mark.parametrize("schema", [ENGINE])
+@pytest.mark.parametrize("schema", [ENGINE, "df"])
 def test_no_right(run: Run, restore: Restore, schema: str) -> None:
     database = restore("g1_sound")
     database.execute(f"REVOKE ALL ON SCHEMA {schema} FROM PUBLIC; GRANT USAGE ON SCHEMA df, {ENGINE} TO alice")

@@ -205,7 +205,7 @@ def found_again(store: OpenStore, reader: Reader, groups: Iterable[Group]) -> It
         by_relation[group[0].check, table].append(key)
     for (id, table), keys in by_relation.items():
         check = checks().get(id)
-        relation = next(relation for relation in check.relations if relation.table.name == table)
+        relation = next(relation for relation in check.relations if relation.table.fullname == table)
         columns = relation.table.c
         rows = [and_(*(columns[name] == value for name, value in values(store, key).items())) for key in keys]
         for _, facts in list(relation.suspects(reader, [check.violated], [or_(*rows)])):

@@ -1,21 +1,19 @@
 """One change of one row: what a plan lists, a journal keeps, and an undo takes back."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnClause, ColumnElement, Connection, TableClause, and_, column, select, table
+from sqlalchemy import ColumnElement, Connection, TableClause, and_, column, select, table
 
 from holystone.mend.repair import Image, Insert, Remove, Repair, Set, Step
+from holystone.pg_durable.tables import TABLES, Printed, instance_columns
 from holystone.scan.check import NoRepair
 from holystone.scan.finding import Finding
 from holystone.store.open_store import OpenStore
-
-_NAMING = ("instance_id", "parent_instance_id")
-"""The columns that name an instance."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +48,16 @@ class Change:
     @cached_property
     def instances(self) -> frozenset[str]:
         """The instances that it touches: those of the finding and of the row, before and after, and their parents."""
-        images = (self.found_in[1], self.key, self.before or {}, self.after or {})
-        named = (image.get(column) for image in images for column in _NAMING)
+        images = (self.found_in, *((self.table, image or {}) for image in (self.key, self.before, self.after)))
+        named = (image.get(column) for table, image in images for column in instance_columns(table))
         return frozenset(instance_id for instance_id in named if isinstance(instance_id, str))
 
     @property
     def needed(self) -> set[str]:
         """The instances that have to be there for it: the one that the row is of after it, and its parent then."""
         after = self.after or {}
-        named = [{**self.key, **after}.get("instance_id"), after.get("parent_instance_id")]
+        own, *parent = instance_columns(self.table)
+        named = [{**self.key, **after}.get(own), *(after.get(column) for column in parent)]
         return {instance_id for instance_id in named if isinstance(instance_id, str)}
 
     def does_as(self, other: "Change") -> bool:
@@ -109,14 +108,14 @@ def repair_of(finding: Finding, catalogue: Mapping[str, Repair]) -> Repair | Non
 def found(store: OpenStore, finding: Finding) -> str:
     """Return the name of the finding, as its changes have it."""
     key = {column: store.flavour.to_json(value) for column, value in finding.facts.key.items()}
-    return name_of(finding.check.id, finding.relation.table.name, key)
+    return name_of(finding.check.id, finding.relation.table.fullname, key)
 
 
 def changes_for(store: OpenStore, connection: Connection, finding: Finding, repair: Repair) -> list[Change]:
     """Return the changes by which `repair` mends the row of `finding`, in the order in which they are made."""
     steps = repair.steps(finding.facts)
     key = {column: store.flavour.to_json(value) for column, value in finding.facts.key.items()}
-    of: Image = {"finding": {"table": finding.relation.table.name, "key": key}}
+    of: Image = {"finding": {"table": finding.relation.table.fullname, "key": key}}
     if all(step.table is None for step in steps) and len(steps) == 1:
         of = {}
     return [_change(store, connection, finding, repair, step, of) for step in steps]
@@ -128,7 +127,7 @@ def _change(
     def as_json(values: Image) -> Image:
         return {column: store.flavour.to_json(value) for column, value in values.items()}
 
-    name = step.table or finding.relation.table.name
+    name = step.table or finding.relation.table.fullname
     key = as_json(finding.facts.key if step.key is None else step.key)
     before: Image | None
     after: Image | None
@@ -160,9 +159,21 @@ def image(store: OpenStore, connection: Connection, name: str, key: Image) -> Im
 
 
 def row_table(store: OpenStore, name: str, columns: Iterable[str] | None = None) -> TableClause:
-    """Return the store's table with these or all of its columns, untyped, so that values pass unchanged."""
-    named: list[ColumnClause[Any]] = [column(c) for c in sorted(store.columns[name] if columns is None else columns)]
-    return table(name, *named, schema=store.target.schema)
+    """Return the store's table with these or all of its columns, so that values pass unchanged.
+
+    They have no types, but for those of pg_durable's that are read as PostgreSQL prints them.
+    """
+    named = sorted(store.columns[name] if columns is None else columns)
+    return clause_of(store.target.schema, name, named)
+
+
+def clause_of(schema: str | None, name: str, columns: Sequence[str]) -> TableClause:
+    """Return the table of that name with these columns; `schema` is that of the engine's tables."""
+    known = TABLES.get(name)
+    if known is None or known.schema is None:
+        return table(name, *(column(one) for one in columns), schema=schema)
+    printed = {one.name: one.type for one in known.c if isinstance(one.type, Printed)}
+    return table(known.name, *(column(one, printed.get(one)) for one in columns), schema=known.schema)
 
 
 def is_row(rows: TableClause, values: Mapping[str, Any]) -> ColumnElement[bool]:

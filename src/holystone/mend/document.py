@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from holystone.duroxide.tables import metadata
 from holystone.flavours.values import is_utf8
 from holystone.mend.change import Change
 from holystone.mend.repair import Safety
+from holystone.pg_durable.tables import TABLES
 from holystone.store.open_store import OpenStore
 
 _FIELDS = {field.name: field.default is MISSING for field in fields(Change)}
@@ -61,13 +61,13 @@ def _require_evidence(store: OpenStore, evidence: Any) -> None:
 
 def _require_key(store: OpenStore, what: str, table: Any, key: Any) -> None:
     _require_row(store, what, table, key)
-    if not key or key.keys() - set(metadata.tables[table].columns.keys()):
+    if not key or key.keys() - set(TABLES[table].columns.keys()):
         raise ValueError(f"{what} is none of {table}")
 
 
 def _require_row(store: OpenStore, what: str, table: Any, row: Any) -> None:
     """Raise ValueError where these are no columns of a table of the engine's, or no values of such columns."""
-    if not isinstance(table, str) or table not in metadata.tables or table not in store.columns:
+    if not isinstance(table, str) or table not in TABLES or table not in store.columns:
         raise ValueError("its table is none of the engine's")
     if not isinstance(row, dict):
         raise ValueError(f"{what} is no object")

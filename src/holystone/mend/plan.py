@@ -176,7 +176,7 @@ def _require_known(change: Change) -> None:
     check = checks().by_id.get(change.check)
     if check is None or change.repair not in repairs().by_id:
         raise ValueError("its check or its repair is none that is installed")
-    if all(relation.table.name != change.found_in[0] for relation in check.relations):
+    if all(relation.table.fullname != change.found_in[0] for relation in check.relations):
         raise ValueError("its check finds nothing in that table")
 
 

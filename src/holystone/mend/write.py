@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ClauseElement, Connection, and_, bindparam, column, delete, insert, table, update
+from sqlalchemy import BindParameter, ClauseElement, ColumnElement, Connection, and_, bindparam, delete, insert, update
 from sqlalchemy.sql.base import Executable
+from sqlalchemy.types import NullType
 
-from holystone.mend.change import Change, is_row, row_table, values
+from holystone.mend.change import Change, clause_of, is_row, row_table, values
 from holystone.store.open_store import OpenStore
 
 Columns = tuple[tuple[str, Any], ...]
@@ -55,13 +56,20 @@ def _example(value: Any) -> Any:
 def _statement(schema: str | None, name: str, before: Columns, after: Columns | None) -> Executable:
     """Return the statement that changes a row, or deletes it for None: to make one takes longer than to execute it."""
     names = {column_name for column_name, _ in (*before, *(after or ()))}
-    rows = table(name, *(column(column_name) for column_name in sorted(names)), schema=schema)
+    rows = clause_of(schema, name, sorted(names))
     as_before = and_(
         *(
-            rows.c[of].is_(None) if example is None else rows.c[of] == bindparam(f"before_{of}", example)
+            rows.c[of].is_(None) if example is None else rows.c[of] == _bound(rows.c[of], f"before_{of}", example)
             for of, example in before
         )
     )
     if after is None:
         return delete(rows).where(as_before)
-    return update(rows).where(as_before).values({of: bindparam(f"after_{of}", example) for of, example in after})
+    return (
+        update(rows).where(as_before).values({of: _bound(rows.c[of], f"after_{of}", example) for of, example in after})
+    )
+
+
+def _bound(of: ColumnElement[Any], name: str, example: Any) -> BindParameter[Any]:
+    """Return the parameter of a column's value: of the column's type, or else of the value's own."""
+    return bindparam(name, example) if isinstance(of.type, NullType) else bindparam(name, example, type_=of.type)

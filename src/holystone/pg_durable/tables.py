@@ -13,6 +13,9 @@ from holystone.duroxide import tables as engine
 
 SCHEMA = "df"
 
+NO_EXTENSION = "there is no pg_durable in this database"
+"""Why a store has nothing for checks of these tables, where it is no wonder."""
+
 metadata = MetaData(schema=SCHEMA)
 
 

@@ -170,7 +170,7 @@ def finding(store: OpenStore, found: scanned.Finding) -> Finding:
     to_json = store.flavour.to_json
     return Finding(
         check=found.check.id,
-        severity=found.check.severity.name,
+        severity=found.severity.name,
         instance_id=to_json(found.instance_id),
         execution_id=to_json(found.execution_id),
         event_id=to_json(found.event_id),

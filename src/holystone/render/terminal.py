@@ -28,8 +28,8 @@ def not_looked_at(unread: "Sequence[Unread]") -> str:
 
 def key_of(key: Mapping[str, Any]) -> str:
     """Return the key of a row: the instance, and what it is of that; what is of no instance is of the store."""
-    if "instance_id" not in key:
-        return "the store"
+    if "instance_id" not in key:  # pg_durable's row of an instance has no other number
+        return shown(str(key["id"])) if "id" in key else "the store"
     rest = [f"{name.removesuffix('_id')} {value(part)}" for name, part in key.items() if name != "instance_id"]
     instance_id = key.get("instance_id")
     return " ".join(["no instance" if instance_id is None else shown(str(instance_id)), *rest])

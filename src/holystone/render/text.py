@@ -7,6 +7,7 @@ from typing import TextIO
 import click
 
 from holystone.mend.repair import Safety, repairs
+from holystone.pg_durable.tables import NO_EXTENSION
 from holystone.printable import one_line
 from holystone.render.terminal import command, counted, key_of, wrapped
 from holystone.render.timestamps import moment_of
@@ -112,21 +113,24 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
     results = scan.results.values()
     ran = [result for result in results if result.outcome in (Outcome.clean, Outcome.found)]
     skipped = [result for result in results if result.outcome is Outcome.skipped]
-    elsewhere = sum(scan.store.flavour.name not in result.check.flavours for result in skipped)
+    elsewhere = [result for result in skipped if scan.store.flavour.name not in result.check.flavours]
+    of_extension = [result for result in skipped if result.reason == NO_EXTENSION]
     looked_at = [
         counted(number, name[:-1].replace("_", " "))
         for name, number in scan.scanned.items()
         if number and name != "events"
     ]
     over = f" over {', '.join(looked_at)}" if looked_at else ""
-    aside = f", {elsewhere} not for this flavour" if elsewhere else ""
+    aside = f", {len(elsewhere)} not for this flavour" if elsewhere else ""
+    aside += f", {len(of_extension)} for pg_durable alone" if of_extension else ""
     store, seconds = one_line(str(scan.store.target)), scan.duration_ms / 1000
     click.echo(f"{store}: {counted(len(ran), 'check')}{over} in {seconds:.2f} s{aside}.", file=out)
     if scan.database_check_seconds is not None:
         click.echo(f"In {scan.database_check_seconds:.2f} s of them the database checked itself (S009).", file=out)
-    for result in skipped:
-        if scan.store.flavour.name in result.check.flavours:
-            click.echo(one_line(f"{result.check.id} {result.check.name}: skipped, {result.reason}."), file=out)
+    told = [result for result in skipped if result not in elsewhere and result not in of_extension]
+    for reason, of_reason in groupby(told, key=_reason):
+        names = ", ".join(f"{result.check.id} {result.check.name}" for result in of_reason)
+        click.echo(one_line(f"{names}: skipped, {reason}."), file=out)
     if scan.left_out:
         click.echo(f"Left out by --ignore: {', '.join(scan.left_out)}.", file=out)
     if scan.coverage is not None:

@@ -55,7 +55,7 @@ class NoRepair:
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[S, F]):
-    """One invariant, declared. No field but the last two has a default, so a check cannot forget one.
+    """One invariant, declared. No field but the last three has a default, so a check cannot forget one.
 
     `violated` is a predicate over a relation's source, in SQLAlchemy Core: the scan joins those of all
     checks of a relation into one pass, one for each relation where a check names several. It may suspect too
@@ -67,6 +67,8 @@ class Check(Generic[S, F]):
     `questions` is what a finding calls into question: no repair that rests on it is safe in the same instance.
     It is `proved_by` what a prefilter reads where it surely finds nothing in an instance that this leaves in no doubt:
     then it is asked of the others alone. Think of each check for itself; None is always right, and slower.
+
+    `severity` is the highest of a finding; `severity_of` says for a finding's facts where it is lower.
     """
 
     id: str
@@ -88,6 +90,7 @@ class Check(Generic[S, F]):
     repair: str | NoRepair
     questions: frozenset[Evidence] = EVERYTHING
     proved_by: Proof | None = None
+    severity_of: Callable[[F], Severity] | None = None
 
     @property
     def diagnosis(self) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holystone.guard import failure
-from holystone.scan.check import Check
+from holystone.scan.check import Check, Severity
 from holystone.scan.relation import Facts, Relation
 
 
@@ -25,7 +25,12 @@ class Finding:
     @property
     def instance_id(self) -> Any:
         """A text, unless the store is damaged beyond what an engine can write; None of the store as a whole."""
-        return self.facts.key.get("instance_id")
+        return self.relation.instance_of(self.facts.key)
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is: as its check says of all of its findings, or of this one."""
+        return self.check.severity if self.check.severity_of is None else self.check.severity_of(self.facts)
 
     @property
     def execution_id(self) -> Any:
@@ -38,7 +43,7 @@ class Finding:
 
     @property
     def row_id(self) -> Any:
-        return self.facts.key.get("id")
+        return None if self.relation.instance_name == "id" else self.facts.key.get("id")
 
     @property
     def message(self) -> str:

@@ -85,7 +85,9 @@ class Policy:
         override = self.overrides.get(check.id)
         if override is None:
             return check
-        return replace(check, severity=override.severity or check.severity, level=override.level or check.level)
+        if override.severity is not None:
+            check = replace(check, severity=override.severity, severity_of=None)
+        return replace(check, level=override.level or check.level)
 
 
 AS_DECLARED = Policy()

@@ -13,6 +13,7 @@ from holystone.flavours import Flavour
 from holystone.scan.range_bounds import range_bounds
 from holystone.scan.reader import Reader
 from holystone.scan.unread import ODD, Unread, unread
+from holystone.store.open_store import OpenStore
 
 INSTANCES_PER_STATEMENT = 2_000
 """Instances in one piece of work where only some are looked at."""
@@ -116,10 +117,26 @@ class Relation(ABC, Generic[S, F]):
     dispensable: ClassVar[bool] = False
     """Whether a role may be refused what it looks at: its checks are skipped then, and the others suffice."""
 
+    instance_name: ClassVar[str] = "instance_id"
+    """The name of the column of `table` that says of which instance a row is."""
+
+    @property
+    def instance_column(self) -> Column[Any]:
+        """The column that says of which instance a row is."""
+        return self.table.c[self.instance_name]
+
     @property
     def range_column(self) -> Column[Any]:
         """The column by which the table is cut into ranges: never NULL, indexed; rows of one value stay together."""
-        return self.table.c.instance_id
+        return self.instance_column
+
+    def instance_of(self, key: Key) -> Any:
+        """Return the instance that a row with this key is of; None where the key does not say, or there is none."""
+        return key.get(self.instance_name)
+
+    def why_not(self, store: OpenStore) -> str | None:
+        """Return why a store has nothing for it to look at, as a reason to skip its checks; None where it may have."""
+        return None
 
     @abstractmethod
     def source(self, flavour: Flavour, within: Conditions) -> S:
@@ -134,9 +151,9 @@ class Relation(ABC, Generic[S, F]):
 
         None where the rows of an older engine's store do not say of whom they are: then all are looked at.
         """
-        if not flavour.has(self.table.c.instance_id):
+        if not flavour.has(self.instance_column):
             return []
-        return [flavour.matches_glob(self.table.c.instance_id, pattern)]
+        return [flavour.matches_glob(self.instance_column, pattern)]
 
     def precedes_others(self, flavour: Flavour) -> bool:
         """Return whether it has to look before any other relation does, whose reading may change what it looks at."""
@@ -157,12 +174,12 @@ class Relation(ABC, Generic[S, F]):
 
     def key_ranges_of(self, flavour: Flavour, instances: Sequence[str]) -> Iterator[Conditions]:
         """Yield conditions for the rows of these instances, some at a time; for all where rows do not say of whom."""
-        if instances and not flavour.has(self.table.c.instance_id):
+        if instances and not flavour.has(self.instance_column):
             yield []
             return
         for start in range(0, len(instances), INSTANCES_PER_STATEMENT):
             some = instances[start : start + INSTANCES_PER_STATEMENT]
-            yield OfInstances(flavour.among(self.table.c.instance_id, some), some)
+            yield OfInstances(flavour.among(self.instance_column, some), some)
 
     def suspects(self, reader: Reader, predicates: Sequence[Predicate], within: Conditions) -> Iterator[Suspect[F]]:
         """Yield the rows that violate any of the predicates.
@@ -244,4 +261,4 @@ def _question_of_instances(flavour: Flavour, relation: Relation, predicates: Seq
 
 
 def _of_instances(flavour: Flavour, relation: Relation, build: Callable[[Flavour, Conditions], T]) -> T:
-    return build(flavour, [flavour.among_given(relation.table.c.instance_id, _IDS)])
+    return build(flavour, [flavour.among_given(relation.instance_column, _IDS)])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from holystone.scan.check import Check
+from holystone.scan.check import Check, Severity
 from holystone.scan.unread import Unread
 
 
@@ -24,12 +24,14 @@ class Verdict(StrEnum):
 class Result:
     """How one check fared; `reason` says why it was skipped or failed, `next_step` what to do, where that is known.
 
-    `error` is what nobody had foreseen. `unread` are the rows that it could not look at.
+    `worst` is the highest severity of a finding. `error` is what nobody had foreseen. `unread` are the rows that it
+    could not look at.
     """
 
     check: Check
     outcome: Outcome = Outcome.clean
     count: int = 0
+    worst: Severity | None = None
     reason: str | None = None
     next_step: str | None = None
     error: BaseException | None = None

@@ -16,6 +16,7 @@ from holystone.duroxide.tables import OF_INSTANCES
 from holystone.errors import CatalogueError
 from holystone.flavours.connector import LacksColumnError
 from holystone.flavours.savepoint import savepoint
+from holystone.pg_durable import tables as df
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check, Level, Severity
 from holystone.scan.finding import Finding, judge, require_printable
@@ -32,6 +33,8 @@ from holystone.scan.result import Outcome, Result, Verdict
 from holystone.scan.unread import Unread
 from holystone.scan.watermark import Coverage
 from holystone.store.open_store import OpenStore
+
+_OLDER_ENGINE = "the store is of an older engine and lacks {}"
 
 
 class Scan:
@@ -119,7 +122,7 @@ class Scan:
     @property
     def worst(self) -> Severity | None:
         """The highest severity of a finding, None where nothing was found."""
-        return max((result.check.severity for result in self.results.values() if result.count), default=None)
+        return max((result.worst for result in self.results.values() if result.worst is not None), default=None)
 
     def __iter__(self) -> Generator[Finding, None, None]:
         begun = time.monotonic()
@@ -192,15 +195,14 @@ class Scan:
 
     def _is_any_matched(self, pattern: str) -> bool:
         """Return whether any row of the store is of an instance whose id matches."""
+        columns = [table.c.instance_id for table in OF_INSTANCES]
         with self.store.snapshot() as connection:
             return any(
                 connection.execute(
-                    select(table.c.instance_id)
-                    .where(self.store.flavour.matches_glob(table.c.instance_id, pattern))
-                    .limit(1)
+                    select(column).where(self.store.flavour.matches_glob(column, pattern)).limit(1)
                 ).first()
-                for table in OF_INSTANCES
-                if "instance_id" in self.store.columns.get(table.name, ())
+                for column in [*columns, df.instances.c.id]
+                if column.name in self.store.columns.get(column.table.fullname, ())
             )
 
     def _fail_all(self, reason: str) -> None:
@@ -230,19 +232,22 @@ class Scan:
         if self._instances is not None and any(relation.of_store for relation in check.relations):
             return "it is about the store as a whole, and not about instances"
         lacking = [self._lacking(check, relation) for relation in check.relations]
-        return None if None in lacking else f"the store is of an older engine and lacks {lacking[0]}"
+        return None if None in lacking else lacking[0]
 
     def _lacking(self, check: Check, relation: Relation) -> str | None:
-        """Return the table or the column that the store has not, and without which the check has no question."""
+        """Return what the store has not, and without which the check has no question; None where nothing is lacking."""
+        if reason := relation.why_not(self.store):
+            return reason
         for table, columns in relation.needs.items():
             if lacking := set(columns) - self.store.columns.get(table, frozenset()):
-                return f"{table}.{min(lacking)}" if table in self.store.columns else f"the table {table}"
+                what = f"{table}.{min(lacking)}" if table in self.store.columns else f"the table {table}"
+                return _OLDER_ENGINE.format(what)
         if self._has_all_columns and checks().plug_in_of(check.id) is None:
             return None
         try:  # a plug-in's function that does not end is stopped here, and nowhere but in the main thread
             check.violated(relation.source(self.store.flavour, []))
         except LacksColumnError as error:
-            return str(error)
+            return _OLDER_ENGINE.format(error)
         except Exception:
             return None  # the check fails in its own place, and is told of there
         return None
@@ -320,7 +325,7 @@ class Scan:
             elif isinstance(step.facts, Unread):
                 for check, suspected in zip(last.checks, step.flags, strict=True):
                     if suspected:
-                        self._pass_over(check, step.facts)
+                        self._pass_over(check, last.relation, step.facts)
             elif step.facts is None:
                 self._report(last.relation, step.done, last.total)
             else:
@@ -329,9 +334,9 @@ class Scan:
         if last is not None:
             self._report(last.relation, last.total, last.total)
 
-    def _pass_over(self, check: Check, row: Unread) -> None:
+    def _pass_over(self, check: Check, relation: Relation, row: Unread) -> None:
         self.results[check.id].unread.append(row)
-        self.unread_instances.add(row.key.get("instance_id"))
+        self.unread_instances.add(relation.instance_of(row.key))
 
     def _fail(self, relation: Relation, checks: Sequence[Check], error: BaseException) -> None:
         outcome, next_step, unforeseen = Outcome.failed, None, None
@@ -380,6 +385,7 @@ class Scan:
             if self.results[check.id].outcome is Outcome.clean:
                 self.results[check.id].outcome = Outcome.found
             self.results[check.id].count += 1
+            self.results[check.id].worst = max(finding.severity, self.results[check.id].worst or finding.severity)
         return finding
 
     def _count(self, relation: Relation, rows: int) -> None:

@@ -17,7 +17,6 @@ from holystone.flavours.connector import Columns, Located
 from holystone.flavours.target import Target
 from holystone.pg_durable import tables as df
 
-NO_EXTENSION = "there is no pg_durable in this database"
 OTHERS_SCHEMA = "the schema df of this database is not pg_durable's"
 OTHER_STORE = "pg_durable runs on the store in the schema {!r}"
 _LEGACY, _USUAL = "duroxide", "_duroxide"
@@ -116,7 +115,7 @@ class _Search:
     def no_extension(self, schema: str) -> str | None:
         """Return why pg_durable's tables are not looked at beside the store in a schema; None where they are."""
         if not self.beside:
-            return NO_EXTENSION
+            return df.NO_EXTENSION
         if not self.is_extensions:
             return OTHERS_SCHEMA
         engine = self.engine_schema

@@ -1,0 +1,254 @@
+"""Facts of pg_durable's instances: the row, what the engine has of it, and what the one should be by the other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Text,
+    and_,
+    case,
+    cast,
+    column,
+    false,
+    func,
+    literal_column,
+    not_,
+    select,
+    table,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import OID
+
+from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, FAILED, RUNNING
+from holystone.duroxide.tables import executions
+from holystone.flavours import Flavour
+from holystone.pg_durable import tables as df
+from holystone.pg_durable.copy import ENDED, LIVE, Drift, Root, Verdict, judged
+from holystone.scan.compared import Compared, presence
+from holystone.scan.exists_lookup import exists_lookup
+from holystone.scan.reader import Reader
+from holystone.scan.relation import Key
+from holystone.scan.relations.extension import OfExtension, last_event, retention_days, root_of, says
+from holystone.scan.relations.running_executions import would_be_stuck
+
+_MOST_KEPT = 10_000
+"""Ended instances that pg_durable keeps at most: of what is above it has none any more."""
+_DAY_MS = 86_400_000
+_ROLES = table("pg_roles", column("oid", OID), column("rolname", Text), schema="pg_catalog")
+_TRANSACTION_RUNS = text(
+    "SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'transactionid' AND transactionid = CAST(:xmax AS xid)"
+    " AND pid <> pg_backend_pid()"
+)
+
+
+class ExtensionInstanceSource:
+    """The rows of pg_durable's instances, each with the last event of the newest execution that the engine has."""
+
+    def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
+        self.flavour = flavour
+        of_row = literal_column("CAST(xmax AS text)", Text).label("locked_by")
+        self._row = select(*df.instances.c, of_row).where(*within).subquery("instance")
+        self._last = last_event(self._row.c.id)
+        self._execution = executions.alias("execution")
+        self.key = (self._row.c.id,)
+
+    @property
+    def rows(self) -> FromClause:
+        execution = self._execution.c
+        is_newest = and_(
+            execution.instance_id == cast(self._row.c.id, Text), execution.execution_id == self._last.c.execution_id
+        )
+        return self._row.outerjoin(self._last, true()).outerjoin(self._execution, is_newest)
+
+    @cached_property
+    def may_differ(self) -> ColumnElement[bool]:
+        """The row may not be what it should be; the history itself decides, not the column that copies it, too."""
+        row, beginning, status = self._row.c, self._last.c.beginning, self._execution.c.status
+        agrees = case(
+            (says(beginning, "OrchestrationCompleted"), and_(row.status == "completed", status == COMPLETED)),
+            (
+                says(beginning, "OrchestrationFailed"),
+                and_(
+                    status == FAILED,
+                    case((says(beginning, "Cancelled"), row.status == "cancelled"), else_=row.status.in_(ENDED[1:])),
+                ),
+            ),
+            (self._last.c.event_id.is_(None), false()),
+            else_=and_(row.status == "running", status.in_((RUNNING, CONTINUED_AS_NEW))),
+        )
+        has_end: ColumnElement[bool] = row.completed_at.is_not(None) == (row.status == "completed")
+        sound: ColumnElement[bool] = func.coalesce(and_(agrees, has_end), false())
+        return not_(sound)
+
+    @cached_property
+    def role_is_gone(self) -> ColumnElement[bool]:
+        """It is live, and the role that it runs as is none."""
+        role = exists_lookup(_ROLES.c.oid == cast(self._row.c.submitted_by, OID))
+        return case((self._row.c.status.in_(LIVE), not_(role)), else_=false())
+
+    @cached_property
+    def root_node_is_gone(self) -> ColumnElement[bool]:
+        """The node with which its graph begins is not there."""
+        node = df.nodes.alias("root_node").c
+        return not_(exists_lookup(node.instance_id == self._row.c.id, node.id == self._row.c.root_node))
+
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        row = self._row.c
+        role = select(_ROLES.c.rolname).where(_ROLES.c.oid == cast(row.submitted_by, OID)).scalar_subquery()
+        return [
+            *(row[name] for name in ("id", "root_node", "status", "submitted_by")),
+            *(row[name] for name in ("created_at", "updated_at", "completed_at", "locked_by")),
+            cast(self._last.c.execution_id, BigInteger).label("execution_id"),
+            self._last.c.event_id.label("event_id"),
+            role.label("role"),
+            self.root_node_is_gone.label("root_node_is_gone"),
+        ]
+
+
+@dataclass(frozen=True)
+class ExtensionInstanceFacts:
+    """One row of pg_durable's instances; `root` is what the engine has of it, None where that cannot be read.
+
+    `verdict` is what is wrong with the row, None where nothing is that could not be two writers' race or a transaction
+    of somebody's. `may_be_stuck` is whether nothing could take on what should go on.
+    """
+
+    flavour: Flavour
+    row: Mapping[str, Any]
+    root: Root | None
+    verdict: Verdict | None
+    last_event_id: int | None
+    last_event_digest: str | None
+    role_exists: bool
+    root_node_exists: bool
+    may_be_stuck: bool
+
+    @property
+    def key(self) -> Key:
+        return {"id": self.row["id"]}
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        root = self.root
+        queued = None if root is None else {"start": root.start_queued, "cancel": root.cancel_queued}
+        return {"last_event_id": self.last_event_id, "last_event_sha256": self.last_event_digest, "queued": queued}
+
+    @property
+    def drift(self) -> Drift | None:
+        """In which way the row is wrong."""
+        return None if self.verdict is None else self.verdict.drift
+
+    @property
+    def cause(self) -> str | None:
+        """How that came about, as far as it shows."""
+        return None if self.verdict is None else self.verdict.cause
+
+    def wrong_where(self, *drifts: Drift) -> list[Compared[Any]]:
+        """Return status and completed_at as they should be where the row is wrong in one of these ways."""
+        return [self.status, self.completed_at] if self.drift in drifts else []
+
+    @property
+    def status(self) -> Compared[str | None]:
+        expected = None if self.verdict is None else self.verdict.status
+        return Compared("status", self.row["status"], expected, decided=self.verdict is not None)
+
+    @property
+    def completed_at(self) -> Compared[Any]:
+        if self.verdict is None:
+            return Compared("completed_at", self.row["completed_at"], None, decided=False)
+        ms = self.verdict.completed_ms
+        if ms is not None and self.row["completed_at"] is not None:
+            return Compared("completed_at", self.row["completed_at"], self.row["completed_at"])
+        return Compared("completed_at", self.row["completed_at"], None if ms is None else self.flavour.completed_at(ms))
+
+    @property
+    def updated_at(self) -> Compared[Any]:
+        """When the row was last written to, which is told where the end should have been written."""
+        at_ms = None if self.verdict is None else self.verdict.at_ms
+        expected = None if at_ms is None else self.flavour.completed_at(at_ms)
+        return Compared("updated_at", self.row["updated_at"], expected, decided=expected is not None)
+
+    @property
+    def engine(self) -> Compared[str]:
+        """The root of the instance in the engine."""
+        return presence("engine", self.drift not in (Drift.lost, Drift.gone))
+
+    @property
+    def role(self) -> Compared[str]:
+        return presence("role", self.role_exists)
+
+    @property
+    def root_node(self) -> Compared[str]:
+        return presence("root_node", self.root_node_exists)
+
+
+class ExtensionInstances(OfExtension[ExtensionInstanceSource, ExtensionInstanceFacts]):
+    name = "pg_durable_instances"
+    table = df.instances
+    instance_name = "id"
+    rows_are_of_table = True
+
+    def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> ExtensionInstanceSource:
+        return ExtensionInstanceSource(flavour, within)
+
+    def facts(self, reader: Reader, row: Any) -> ExtensionInstanceFacts:
+        root, digest = root_of(reader, row.id, row.execution_id)
+        verdict = None if root is None else judged(row.status, row.completed_at is not None, root)
+        if verdict is not None and root is not None and not _is_settled(reader, row, root, verdict):
+            verdict = None
+        goes_on = verdict is not None and verdict.drift is Drift.ahead and row.execution_id is not None
+        return ExtensionInstanceFacts(
+            flavour=reader.flavour,
+            row={name: getattr(row, name) for name in ("id", "status", "submitted_by", "updated_at", "completed_at")},
+            root=root,
+            verdict=verdict,
+            last_event_id=row.event_id,
+            last_event_digest=digest,
+            role_exists=row.role is not None,
+            root_node_exists=not row.root_node_is_gone,
+            may_be_stuck=goes_on and would_be_stuck(reader, row.id, row.execution_id),
+        )
+
+
+def _is_settled(reader: Reader, row: Any, root: Root, verdict: Verdict) -> bool:
+    """Return whether what is wrong is no race between two writers, and nobody's transaction that is open."""
+    match verdict.drift:
+        case Drift.behind | Drift.differs if root.ended_ms is not None and root.ended_ms > reader.settled_before_ms:
+            return False
+        case Drift.lost if not reader.is_settled(row.created_at):
+            return False
+        case Drift.gone:
+            return _should_be_kept(reader, row)
+    return not _is_being_written(reader, row.locked_by)
+
+
+def _is_being_written(reader: Reader, locked_by: str) -> bool:
+    """Return whether a transaction of somebody else's that runs has written to a row, or locked it.
+
+    A subtransaction has a number of its own, which no snapshot tells, but its lock does.
+    """
+    if locked_by == "0":
+        return False
+    return bool(reader.connection.execute(_TRANSACTION_RUNS, {"xmax": locked_by}).scalar_one())
+
+
+def _should_be_kept(reader: Reader, row: Any) -> bool:
+    """Return whether retention does not take an ended instance yet: it takes the engine's rows first, then this one."""
+    ended_ms = reader.flavour.to_ms(row.completed_at or row.created_at)
+    if ended_ms is None or ended_ms < reader.now_ms - (retention_days(reader) - 1) * _DAY_MS:
+        return False
+
+    def count() -> int:
+        ended = select(func.count()).select_from(df.instances).where(df.instances.c.status.in_(ENDED))
+        return int(reader.connection.execute(ended).scalar_one())
+
+    return reader.once("pg_durable.ended", count) < _MOST_KEPT
+
+
+EXTENSION_INSTANCES = ExtensionInstances()
