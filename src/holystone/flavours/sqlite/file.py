@@ -11,6 +11,7 @@ from pathlib import Path
 
 from holystone.errors import NotAStoreError, StoreUnavailableError, TakenError, TargetError
 from holystone.flavours.sqlite.staging import STAGING_FOLDERS, staging
+from holystone.flavours.sqlite.wal import is_of_another_copy
 
 _MAGIC = b"SQLite format 3\0"
 _MAGIC_OF_COMPANIONS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
@@ -44,6 +45,12 @@ def require_database_file(path: Path) -> None:
     if not header.startswith(_MAGIC):
         raise NotAStoreError(f"{path} is not a SQLite database.", "Name the engine's SQLite file.")
     _require_all_pages(path, header)
+    if wal_size(path) and is_of_another_copy(path):
+        raise StoreUnavailableError(
+            f"{path}-wal is of another copy of the file, as after a restore of the file alone: SQLite would mix what "
+            "both hold.",
+            f"Stop whatever has the store open, move {path}-wal and {path}-shm to another folder, and check again.",
+        )
 
 
 def is_of_database(path: Path) -> bool:
