@@ -74,10 +74,10 @@ def selection_options(command: Command) -> Command:
         instance_option,
         click.option(
             "--level",
-            type=click.Choice(["quick", "standard", "deep"]),
+            type=click.Choice(["quick", "standard", "deep", "restored"]),
             default="standard",
             show_default=True,
-            help="How much to read.",
+            help="How much to read; restored is for a copy on which no engine works yet.",
         ),
         click.option(
             "--ignore",

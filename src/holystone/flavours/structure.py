@@ -96,6 +96,10 @@ class Structure(ABC):
         """Return the engine's own indexes of these tables that the database does not use or keep up to date."""
 
     @abstractmethod
+    def other_stores(self, connection: Connection) -> Sequence[str]:
+        """Return the schemas of the same database that hold stores as well; none where it holds but one."""
+
+    @abstractmethod
     def damages(self, connection: Connection, tables: Collection[str]) -> Objects:
         """Return what of the database itself is damaged, and how: above all indexes that differ from their tables.
 

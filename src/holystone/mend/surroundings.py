@@ -72,7 +72,7 @@ def look_around(
 def faults_of_store(store: OpenStore, connection: Connection, instance_ids: Collection[str]) -> list[str]:
     """Return what calls the store as a whole into question, or what it shows of these instances; in words."""
     # What a repair touches is compared with its indexes below; to look at the whole database is for a check.
-    scan = Scan(store, [check for check in checks() if check.level is not Level.deep])
+    scan = Scan(store, [check for check in checks() if check.level <= Level.standard])
     told = told_of_store(scan.of_store(connection))
     return [*told, *_unseen(scan), *unsound(store, connection, sorted(instance_ids))]
 

@@ -32,6 +32,8 @@ class Level(IntEnum):
     quick = 1
     standard = 2
     deep = 3
+    restored = 4
+    """All of it, and what to know of a copy on which nobody works yet: an engine at work would be found at its work."""
 
 
 class Proof(IntEnum):

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateSchema, DropIndex
 from holystone.duroxide.releases import POSTGRESQL_OF_PACKAGE
 from holystone.errors import StoreUnavailableError, TakenError, TargetError
 from holystone.flavours.lineage import Facts
-from holystone.flavours.postgresql import functions, integrity, introspection, objects
+from holystone.flavours.postgresql import discovery, functions, integrity, introspection, objects
 from holystone.flavours.postgresql.connector import PostgreSQLConnector
 from holystone.flavours.postgresql.ledger import ENGINES_LOCK, ledger, lock_key
 from holystone.flavours.postgresql.lineage import LINEAGE
@@ -98,6 +98,9 @@ class PostgreSQLStructure(Structure):
 
     def unusable_indexes(self, connection: Connection, tables: Collection[str]) -> Objects:
         return objects.unusable_indexes(connection, self.schema, tables, LINEAGE.indexes)
+
+    def other_stores(self, connection: Connection) -> Sequence[str]:
+        return [schema for schema in discovery.stores(connection) if schema != self.schema]
 
     def damages(self, connection: Connection, tables: Collection[str]) -> Objects:
         return integrity.damages(connection, self.schema, tables)

@@ -73,6 +73,9 @@ class SQLiteStructure(Structure):
     def unusable_indexes(self, connection: Connection, tables: Collection[str]) -> Objects:
         return {}
 
+    def other_stores(self, connection: Connection) -> Sequence[str]:
+        return []
+
     def damages(self, connection: Connection, tables: Collection[str]) -> Objects:
         return integrity.damages(connection)
 
