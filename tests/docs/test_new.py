@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CATALOGUES = {"checks": "checks", "repair": "repair", "migrations": "migrations", "docs/runbook": "runbook"}
 LEFT_OUT = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "stores", "bench")
 CHECK = ("check", "E010", "some-state", "--relation", "executions", "--repair", "restore-some-state")
+NEXT_OF_QUEUES = f"Q{1 + max(int(path.stem[1:4]) for path in (ROOT / 'checks').glob('q???_*.py')):03}"
 
 
 @pytest.fixture
@@ -78,7 +79,11 @@ def test_a_check_that_nothing_repairs_has_to_say_why(tree: Path) -> None:
 def test_what_is_written_passes_ruff_and_mypy(tree: Path) -> None:
     pytest.importorskip("mypy")
     ruff = shutil.which("ruff") or pytest.skip("MISSING: ruff")
-    for words in (CHECK, ("check", "Q020", "other-state", "--relation", "messages"), ("repair", "restore-other-state")):
+    for words in (
+        CHECK,
+        ("check", NEXT_OF_QUEUES, "other-state", "--relation", "messages"),
+        ("repair", "restore-other-state"),
+    ):
         written = [line for line in new(tree, *words).stdout.splitlines() if (tree / line).is_file()]
         assert written
         subprocess.run([ruff, "check", *written], cwd=tree, check=True)
