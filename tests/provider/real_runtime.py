@@ -1,0 +1,77 @@
+"""The engine's runtime on holystone's store: run by `tox -e provider`, for it takes cargo and some minutes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import holystone
+from provider.conftest import MakePlace, Serve
+from provider.places import Driver, Place
+
+OF_EACH = 9
+"""How many instances there are of each kind: more than 500 in all."""
+AT_LEAST = 500
+OF_CHANCE = frozenset({"queue-chain", "chain-told", "cancelled-at-once"})
+"""Kinds whose messages may come one by one or several at once: what is in their histories depends on it."""
+_SECONDS = 900
+
+Told = dict[str, Any]
+"""Instance -> what the engine tells of it."""
+
+
+def run(driver: Driver, dispatchers: int, *target: str) -> Told:
+    done = driver.run("run", str(OF_EACH), str(dispatchers), *target, seconds=_SECONDS)
+    assert done.returncode == 0, done.stderr
+    assert "has not ended" not in done.stderr, done.stderr
+    told: Told = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+@pytest.fixture(scope="session")
+def on_its_own(driver: Driver, new_place: MakePlace) -> tuple[Place, Told]:
+    """What the engine tells where it keeps its store itself.
+
+    With one dispatcher: on SQLite, several fail instances of each other with "database is locked".
+    """
+    place = new_place("its_own")
+    return place, run(driver, 1, *place.words)
+
+
+@pytest.mark.timeout(2 * _SECONDS)
+def test_orchestrations_end_as_on_the_engines_own_store(
+    on_its_own: tuple[Place, Told], driver: Driver, place: Place, serve: Serve
+) -> None:
+    held = serve()
+    told = run(driver, 4, f"socket:{held.socket}")
+    assert held.complaints == ""
+    own, expected = on_its_own
+    assert len(told) >= AT_LEAST
+    assert told.keys() == expected.keys()
+    differences = {
+        instance: (told[instance], expected[instance])
+        for instance in expected
+        if ended(instance, told[instance]) != ended(instance, expected[instance])
+    }
+    assert differences == {}
+    assert found(place) == found(own)
+
+
+def ended(instance: str, told: Told) -> Told:
+    """Return what does not depend on what came first: of the events how many there are of each type, at most."""
+    by_chance = instance.rpartition("-")[0] in OF_CHANCE
+    executions = {
+        number: {**execution, "events": None if by_chance else Counter(execution["events"])}
+        for number, execution in told["executions"].items()
+    }
+    return {**told, "executions": executions, "events": None if by_chance else told["events"]}
+
+
+def found(place: Place) -> set[tuple[str, str]]:
+    """Return what the catalogue finds, as check and instance."""
+    report = holystone.check(place.target, schema=place.schema, level="deep")
+    assert report.verdict != "incomplete"
+    return {(finding.check, finding.instance_id or "") for finding in report.findings}
