@@ -9,17 +9,26 @@ from pathlib import Path
 
 import pytest
 
+from cli.helpers import Result, Run
 from conftest import Serve
-from engines.published import SCHEMA, STORES, PublishedStore
+from engines.published import NEWEST, SCHEMA, STORES, PublishedStore
+from holystone.cli.main import run as run_command
 from holystone.store import Store
 
 Opened = Callable[[PublishedStore], Store]
 
 
-EACH_STORE = [
-    pytest.param(one, id=f"{one.path}-{one.flavour}", marks=[pytest.mark.long] if one.flavour == "postgresql" else [])
-    for one in STORES
-]
+SAMPLE = ("0.1.1", "0.1.9", "0.1.19", "0.1.24", NEWEST, f"0.1.8-{NEWEST}")
+"""Paths of which the SQLite stores are always looked at; of the others it takes minutes."""
+
+
+def _marks(one: PublishedStore) -> list[pytest.MarkDecorator]:
+    if one.flavour == "postgresql":
+        return [pytest.mark.long]
+    return [] if one.path in SAMPLE else [pytest.mark.slow]
+
+
+EACH_STORE = [pytest.param(one, id=f"{one.path}-{one.flavour}", marks=_marks(one)) for one in STORES]
 
 
 @pytest.fixture(params=EACH_STORE)
@@ -56,3 +65,16 @@ def opened(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
 def store(published: PublishedStore, opened: Opened) -> Store:
     """Each of the stores in turn, opened."""
     return opened(published)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process."""
+
+    def run(*words: str) -> Result:
+        capsys.readouterr()
+        status = run_command(list(words))
+        said = capsys.readouterr()
+        return Result(status, said.out, said.err)
+
+    return run

@@ -18,8 +18,8 @@ from holystone.duroxide.event import parse_event
 from holystone.duroxide.tables import history
 from holystone.store import Store
 
-OF_CHANCE = frozenset({"in-hand"})
-"""Instances whose histories depend on what comes first."""
+OF_CHANCE = frozenset({"in-hand", "activity-unregistered"})
+"""Instances of which it depends on what comes first how far they are."""
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(3600)
 def test_what_is_made_anew_is_what_is_kept(published: PublishedStore, opened: Opened, made: Path) -> None:
     anew = PublishedStore(published.path, published.flavour, made)
-    assert anew.states == published.states
+    told, kept_told = anew.states, published.states
+    assert {one: told[one] for one in told if one not in OF_CHANCE} == {
+        one: kept_told[one] for one in kept_told if one not in OF_CHANCE
+    }
     kept, fresh = opened(published), opened(anew)
     assert fresh.columns == kept.columns
     assert _event_types(fresh) == _event_types(kept)

@@ -1,13 +1,17 @@
-"""Small stores that published versions of the engine made, as files: tests that use them need no Rust.
+"""Small stores that published versions of the engine made: tests that use them need no Rust.
 
-`make.py` makes them with the driver in `driver/`, which is built from crates.io, one package a version.
+`make.py` makes them with the driver in `driver/`, which is built from crates.io, one package a version. They lie in one
+archive, for they have most of their bytes in common.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
+import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -32,12 +36,26 @@ VERSIONS: tuple[str, ...] = (
 )
 """Versions of the engine's core that wrote otherwise than the one before, oldest first."""
 NEWEST = VERSIONS[-1]
-BEGUN = ("0.1.1", "0.1.8", "0.1.19", "0.1.24", "0.1.29")
-"""Those whose stores the newest one goes on with."""
-PATHS: tuple[str, ...] = (*VERSIONS, *(f"{core}-{NEWEST}" for core in BEGUN))
+THROUGH_ALL = "-".join(VERSIONS)
+UPGRADES: tuple[str, ...] = (
+    *(f"{older}-{newer}" for older, newer in pairwise(VERSIONS)),
+    *(f"{older}-{NEWEST}" for older in VERSIONS[:-2]),
+    THROUGH_ALL,
+)
+"""From each version to the next one, from each to the newest, and through all of them."""
+PATHS: tuple[str, ...] = (*VERSIONS, *UPGRADES)
 """The versions that wrote a store, one after the other, joined by dashes."""
 FLAVOURS = ("sqlite", "postgresql")
 SCHEMA = "engine"
+ARCHIVE = "stores.tar.xz"
+SUFFIXES: Mapping[str, str] = {"sqlite": "db", "postgresql": "sql"}
+
+
+@cache
+def _archived(directory: Path) -> Mapping[str, bytes]:
+    """The files of an archive, by name."""
+    with tarfile.open(directory / ARCHIVE) as archive:
+        return {member.name: content.read() for member in archive if (content := archive.extractfile(member))}
 
 
 @dataclass(frozen=True)
@@ -49,25 +67,25 @@ class PublishedStore:
     directory: Path = HERE / "stores"
 
     @property
-    def file(self) -> Path:
-        """The store itself: a SQLite file, or what `pg_dump` wrote; compressed."""
-        return self.directory / f"{self.path}.{'db' if self.flavour == 'sqlite' else 'sql'}.gz"
+    def content(self) -> bytes:
+        """The store itself: a SQLite file, or what `pg_dump` wrote."""
+        return _archived(self.directory)[f"{self.path}.{SUFFIXES[self.flavour]}"]
 
     @property
     def states(self) -> dict[str, str]:
-        """Instance -> the state in which the driver left it: Completed, Failed, Running or NotStarted."""
-        states: dict[str, str] = json.loads(self.file.with_name(f"{self.path}.json").read_text(encoding="utf-8"))
+        """Instance -> what the engine said of it in the end: Completed, Failed, Running, or Unreadable."""
+        states: dict[str, str] = json.loads(_archived(self.directory)[f"{self.path}.{self.flavour}.json"])
         return states
 
     def unpack(self, file: Path) -> None:
         """Write a SQLite store to a file."""
-        file.write_bytes(gzip.decompress(self.file.read_bytes()))
+        file.write_bytes(self.content)
 
     def restore(self, url: str) -> None:
         """Restore a PostgreSQL store into an empty database, as the schema `SCHEMA`."""
-        script = gzip.decompress(self.file.read_bytes()).decode("utf-8")
         # Lines that begin with a backslash are for psql alone.
-        statements = "\n".join(line for line in script.splitlines() if not line.startswith("\\"))
+        lines = self.content.decode("utf-8").splitlines()
+        statements = "\n".join(line for line in lines if not line.startswith("\\"))
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(statements.encode())
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from holystone.errors import MigrationError
 from holystone.migrate.adopt import Adoption, last_adoption
+from holystone.migrate.engines import Engines, engines
 from holystone.store.open_store import OpenStore
 from holystone.store.shape import Shape, recognise
 from holystone.store.toolkit import revision_of, state
@@ -25,6 +26,7 @@ class Status:
     lacking: Sequence[str]
     shape: Shape
     adoption: Adoption | None
+    engines: Engines
 
 
 def toolkit_revision(store: OpenStore) -> str | None:
@@ -50,4 +52,5 @@ def status(store: OpenStore) -> Status:
             toolkit.lacking,
             recognise(store, connection),
             last_adoption(store, connection),
+            engines(store, connection),
         )

@@ -1,5 +1,7 @@
 """The schema of a store: what it is like, and which revisions are pending."""
 
+from collections.abc import Sequence
+
 from holystone.migrate import Status
 from holystone.printable import one_line
 from holystone.render.messages import document, listed, say
@@ -19,6 +21,7 @@ def status_json(found: Status) -> None:
             "pending": list(found.pending),
             "store_revision": found.store_revision,
             "lacking": list(found.lacking),
+            "engines": {name: list(versions) for name, versions in vars(found.engines).items()},
             "shape": {
                 "name": shape.name,
                 "known": shape.known,
@@ -39,9 +42,13 @@ def status_json(found: Status) -> None:
 def status_text(store: OpenStore, found: Status) -> None:
     """Write the status, and the next command where there is something to do."""
     adoption = found.adoption
+    engine = "duroxide-pg " if store.flavour.name == "postgresql" else "duroxide "
     lines = {
         "shape": found.shape.name,
         "engine migration": found.engine_migration or "none recorded",
+        "written by": ", ".join(found.engines.wrote) or "nobody yet",
+        "migrated by": f"{engine}{_span(found.engines.migrated)}",
+        "opened by": f"{engine}{_span(found.engines.opening)}{_in_python(found.engines.packages)}",
         "store revision": found.store_revision or "none: the engine has made the store",
         "toolkit revision": found.toolkit_revision or "none",
         "pending": ", ".join(found.pending) or "none",
@@ -54,3 +61,14 @@ def status_text(store: OpenStore, found: Status) -> None:
     listed(found.lacking, "Gone of holystone's own: ")
     if found.pending or found.lacking:
         say(f"Next: {command(store, 'migrate upgrade')}")
+
+
+def _span(versions: Sequence[str]) -> str:
+    """Return versions in words, which follow one another: the first and the last."""
+    if not versions:
+        return "of a version that is not known here"
+    return versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]}"
+
+
+def _in_python(packages: Sequence[str]) -> str:
+    return f"; in Python {_span(packages)}" if packages else ""

@@ -1,17 +1,35 @@
 """Which versions of the engine a store has met, told from its columns, its ledger and its executions."""
 
-from sqlalchemy import literal, select, tuple_
+from collections.abc import Collection
+
+from sqlalchemy import literal, or_, select, tuple_
 
 from holystone.duroxide.engine_version import EngineVersion
 from holystone.duroxide.releases import LAST_REMOVAL, NEWEST, RELEASES
-from holystone.duroxide.tables import VERSION_COLUMNS, executions
+from holystone.duroxide.tables import VERSION_COLUMNS, executions, history
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
+
+_FIRST_TOLD = next(release.first for release in RELEASES if release.first >= LAST_REMOVAL and release.columns)
+_UNTOLD = tuple(
+    version for release in RELEASES if LAST_REMOVAL <= release.first < _FIRST_TOLD for version in release.versions
+)
+"""The versions that can read none of what was removed, and have added no column by which they could be told."""
 
 
 def is_upgraded(reader: Reader) -> bool:
     """Return whether an engine that knows none of the kinds that were removed has migrated the store."""
-    return has_met(reader, LAST_REMOVAL)
+    return has_met(reader, LAST_REMOVAL) or reader.once("an upgrade", lambda: _is_written_by(reader, _UNTOLD))
+
+
+def _is_written_by(reader: Reader, versions: Collection[str]) -> bool:
+    """Return whether an event names one of these versions; all are looked at where none does."""
+    named = [
+        reader.flavour.messages.contains(history.c.event_data, literal(f'"duroxide_version":"{one}"'))
+        for one in versions
+    ]
+    found = select(history.c.instance_id).where(or_(*named)).limit(1)
+    return reader.connection.execute(found).first() is not None
 
 
 def has_met(reader: Reader, version: EngineVersion) -> bool:

@@ -56,3 +56,16 @@ macro_rules! event_before {
         comes
     }};
 }
+
+/// Whether an activity ends before so many milliseconds are over; else it is given up.
+macro_rules! activity_before {
+    ($context:expr, $name:expr, $input:expr, $ms:expr) => {{
+        let delay = std::time::Duration::from_millis($ms);
+        let (activity, limit) = ($context.schedule_activity($name, $input), $context.schedule_timer(delay));
+        #[cfg(feature = "into-futures")]
+        let comes = $context.select2(activity, limit).await.0 == 0;
+        #[cfg(not(feature = "into-futures"))]
+        let comes = matches!($context.select2(activity, limit).await, duroxide::Either2::First(_));
+        comes
+    }};
+}
