@@ -25,7 +25,8 @@ from holystone.mend.pace import engine_at_work
 from holystone.mend.plan import make_plan
 from holystone.mend.runs import read_run
 from holystone.mend.undo import undo_run
-from holystone.scan.catalogue import checks
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
 from holystone.scan.scan import Scan
 from holystone.store import Store
 
@@ -70,7 +71,7 @@ def test_row_that_a_live_dispatcher_holds_is_not_written(
     monkeypatch.setattr(apply, "PATIENCE_SECONDS", 0)
     _set_clocks(monkeypatch, AHEAD_NS)
     before = _contents(store)
-    report = apply_plan(store, make_plan(store, list(checks())))
+    report = apply_plan(store, make_plan(store, select_checks(Level.deep)))
     assert (report.run, [why for _, why in report.skipped]) == (None, [BUSY])
     assert _contents(store) == before
 
@@ -94,11 +95,11 @@ def test_clients_clock_decides_nothing(
     ground = prepare(flavour, _early)
     before = _contents(ground.store)
     _set_clocks(monkeypatch, apart_ns)
-    plan = make_plan(ground.store, list(checks()))
+    plan = make_plan(ground.store, select_checks(Level.deep))
     assert {change.key["instance_id"] for change in plan.changes} == {"nobody", "ended"}
     report = apply_plan(ground.store, plan, unsafe=["park-message"])
     assert (report.applied, report.skipped) == (len(plan.changes), [])
-    assert {finding.instance_id for finding in Scan(ground.store, list(checks()))} == set()
+    assert {finding.instance_id for finding in Scan(ground.store, select_checks(Level.deep))} == set()
     assert report.run is not None
     undo_run(ground.store, read_run(ground.store, report.run))
     assert _contents(ground.store) == before

@@ -146,5 +146,5 @@ def test_many_workloads_at_every_level(
     engine_store: MakeStore, flavour: Flavour, script: list[Step], version: str
 ) -> None:
     made = play(engine_store, version, flavour, script)
-    for level in Level:
+    for level in (Level.quick, Level.standard, Level.deep):
         assert unexpected(made, level) == []

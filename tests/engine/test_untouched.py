@@ -6,7 +6,7 @@ import pytest
 
 from conftest import NEWEST_AND_LONG_OLDER, EngineStore, Flavour, MakeStore
 from contents import contents
-from holystone.scan.catalogue import checks, select_checks
+from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.reader import RACE_WINDOW_SECONDS
 from holystone.scan.result import Verdict
@@ -26,13 +26,19 @@ def findings(
 
 
 @pytest.mark.parametrize("engine_version", NEWEST_AND_LONG_OLDER)
-@pytest.mark.parametrize("level", Level, ids=lambda level: level.name)
+@pytest.mark.parametrize("level", [Level.quick, Level.standard, Level.deep], ids=lambda level: level.name)
 def test_every_state_is_clean(engine_store: MakeStore, engine_version: str, flavour: Flavour, level: Level) -> None:
     store = engine_store(engine_version, flavour)
     before = contents(store)
     # Nobody is at work on it, so that there is no race to be patient with.
     assert findings(store, level, race_window=0) == []
     assert contents(store) == before
+
+
+@pytest.mark.parametrize("engine_version", NEWEST_AND_LONG_OLDER)
+def test_a_copy_has_work_to_do_and_nothing_else(engine_store: MakeStore, engine_version: str, flavour: Flavour) -> None:
+    found = {check for check, _, _ in findings(engine_store(engine_version, flavour), Level.restored)}
+    assert found - {"Q021"} == {"Q020"}
 
 
 def test_what_the_engine_gave_up_on_is_clean(engine_store: MakeStore, engine_version: str, flavour: Flavour) -> None:
@@ -59,7 +65,7 @@ def test_event_to_nobody_is_found_once_it_is_no_race(
 def test_every_check_looks_at_the_workload(engine_store: MakeStore, flavour: Flavour) -> None:
     """A scan of nothing would be clean as well."""
     store = engine_store("0.2.2", flavour)
-    scan = Scan(Store.open(store.target, store.schema, read_only=True), list(checks()))
+    scan = Scan(Store.open(store.target, store.schema, read_only=True), select_checks(Level.deep))
     assert list(scan) == []
     ((executions,),) = store.execute("SELECT count(*) FROM executions")
     ((instances,),) = store.execute("SELECT count(*) FROM instances")

@@ -17,7 +17,8 @@ from holystone.mend.plan import make_plan, read_plan
 from holystone.mend.runs import read_run
 from holystone.mend.undo import undo_run
 from holystone.migrate import upgrade
-from holystone.scan.catalogue import checks
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
 from holystone.scan.scan import Scan
 from holystone.store import Store
 
@@ -38,16 +39,16 @@ def test_any_text_survives(
     with store.transaction() as connection:
         scribe = Scribe(connection, store.flavour)
         scribe.execution(instance_id, started(input=other), completed(output))
-    assert list(Scan(store, list(checks()))) == []
+    assert list(Scan(store, select_checks(Level.deep))) == []
     with store.transaction() as connection:
         Scribe(connection, store.flavour).change(executions, key, status="Running", output=other)
     before = contents(made)
     upgrade(store)
-    plan = read_plan(json.dumps(make_plan(store, list(checks())).to_json()), store)
+    plan = read_plan(json.dumps(make_plan(store, select_checks(Level.deep)).to_json()), store)
     assert [change.key for change in plan.changes] == [key]
     report = apply_plan(store, plan)
     assert (report.applied, report.left) == (1, 0)
-    assert list(Scan(store, list(checks()))) == []
+    assert list(Scan(store, select_checks(Level.deep))) == []
     assert report.run is not None
     assert undo_run(store, read_run(store, report.run)).left == 0
     assert contents(made) == before

@@ -21,7 +21,8 @@ from holystone.mend.plan import make_plan
 from holystone.mend.runs import read_run, read_runs
 from holystone.mend.undo import undo_run
 from holystone.migrate import downgrade, upgrade
-from holystone.scan.catalogue import checks
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
 from holystone.store import Store
 from holystone.store.toolkit import changes, runs
 
@@ -50,7 +51,7 @@ def drifted(scribe: Scribe) -> None:
 
 
 def applied(store: Store) -> str:
-    report = apply_plan(store, make_plan(store, list(checks())))
+    report = apply_plan(store, make_plan(store, select_checks(Level.deep)))
     assert (report.applied, report.left) == (PLACES, 0)
     return str(report.run)
 
@@ -240,7 +241,7 @@ def test_the_commands_say_so(journal: Journal, run: Run) -> None:
 
 def stopped_before_its_end(store: Store) -> str:
     application = Application(store, new_run("apply", plan="plan"))
-    application.apply(make_plan(store, list(checks())))
+    application.apply(make_plan(store, select_checks(Level.deep)))
     return application.run_id
 
 

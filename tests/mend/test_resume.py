@@ -30,7 +30,8 @@ from holystone.mend.plan import make_plan
 from holystone.mend.runs import read_run, read_runs
 from holystone.migrate import upgrade
 from holystone.render import repairs
-from holystone.scan.catalogue import checks
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
 from holystone.store import Store
 
 pytestmark = pytest.mark.slow
@@ -210,7 +211,7 @@ def test_what_cannot_go_on_is_refused(prepare: Prepare, run: Run, stop: Stop, fl
     assert run(*words(ground, "undo", undone, "--yes")).status == 0
     refused(undone, f"Run '{undone}' was undone since")
     of_python = Application(ground.store, new_run("apply", plan="plan"))
-    of_python.apply(make_plan(ground.store, list(checks())))
+    of_python.apply(make_plan(ground.store, select_checks(Level.deep)))
     refused(of_python.run_id, f"The journal does not say what run '{of_python.run_id}' was asked for", "repair apply")
 
 
@@ -232,7 +233,7 @@ def test_who_writes_second_gives_way(prepare: Prepare, run: Run, stop: Stop, fla
     before = contents(ground.made)
     run_id = stopped_run(ground, run, stop)
     stood_still = Application(ground.store, read_run(ground.store, run_id))
-    plan = make_plan(ground.store, list(checks()))
+    plan = make_plan(ground.store, select_checks(Level.deep))
     assert run(*words(ground, "resume", run_id, "--yes")).status == 0
     repaired = contents(ground.made)
     ground.execute("UPDATE executions SET status = 'Running', output = NULL WHERE instance_id = 'order-1'")

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.flavours.compiled import COMPILED_STATEMENTS
-from holystone.scan.catalogue import checks
+from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
 from holystone.store import Store
@@ -14,7 +14,7 @@ from holystone.store import Store
 
 def found(made: EngineStore) -> int:
     store = Store.open(made.target, made.schema, read_only=True)
-    return len(list(Scan(store, list(checks()), level=Level.deep)))
+    return len(list(Scan(store, select_checks(Level.deep), level=Level.deep)))
 
 
 @pytest.mark.parametrize("flavour", ["sqlite", "postgresql"])

@@ -16,7 +16,7 @@ from holystone.mend.apply import apply_plan
 from holystone.mend.plan import make_plan
 from holystone.migrate import upgrade
 from holystone.scan import long_texts
-from holystone.scan.catalogue import checks, select_checks
+from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.finding import Finding
 from holystone.scan.result import Outcome, Verdict
@@ -72,7 +72,7 @@ def test_it_is_named_and_nothing_is_repaired(waiting: EngineStore, shown: str) -
     assert f"index {index}" in damaged(found)
     before = contents(waiting)
     store = Store.open(waiting.target)
-    plan = make_plan(store, list(checks()))
+    plan = make_plan(store, select_checks(Level.deep))
     assert [change for change in plan.changes if change.safety == "safe"] == []
     assert all(f"The index {index} does not show" in str(change.unsafe_because) for change in plan.changes)
     assert apply_plan(store, plan).run is None
@@ -105,7 +105,7 @@ def test_an_entry_out_of_order_ends_no_check(
     scan, found = scanned(waiting)
     assert [result.reason for result in scan.results.values() if result.outcome is Outcome.failed] == []
     assert f"index {HISTORY_INDEX}" in damaged(found)
-    plan = make_plan(Store.open(waiting.target), list(checks()))
+    plan = make_plan(Store.open(waiting.target), select_checks(Level.deep))
     assert [change for change in plan.changes if change.safety == "safe"] == []
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from conftest import ENGINES, MISSING, SCHEMA, EngineStore, MakeStore, one_and_long
 from holystone.mend.plan import make_plan
-from holystone.scan.catalogue import checks, select_checks
+from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.result import Verdict
 from holystone.scan.scan import Scan
@@ -70,7 +70,7 @@ def zeroed(postgresql: Server | RunningServer) -> Iterator[Zeroed]:
 
 def safe_changes(store: Store) -> list[tuple[str, bool]]:
     """Return what a plan has as safe: each repair, and whether it does no more than put a row back."""
-    plan = make_plan(store, list(checks()))
+    plan = make_plan(store, select_checks(Level.deep))
     return [(change.repair, change.before is None) for change in plan.changes if change.safety == "safe"]
 
 

@@ -26,7 +26,8 @@ from holystone.mend.apply import apply_plan
 from holystone.mend.plan import make_plan, read_plan
 from holystone.mend.runs import read_run, read_runs
 from holystone.mend.undo import undo_run
-from holystone.scan.catalogue import checks
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
 
 FIELDS = ("check", "repair", "safety", "table", "key", "before", "after", "why", "evidence")
 FOR_THE_READER = ("unread", "waiting")
@@ -46,7 +47,7 @@ def broken(scribe: Scribe) -> None:
 
 
 def plan_of(ground: Ground) -> dict[str, Any]:
-    document: dict[str, Any] = make_plan(ground.store, list(checks())).to_json()
+    document: dict[str, Any] = make_plan(ground.store, select_checks(Level.deep)).to_json()
     assert len(document["changes"]) > 2
     return document
 

@@ -15,7 +15,7 @@ from holystone.duroxide.tables import executions
 from holystone.mend.apply import apply_plan
 from holystone.mend.plan import make_plan
 from holystone.migrate import upgrade
-from holystone.scan.catalogue import checks, select_checks
+from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.result import Outcome, Verdict
 from holystone.scan.scan import Scan
@@ -74,7 +74,7 @@ def test_a_value_that_is_kept_elsewhere_and_gone(engine_store: MakeStore, run: R
     assert {row["key"]["instance_id"] for row in planned.json["unread"]} == {"second"}
     assert "were not looked at, among them second" in planned.err
     assert "what is wrong there is not in this one" in planned.err
-    report = apply_plan(store, make_plan(store, list(checks())))
+    report = apply_plan(store, make_plan(store, select_checks(Level.deep)))
     assert report.applied == 1
     assert report.left == 0
     applied = run("repair", "apply", made.target, "--schema", str(made.schema), "--level", "deep", "--yes")
