@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Flavour, missing
+from holystone.flavours.target import parse_target
 from holystone.migrate import create
 from postgresql import RunningServer, Server
 from provider.places import HERE, SCHEMA, Driver, Place, Served, build, served
@@ -56,16 +57,11 @@ def place(request: pytest.FixtureRequest, driver: Driver, new_place: MakePlace) 
     """A store without rows, made by the engine or by holystone's migrations."""
     place = new_place(f"of_{request.param}")
     if request.param == "holystone":
-        create_store(place)
+        create(parse_target(place.target, place.schema))
         if place.schema is None:
             return place
     driver.make(place)  # which completes what `create` begins on PostgreSQL
     return place
-
-
-def create_store(place: Place) -> None:
-    separator = "&" if "?" in place.target else "?"
-    create(place.target if place.schema is None else f"{place.target}{separator}schema={place.schema}")
 
 
 @pytest.fixture(scope="session")
