@@ -15,8 +15,8 @@ from provider.places import Driver, Place
 OF_EACH = 9
 """How many instances there are of each kind: more than 500 in all."""
 AT_LEAST = 500
-OF_CHANCE = frozenset({"queue-chain", "chain-told", "cancelled-at-once"})
-"""Kinds whose messages may come one by one or several at once: what is in their histories depends on it."""
+OF_CHANCE = frozenset({"queue-chain", "chain-told", "cancelled-at-once", "child-dropped"})
+"""Kinds whose messages may come one by one or several at once, or after the end: their histories depend on it."""
 _SECONDS = 900
 
 Told = dict[str, Any]
