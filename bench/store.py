@@ -427,7 +427,7 @@ class Maker:
 # -- SQLite ------------------------------------------------------------------------------------------------
 
 
-def _engine(code: str, *arguments: str) -> None:
+def engine(code: str, *arguments: str) -> None:
     """Let the engine make its schema, in a process of its own so that no connection of it stays open."""
     subprocess.run([sys.executable, "-c", code, *arguments], check=True)
 
@@ -464,7 +464,7 @@ def build(path: Path, executions: int = DEFAULT_EXECUTIONS, seed: int = DEFAULT_
     part = path.with_name(path.name + ".part")
     for suffix in ("", "-wal", "-shm", "-journal"):
         Path(f"{part}{suffix}").unlink(missing_ok=True)
-    _engine(SQLITE_SCHEMA, str(part))
+    engine(SQLITE_SCHEMA, str(part))
     connection = sqlite3.connect(part, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = OFF").fetchall()
@@ -537,7 +537,7 @@ def copy_to_postgresql(path: Path, url: str, schema: str) -> dict[str, int]:
     import psycopg
     from psycopg import sql
 
-    _engine(POSTGRESQL_SCHEMA, url, schema)
+    engine(POSTGRESQL_SCHEMA, url, schema)
     rows: dict[str, int] = {}
     source = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:

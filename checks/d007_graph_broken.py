@@ -1,37 +1,17 @@
-from collections.abc import Sequence
-from typing import Any
-
-from sqlalchemy import ColumnElement
-
 from holystone.scan.check import Check, Level, NoRepair, Severity, no_cause
-from holystone.scan.compared import Compared
 from holystone.scan.relations.extension import POSTGRESQL
-from holystone.scan.relations.extension_instances import (
-    EXTENSION_INSTANCES,
-    ExtensionInstanceFacts,
-    ExtensionInstanceSource,
-)
-from holystone.scan.relations.extension_nodes import EXTENSION_NODES, ExtensionNodeFacts, ExtensionNodeSource
+from holystone.scan.relations.extension_graphs import EXTENSION_GRAPHS
 
-
-def _violated(source: ExtensionInstanceSource | ExtensionNodeSource) -> ColumnElement[bool]:
-    return source.root_node_is_gone if isinstance(source, ExtensionInstanceSource) else source.may_be_broken
-
-
-def _expects(facts: ExtensionInstanceFacts | ExtensionNodeFacts) -> Sequence[Compared[Any]]:
-    return [facts.root_node] if isinstance(facts, ExtensionInstanceFacts) else [facts.instance, facts.missing_nodes]
-
-
-CHECK = Check[ExtensionInstanceSource | ExtensionNodeSource, ExtensionInstanceFacts | ExtensionNodeFacts](
+CHECK = Check(
     id="D007",
     name="graph-broken",
     title="A part of an instance's graph is gone",
     severity=Severity.error,
     level=Level.standard,
     flavours=POSTGRESQL,
-    relation=(EXTENSION_INSTANCES, EXTENSION_NODES),
-    violated=_violated,
-    expects=_expects,
+    relation=EXTENSION_GRAPHS,
+    violated=lambda graph: graph.may_be_broken,
+    expects=lambda facts: [facts.instance, facts.missing_nodes],
     cause=no_cause,
     message="its graph should have {expected}, and has {observed}",
     asserts=(

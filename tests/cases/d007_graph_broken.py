@@ -49,13 +49,7 @@ CASE = Case(
     healthy=healthy,
     broken=broken,
     findings=[
-        Found(
-            instance_id="a0000001",
-            execution_id=None,
-            observed={"root_node": "absent"},
-            expected={"root_node": "present"},
-            repair="none",
-        ),
+        found("a0000001", ROOT),
         found("a0000002", RIGHT),
         found("a0000003", "0000000c"),
         found("a0000004", "0000000e"),

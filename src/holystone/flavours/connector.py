@@ -210,6 +210,10 @@ class Connector(ABC):
         """Return a context in which rows are looked up one by one, and no table is read as it lies."""
         return nullcontext()
 
+    def hashing(self, connection: Connection) -> AbstractContextManager[None]:
+        """Return a context in which rows of a whole table are grouped in memory, and not in the order of an index."""
+        return nullcontext()
+
     def is_refusal(self, error: DBAPIError) -> bool:
         """Return whether the database denied the role what it asked for, and nothing else went wrong."""
         return False

@@ -17,8 +17,8 @@ SATELLITE_PREFIX = "pgdf-"
 """How the ids of instances begin that another database of the server has started."""
 LOAD_GRAPH = "pg_durable::activity::load-function-graph"
 _PROBE = "pg_durable::activity::probe-function-graph-transaction-v1"
-_INSTANCE_STATUS = "pg_durable::activity::update-instance-status"
-_NODE_STATUS = "pg_durable::activity::update-node-status"
+STATUS = "pg_durable::activity::update-instance-status"
+NODE_STATUS = "pg_durable::activity::update-node-status"
 _NODE_WRITTEN = "Node status updated"
 """The result of a write of a node's status that was made; another one says that a newer write had been before it."""
 
@@ -61,6 +61,13 @@ def parsed(text: Any) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def is_usable(event: Event) -> bool:
+    """Return whether an event that was read as JSON alone has what `node_states` asks of one."""
+    numbers = (event.get("event_id"), event.get("timestamp_ms"))
+    texts = [event.get("name"), event.get("input")] if event.get("type") == "ActivityScheduled" else []
+    return all(type(one) is int for one in numbers) and all(isinstance(one, str) for one in (event.get("type"), *texts))
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far an execution of an instance has come, by its events.
@@ -90,7 +97,7 @@ def progress_of(events: Sequence[Event]) -> Progress:
             graph, loaded = read_graph(call.result) or graph, True
         elif call.name == _PROBE and parsed(call.result).get("state") == "ready":
             loaded = True
-        elif call.name == _INSTANCE_STATUS and isinstance(status := parsed(call.input).get("status"), str):
+        elif call.name == STATUS and isinstance(status := parsed(call.input).get("status"), str):
             writes.append((status, call))
     label = given.get("label")
     return Progress(
@@ -132,7 +139,7 @@ def node_states(histories: Iterable[Sequence[Event]], instance_id: str) -> Mappi
     """
     writes: list[_Write] = []
     for events in histories:
-        for call in calls(events, _NODE_STATUS):
+        for call in calls(events, NODE_STATUS):
             values = parsed(call.input)
             if values.get("instance_id") == instance_id and isinstance(values.get("node_id"), str):
                 writes.append(_Write(values["node_id"], call, values))

@@ -54,6 +54,12 @@ _FOR_READING = {
 }
 
 
+_FOR_HASHING = {
+    # Some hundred thousand groups; what is more PostgreSQL keeps in files.
+    "work_mem": "64MB",
+    # A table is read as it lies, and not in the order of an index only because that is there.
+    "random_page_cost": "4",
+}
 _AS_IT_LIES = ("enable_seqscan", "enable_bitmapscan")
 
 
@@ -133,7 +139,7 @@ class PostgreSQLConnector(Connector):
         return locks.try_lock_tables_shared(connection, self.schema, tables)
 
     def tune_for_scan(self, connection: Connection) -> None:
-        connection.execute(select(*(func.set_config(name, value, True) for name, value in _FOR_READING.items())))
+        _set_local(connection, _FOR_READING)
 
     def limit_statements(self, connection: Connection, seconds: float) -> None:
         self._is_limited = True
@@ -211,6 +217,13 @@ class PostgreSQLConnector(Connector):
         yield
         for name in _AS_IT_LIES:
             connection.exec_driver_sql(f"SET LOCAL {name} = on")
+
+    @contextmanager
+    def hashing(self, connection: Connection) -> Iterator[None]:
+        before = connection.execute(select(*(func.current_setting(name) for name in _FOR_HASHING))).one()
+        _set_local(connection, _FOR_HASHING)
+        yield
+        _set_local(connection, dict(zip(_FOR_HASHING, before, strict=True)))
 
     def is_refusal(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) == "42501"
@@ -310,3 +323,7 @@ class PostgreSQLConnector(Connector):
 
     def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> Sequence[Held]:
         return list(locks.lock_rows(connection, self.schema, keys))
+
+
+def _set_local(connection: Connection, settings: Mapping[str, str]) -> None:
+    connection.execute(select(*(func.set_config(name, value, True) for name, value in settings.items())))

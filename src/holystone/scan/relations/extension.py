@@ -1,19 +1,20 @@
 """What relations of pg_durable's tables have in common, and what they read of the engine's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, Text, cast, func, literal, select
+from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, func, literal, or_, select
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from holystone.duroxide.event_types import FAILED
 from holystone.duroxide.tables import history, instances, orchestrator_queue
-from holystone.pg_durable.activities import Progress, progress_of
+from holystone.flavours import Flavour
+from holystone.pg_durable.activities import Progress, is_usable, parsed, progress_of
 from holystone.pg_durable.copy import Root
 from holystone.scan.digest import digest_of
 from holystone.scan.reader import EventRow, Reader
-from holystone.scan.relation import F, Relation, S
+from holystone.scan.relation import Conditions, F, Predicate, Relation, S, Suspect
 from holystone.scan.relations.decode import outcome_of, read_message
 from holystone.store.open_store import OpenStore
 
@@ -30,17 +31,30 @@ class OfExtension(Relation[S, F]):
 
     follows_acks: ClassVar[bool] = False
 
+    hashes: ClassVar[bool] = False
+    """Whether its statement joins or groups whole tables."""
+
+    def suspects(self, reader: Reader, predicates: Sequence[Predicate], within: Conditions) -> Iterator[Suspect[F]]:
+        if not self.hashes:
+            yield from super().suspects(reader, predicates, within)
+            return
+        with reader.flavour.hashing(reader.connection):
+            yield from super().suspects(reader, predicates, within)
+
     def why_not(self, store: OpenStore) -> str | None:
         return store.no_extension
 
 
-def last_event(of: ColumnElement[str]) -> LateralFromClause:
-    """Return the last event of an instance's newest execution, with the beginning of its text as `beginning`."""
+def last_event(of: ColumnElement[str], *where: ColumnElement[bool]) -> LateralFromClause:
+    """Return the last event of an instance's newest execution, with the beginning of its text as `beginning`.
+
+    `where` are conditions on other tables on which it is looked up at all.
+    """
     return (
         select(
             history.c.execution_id, history.c.event_id, func.left(history.c.event_data, _BEGINNING).label("beginning")
         )
-        .where(history.c.instance_id == cast(of, Text))
+        .where(history.c.instance_id == cast(of, Text), *where)
         .order_by(history.c.execution_id.desc(), history.c.event_id.desc())
         .limit(1)
         .lateral("last_event")
@@ -99,29 +113,36 @@ class Tree:
 
 
 def tree_of(reader: Reader, instance_id: str) -> Tree:
-    """Return the events of an instance and of all below it, those that can be read."""
+    """Return the events of an instance and of all below it: the starts, and what concerns activities.
+
+    They are read as JSON alone, for there are many of them; what the engine could not read, H005 tells of.
+    """
 
     def read() -> Tree:
-        found: list[list[Mapping[str, Any]]] = []
-        is_whole = True
-        for one in _tree(reader, instance_id):
-            by_execution: dict[int, list[Mapping[str, Any]]] = {}
-            for row in reader.history(one):
-                if row.event is not None:
-                    by_execution.setdefault(row.execution_id, []).append(row.event)
-            is_whole = is_whole and 1 in by_execution
-            found += by_execution.values()
-        return Tree(found, is_whole)
+        statement = reader.store.prepared(_tree)
+        histories: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+        for instance, execution, text in reader.connection.execute(statement, {"root": instance_id}):
+            event = parsed(text)
+            if is_usable(event):
+                histories.setdefault((instance, execution), []).append(event)
+        is_whole = all((instance, 1) in histories for instance in (instance_id, *(one for one, _ in histories)))
+        return Tree(list(histories.values()), is_whole)
 
     return reader.once(("pg_durable.tree", instance_id), read)
 
 
-def _tree(reader: Reader, instance_id: str) -> list[str]:
-    """Return the instance and all that are below it."""
-    tree = select(literal(instance_id, Text).label("instance_id")).cte("tree", recursive=True)
+def _tree(flavour: Flavour) -> Select[Any]:
+    """Return the statement for the events of an instance, the parameter `root`, and of all that are below it."""
+    tree = select(cast(bindparam("root"), Text).label("instance_id")).cte("tree", recursive=True)
     below = select(instances.c.instance_id).where(instances.c.parent_instance_id == tree.c.instance_id)
     tree = tree.union(below)
-    return list(reader.connection.execute(select(tree.c.instance_id)).scalars())
+    of = history.c
+    is_wanted = or_(of.event_id == 1, func.strpos(func.left(of.event_data, _BEGINNING), '"type":"Activity') > 0)
+    return (
+        select(of.instance_id, of.execution_id, of.event_data)
+        .where(of.instance_id == tree.c.instance_id, is_wanted)
+        .order_by(of.instance_id, of.execution_id, of.event_id)
+    )
 
 
 def retention_days(reader: Reader) -> int:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import OID
 
 from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, FAILED, RUNNING
-from holystone.duroxide.tables import executions
+from holystone.duroxide.tables import executions, instances
 from holystone.flavours import Flavour
 from holystone.pg_durable import tables as df
 from holystone.pg_durable.copy import ENDED, LIVE, Drift, Root, Verdict, judged
@@ -37,6 +37,8 @@ from holystone.scan.relation import Key
 from holystone.scan.relations.extension import OfExtension, last_event, retention_days, root_of, says
 from holystone.scan.relations.running_executions import would_be_stuck
 
+_CANCELLED = "canceled:"
+"""How the output of an execution begins that was cancelled."""
 _MOST_KEPT = 10_000
 """Ended instances that pg_durable keeps at most: of what is above it has none any more."""
 _DAY_MS = 86_400_000
@@ -48,42 +50,61 @@ _TRANSACTION_RUNS = text(
 
 
 class ExtensionInstanceSource:
-    """The rows of pg_durable's instances, each with the last event of the newest execution that the engine has."""
+    """The rows of pg_durable's instances, each with the last event of the newest execution that the engine has.
+
+    To look an event up takes many times as long as all else. So it is left out where the engine's row says as well that
+    the instance has ended, and in the same way: E001 holds that row to the history.
+    """
 
     def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
         self.flavour = flavour
         of_row = literal_column("CAST(xmax AS text)", Text).label("locked_by")
         self._row = select(*df.instances.c, of_row).where(*within).subquery("instance")
-        self._last = last_event(self._row.c.id)
-        self._execution = executions.alias("execution")
+        self._root, self._execution = instances.alias("root"), executions.alias("execution")
+        self._last = last_event(self._row.c.id, not_(self._surely_agrees))
         self.key = (self._row.c.id,)
 
     @property
     def rows(self) -> FromClause:
-        execution = self._execution.c
-        is_newest = and_(
-            execution.instance_id == cast(self._row.c.id, Text), execution.execution_id == self._last.c.execution_id
+        root, execution = self._root.c, self._execution.c
+        of_root = and_(execution.instance_id == root.instance_id, execution.execution_id == root.current_execution_id)
+        engine = self._row.outerjoin(self._root, root.instance_id == cast(self._row.c.id, Text))
+        return engine.outerjoin(self._execution, of_root).outerjoin(self._last, true())
+
+    @property
+    def _has_its_end(self) -> ColumnElement[bool]:
+        has_end: ColumnElement[bool] = self._row.c.completed_at.is_not(None) == (self._row.c.status == "completed")
+        return has_end
+
+    @cached_property
+    def _surely_agrees(self) -> ColumnElement[bool]:
+        """Both rows say that it has ended, and how."""
+        row, execution = self._row.c, self._execution.c
+        was_cancelled = func.left(execution.output, len(_CANCELLED)) == _CANCELLED
+        agrees = case(
+            (execution.status == COMPLETED, row.status == "completed"),
+            (execution.status == FAILED, case((was_cancelled, row.status == "cancelled"), else_=_has_failed(row))),
         )
-        return self._row.outerjoin(self._last, true()).outerjoin(self._execution, is_newest)
+        sure: ColumnElement[bool] = func.coalesce(and_(agrees, self._has_its_end), false())
+        return sure
 
     @cached_property
     def may_differ(self) -> ColumnElement[bool]:
-        """The row may not be what it should be; the history itself decides, not the column that copies it, too."""
-        row, beginning, status = self._row.c, self._last.c.beginning, self._execution.c.status
+        """The row may not be what it should be."""
+        row, beginning = self._row.c, self._last.c.beginning
+        goes_on = self._execution.c.status.in_((RUNNING, CONTINUED_AS_NEW))
         agrees = case(
-            (says(beginning, "OrchestrationCompleted"), and_(row.status == "completed", status == COMPLETED)),
+            (self._surely_agrees, true()),
+            (says(beginning, "OrchestrationCompleted"), row.status == "completed"),
             (
                 says(beginning, "OrchestrationFailed"),
-                and_(
-                    status == FAILED,
-                    case((says(beginning, "Cancelled"), row.status == "cancelled"), else_=row.status.in_(ENDED[1:])),
-                ),
+                case((says(beginning, "Cancelled"), row.status == "cancelled"), else_=_has_failed(row)),
             ),
             (self._last.c.event_id.is_(None), false()),
-            else_=and_(row.status == "running", status.in_((RUNNING, CONTINUED_AS_NEW))),
+            # Another event than the last one may have ended it: then the engine's own row says so.
+            else_=and_(row.status == "running", goes_on),
         )
-        has_end: ColumnElement[bool] = row.completed_at.is_not(None) == (row.status == "completed")
-        sound: ColumnElement[bool] = func.coalesce(and_(agrees, has_end), false())
+        sound: ColumnElement[bool] = func.coalesce(and_(agrees, self._has_its_end), false())
         return not_(sound)
 
     @cached_property
@@ -92,23 +113,22 @@ class ExtensionInstanceSource:
         role = exists_lookup(_ROLES.c.oid == cast(self._row.c.submitted_by, OID))
         return case((self._row.c.status.in_(LIVE), not_(role)), else_=false())
 
-    @cached_property
-    def root_node_is_gone(self) -> ColumnElement[bool]:
-        """The node with which its graph begins is not there."""
-        node = df.nodes.alias("root_node").c
-        return not_(exists_lookup(node.instance_id == self._row.c.id, node.id == self._row.c.root_node))
-
     def output(self) -> Sequence[ColumnElement[Any]]:
         row = self._row.c
         role = select(_ROLES.c.rolname).where(_ROLES.c.oid == cast(row.submitted_by, OID)).scalar_subquery()
         return [
-            *(row[name] for name in ("id", "root_node", "status", "submitted_by")),
+            *(row[name] for name in ("id", "status", "submitted_by")),
             *(row[name] for name in ("created_at", "updated_at", "completed_at", "locked_by")),
             cast(self._last.c.execution_id, BigInteger).label("execution_id"),
             self._last.c.event_id.label("event_id"),
             role.label("role"),
-            self.root_node_is_gone.label("root_node_is_gone"),
         ]
+
+
+def _has_failed(row: Any) -> ColumnElement[bool]:
+    """Return whether a row says that it has failed, or was cancelled before it ever ran."""
+    failed: ColumnElement[bool] = row.status.in_(("failed", "cancelled"))
+    return failed
 
 
 @dataclass(frozen=True)
@@ -126,7 +146,6 @@ class ExtensionInstanceFacts:
     last_event_id: int | None
     last_event_digest: str | None
     role_exists: bool
-    root_node_exists: bool
     may_be_stuck: bool
 
     @property
@@ -183,16 +202,13 @@ class ExtensionInstanceFacts:
     def role(self) -> Compared[str]:
         return presence("role", self.role_exists)
 
-    @property
-    def root_node(self) -> Compared[str]:
-        return presence("root_node", self.root_node_exists)
-
 
 class ExtensionInstances(OfExtension[ExtensionInstanceSource, ExtensionInstanceFacts]):
     name = "pg_durable_instances"
     table = df.instances
     instance_name = "id"
-    rows_are_of_table = True
+    counted = False
+    hashes = True
 
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> ExtensionInstanceSource:
         return ExtensionInstanceSource(flavour, within)
@@ -211,7 +227,6 @@ class ExtensionInstances(OfExtension[ExtensionInstanceSource, ExtensionInstanceF
             last_event_id=row.event_id,
             last_event_digest=digest,
             role_exists=row.role is not None,
-            root_node_exists=not row.root_node_is_gone,
             may_be_stuck=goes_on and would_be_stuck(reader, row.id, row.execution_id),
         )
 

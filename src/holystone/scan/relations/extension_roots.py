@@ -114,6 +114,8 @@ class ExtensionRootFacts:
 class ExtensionRoots(OfExtension[ExtensionRootSource, ExtensionRootFacts]):
     name = "pg_durable_roots"
     table = instances
+    counted = False
+    hashes = True
     needs: ClassVar = {"instances": {"parent_instance_id"}}
 
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> ExtensionRootSource:
