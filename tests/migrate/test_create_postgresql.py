@@ -1,12 +1,12 @@
-"""Making a store on PostgreSQL: by the engine's own migrations, from wherever they stand."""
+"""Making a store on PostgreSQL: the tables that the engine begins with, from which it goes on."""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import psycopg
 import pytest
@@ -15,7 +15,7 @@ from cli.helpers import Run, assert_refused
 from conftest import ENGINES, EngineStore, MakePlace, Place, available
 from engine.engines import DriverError, run_driver, start_driver
 from engine.test_untouched import findings
-from holystone.errors import MigrationError, TakenError
+from holystone.errors import TakenError
 from holystone.flavours.postgresql.functions import Function, read
 from holystone.flavours.postgresql.ledger import ENGINES_LOCK, lock_key
 from holystone.flavours.postgresql.lineage import LINEAGE
@@ -31,7 +31,7 @@ from .test_shape import facts_of
 
 pytestmark = pytest.mark.slow
 
-FIRST = "p0001"
+
 ALL_ENGINES = [*EACH_ENGINE, *(pytest.param(version, marks=pytest.mark.long) for version in ("0.2.0", "0.2.1"))]
 COLUMNS = (
     "SELECT table_name, column_name, ordinal_position FROM information_schema.columns"
@@ -61,12 +61,14 @@ def execute(place: Place, statement: str, *values: object) -> list[tuple[object,
 def test_the_command_makes_a_store_and_says_what_is_next(run: Run, place: Place) -> None:
     result = run("migrate", "upgrade", *place.arguments)
     assert (result.status, result.err) == (0, "")
-    assert result.out.startswith("Made the store postgresql://")
-    assert result.out.endswith("(engine migration 25).\n")
+    made, next_line = result.out.splitlines()
+    assert made.startswith("Made the store postgresql://")
+    assert made.endswith("(engine migration 1).")
+    assert next_line == "Next: open it with the engine, which adds its functions and the rest of its tables."
     assert run("migrate", "upgrade", *place.arguments).out == "Nothing to do: the newest revision is there.\n"
     found = run("migrate", "status", *place.arguments, "--format", "json").json
-    assert found["shape"]["name"] == "migrated (engine migration 25)"
-    assert (found["store_revision"], found["toolkit_revision"]) == ("p0025", list(REVISIONS)[-1])
+    assert found["shape"]["name"] == "migrated (engine migration 1)"
+    assert (found["store_revision"], found["toolkit_revision"]) == ("p0001", list(REVISIONS)[-1])
 
 
 def test_a_schema_that_is_not_there_is_made(place: Place) -> None:
@@ -79,7 +81,7 @@ def test_it_is_what_the_engine_makes_first(place: Place, postgresql_schema: Make
     available(version)
     theirs = postgresql_schema()
     make_level(version, theirs, 1)
-    create(target_of(place), FIRST)
+    create(target_of(place))
     assert facts_of(place.target, place.schema) == LINEAGE.levels[0].facts
     assert facts_of(theirs.target, theirs.schema) == LINEAGE.levels[0].facts
     assert execute(place, COLUMNS, place.schema) == execute(theirs, COLUMNS, theirs.schema)
@@ -89,7 +91,7 @@ def test_it_is_what_the_engine_makes_first(place: Place, postgresql_schema: Make
 
 @pytest.mark.parametrize("version", ALL_ENGINES)
 def test_the_engine_goes_on_from_there(run: Run, place: Place, postgresql_schema: MakePlace, version: str) -> None:
-    create(target_of(place), FIRST)
+    create(target_of(place))
     store = engine_at(version, place)
     expected = store.run("workload", "--only", "chains,parents,timers,key-values,completed")
     theirs = postgresql_schema()
@@ -110,38 +112,43 @@ def functions_of(place: Place) -> list[Function]:
         return [replace(one, schemas=frozenset()) for one in read(connection, place.schema)]
 
 
-def test_it_is_what_the_newest_engine_makes(place: Place, postgresql_schema: MakePlace) -> None:
-    """And so the engine has nothing left to do, and works on it as on its own."""
-    create(target_of(place))
+@pytest.mark.parametrize("begun", ["absent", "made before"])
+def test_the_engine_itself_makes_the_rest_where_it_is_asked(
+    run: Run, place: Place, postgresql_schema: MakePlace, begun: str
+) -> None:
+    """And so the newest engine has nothing left to do, and works on it as on its own."""
+    if begun == "made before":
+        create(target_of(place))
+    result = run("migrate", "upgrade", *place.arguments, "--engine")
+    assert (result.status, result.err) == (0, "")
+    assert "engine migration 25" in result.out or "the engine's migrations up to 25" in result.out
+    assert "Next:" not in result.out
     theirs = postgresql_schema()
     run_driver(ENGINES[-1], "create", *theirs.arguments)
     assert facts_of(place.target, place.schema) == facts_of(theirs.target, theirs.schema)
     assert functions_of(place) == functions_of(theirs)
-    ledger = "SELECT version, name FROM _duroxide_migrations ORDER BY version"
-    assert execute(place, ledger) == execute(theirs, ledger)
-    when = execute(place, "SELECT max(applied_at) FROM _duroxide_migrations")
     store = engine_at(ENGINES[-1], place)
     store.run("workload", "--only", "chains,parents,timers,key-values,completed")
-    assert execute(place, "SELECT max(applied_at) FROM _duroxide_migrations") == when
     assert findings(store) == []
+    again = run("migrate", "upgrade", *place.arguments, "--engine")
+    assert (again.status, again.out) == (0, "Nothing to do: the newest revision is there.\n")
 
 
-@pytest.mark.parametrize("version", LINEAGE.versions)
-def test_each_migration_is_the_engines_own(run: Run, place: Place, version: int) -> None:
-    create(target_of(place), f"p{version:04}")
-    found = status(Store.open(place.target, place.schema, read_only=True))
-    assert (found.shape.name, found.shape.known) == (f"migrated (engine migration {version})", True)
+def test_without_an_engine_it_says_what_to_install(run: Run, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(target_of(place))
+    before = execute(place, "SELECT version FROM _duroxide_migrations")
+    monkeypatch.setitem(sys.modules, "duroxide", None)
+    refused = run("migrate", "upgrade", *place.arguments, "--engine")
+    assert_refused(refused, "none is installed here", "python -m pip install duroxide")
+    assert execute(place, "SELECT version FROM _duroxide_migrations") == before
 
 
-def test_it_goes_on_from_each_migration_to_the_newest(place: Place) -> None:
-    create(target_of(place), FIRST)
-    for before, version in pairwise(LINEAGE.versions):
-        store = Store.open(place.target, place.schema)
-        assert store.engine_migration == str(before)
-        assert upgrade(store, f"p{version:04}") == [f"p{version:04}"]
-    assert status(Store.open(place.target, place.schema)).shape.known
-    with pytest.raises(MigrationError, match="migration 26 is not taken back"):
-        downgrade(Store.open(place.target, place.schema), "p0025")
+def test_what_the_engine_does_not_open_is_told_in_its_words(run: Run, place: Place) -> None:
+    create(target_of(place))
+    execute(place, "UPDATE _duroxide_migrations SET version = 7")
+    refused = run("migrate", "upgrade", *place.arguments, "--engine")
+    assert refused.status == 2
+    assert "Traceback" not in refused.err
 
 
 def drop_functions(place: Place) -> None:
@@ -169,20 +176,20 @@ def test_why_not_all_tables_are_made(place: Place, version: str) -> None:
 
 
 def test_it_goes_down_and_up_again(place: Place) -> None:
-    create(target_of(place), FIRST)
+    create(target_of(place))
     before = facts_of(place.target, place.schema)
     store = Store.open(place.target, place.schema)
     assert downgrade(store, "postgresql@base") == ["p0001"]
     names = [str(name) for (name,) in execute(place, "SELECT tablename FROM pg_tables WHERE schemaname = 'engine'")]
     assert names
     assert all(name.startswith("holystone_") for name in names)
-    assert upgrade(store, FIRST) == [FIRST]
+    assert upgrade(store, "postgresql@head") == ["p0001"]
     assert facts_of(place.target, place.schema) == before
     assert status(Store.open(place.target, place.schema)).lacking == []
 
 
 def test_rows_and_the_engines_own_migrations_are_not_taken_back(run: Run, place: Place) -> None:
-    create(target_of(place), FIRST)
+    create(target_of(place))
     execute(place, "INSERT INTO instances (instance_id, orchestration_name) VALUES ('a', 'A')")
     refused = run("migrate", "downgrade", *place.arguments, "postgresql@base", "--yes")
     assert (refused.status, refused.out) == (2, "")
@@ -216,7 +223,8 @@ def test_no_store_is_made_where_none_is_meant(run: Run, place: Place, make: obje
 
 def test_a_forgotten_schema_makes_no_second_store(run: Run, place: Place) -> None:
     create(target_of(place))
-    assert_refused(run("migrate", "upgrade", place.target), "The schema 'public'", "Try --schema engine.")
+    assert run("migrate", "upgrade", place.target).out == "Nothing to do: the newest revision is there.\n"
+    assert execute(place, "SELECT schemaname FROM pg_tables WHERE tablename = 'history'") == [("engine",)]
 
 
 @pytest.mark.parametrize("schema", ["Upper", "with space", "select", "1st", "ünï", "x" * 64])
@@ -241,7 +249,7 @@ def test_of_several_at_once_one_creates_and_all_succeed(place: Place) -> None:
     assert sum(out.startswith("Made the store") for out, _ in said) == 1
 
 
-@pytest.mark.parametrize("version", ENGINES[-1:])
+@pytest.mark.parametrize("version", EACH_ENGINE)
 def test_an_engine_that_starts_meanwhile_is_not_harmed(place: Place, version: str) -> None:
     available(version)
     creation = start_upgrade(*place.arguments)

@@ -50,19 +50,24 @@ def status(target: str, schema: str | None, format_: str) -> int:
 @migrate.command
 @target_options
 @click.option("--to", metavar="REVISION", help="Go that far, in the branch of that revision alone.")
-@click.option("--engine", is_flag=True, help="Bring the engine's tables to where the newest engine has them, too.")
+@click.option(
+    "--engine",
+    is_flag=True,
+    help="Bring the engine's tables to where the newest engine has them, too; on PostgreSQL the package duroxide does.",
+)
 def upgrade(target: str, schema: str | None, to: str | None, engine: bool) -> int:
     """Make or upgrade holystone's own tables; where TARGET is not there yet, make a store.
 
     Touches none of the engine's tables in a store that is there, but with --engine, or a revision of theirs: then
     they become what a newer engine makes of them, and older ones, which have to be stopped first, may not go on.
-    A new store is as the newest engine on PyPI makes it.
+    A new store is as the engine makes it; on PostgreSQL the engine adds its functions, with --engine or when it first
+    opens the store.
     """
     from holystone.errors import TakenError
     from holystone.flavours import flavour_of
     from holystone.migrate import restore
     from holystone.migrate import upgrade as run_upgrade
-    from holystone.migrate.change import NEWEST, create
+    from holystone.migrate.change import NEWEST, create, upgrade_engine
     from holystone.store.open_store import OpenStore
 
     place = named_target(target, schema)
@@ -74,16 +79,21 @@ def upgrade(target: str, schema: str | None, to: str | None, engine: bool) -> in
             if structure.is_vacant():
                 raise
         else:
+            if engine:
+                store, _ = upgrade_engine(store)
             say(f"Made the store {place} (engine migration {store.engine_migration}).")
+            if structure.engine_completes and not engine:
+                say(f"Next: open it with the engine, which adds {structure.engine_completes}.")
             return Exit.OK
     store = OpenStore.open(place)
     with _told_when_stopped(store):
         restored = restore(store)
         if restored:
             say(f"Built again: {', '.join(restored)}.")
-        revisions = [*run_upgrade(store, structure.newest)] if engine else []
-        store = OpenStore.open(place)
-        revisions += run_upgrade(store, to or NEWEST)
+        done: list[str] = []
+        if engine:
+            store, done = upgrade_engine(store)
+        revisions = [*done, *run_upgrade(store, to or NEWEST)]
     if revisions:
         say(f"Ran {', '.join(revisions)}.")
     if not revisions and not restored:

@@ -49,9 +49,9 @@ class Structure(ABC):
 
     lineage: ClassVar[Lineage]
     branch: ClassVar[str]
-    """The branch of the revisions that make the engine's tables."""
-    newest: ClassVar[str]
-    """The revision of that branch up to which the engine's tables are brought: the newest engine on PyPI opens it."""
+    """The branch of the revisions that make the engine's tables, as far as holystone can make them."""
+    engine_completes: ClassVar[str | None]
+    """What the engine itself adds to a store that holystone made, when it first opens it; None for nothing."""
 
     one_transaction: ClassVar[bool]
     """Whether all that a migrator does is one transaction; else each revision is one, and an index is built outside."""

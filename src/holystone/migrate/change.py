@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from holystone.duroxide.tables import instances
 from holystone.flavours import Flavour, flavour_of
 from holystone.flavours.target import Target, parse_target
-from holystone.migrate import runner
+from holystone.migrate import by_engine, runner
 from holystone.store.open_store import OpenStore
 from holystone.store.shape import recognise, require_known
 from holystone.store.toolkit import REVISIONS, TOOLKIT, missing, revision_of
@@ -20,8 +20,9 @@ NEWEST = f"{TOOLKIT}@head"
 def create(target: str | Target, to: str | None = None) -> OpenStore:
     """Make a store where nothing is, as the engine makes it, with holystone's own tables; return it, opened.
 
-    On PostgreSQL it makes the schema, too, and the engine's functions. `to` names a revision, such as `s0011`, at which
-    to stop in its branch, or beyond the one that the newest engine on PyPI knows.
+    On PostgreSQL it makes the schema, and the tables of the engine's first migration: the engine adds the others,
+    and its functions, when it first opens the store. `to` names a revision, such as `s0011`, at which to stop in its
+    branch.
 
     The store is there whole or not at all: an interrupted creation leaves nothing that keeps the next one from
     its work, and of two at once one finds the other's store and raises TakenError. Raises HolystoneError
@@ -37,7 +38,7 @@ def create(target: str | Target, to: str | None = None) -> OpenStore:
 
 def ends(flavour: Flavour, to: str | None) -> Sequence[str]:
     """Return the revisions at which a new store is to stand: the engine's tables first, then holystone's own."""
-    newest = {flavour.structure.branch: flavour.structure.newest, TOOLKIT: NEWEST}
+    newest = {branch: f"{branch}@head" for branch in (flavour.structure.branch, TOOLKIT)}
     if to is not None:
         newest[runner.branch_of(flavour, to)] = to
     return list(newest.values())
@@ -67,6 +68,25 @@ def upgrade(store: OpenStore, to: str = NEWEST) -> Sequence[str]:
             store.columns = store.flavour.columns(connection)
             _restore(store, connection)
     return [script.revision for script in pending]
+
+
+def upgrade_engine(store: OpenStore) -> tuple[OpenStore, list[str]]:
+    """Bring the engine's tables to where the newest engine has them; return the store, opened anew, and what was run.
+
+    That are revisions, or on PostgreSQL the engine's own migrations, which the installed engine runs. Raises as
+    `upgrade`, and MigrationError where there is no engine that could.
+    """
+    structure, place = store.flavour.structure, store.flavour.target
+    if structure.engine_completes is None:
+        done = [*upgrade(store, f"{structure.branch}@head")]
+        return OpenStore.open(place), done
+    with store.unlocked_snapshot() as connection:
+        require_known(store, recognise(store, connection))
+    before = store.engine_migration
+    by_engine.migrate(place)
+    now = OpenStore.open(place)
+    after = now.engine_migration
+    return now, [] if after == before else [f"the engine's migrations up to {after}"]
 
 
 def stands_at(store: OpenStore, connection: Connection, branch: str) -> str | None:

@@ -64,15 +64,15 @@ def _between(upper: str, lower: str) -> list["Script"]:
 
 
 def revision_of_engine(branch: str, version: int | None) -> str:
-    """Return the revision of the engine's tables that stands for a migration of the engine's own.
+    """Return the newest revision of the engine's tables that a migration of the engine's own has behind it.
 
-    MigrationError where none does, as where the engine made the tables by hand.
+    MigrationError where there is none, as where the engine made the tables without its ledger.
     """
     for script in _between(f"{branch}@head", "base"):
-        if script.module.ENGINE.version == version:
+        if version is not None and script.module.ENGINE.version <= version:
             return script.revision
     raise MigrationError(
-        f"The engine's ledger ends at {version or 'no migration'}, from which no revision goes on.",
+        "The engine's ledger has no migration, so no revision goes on from there.",
         "Leave the engine's tables to the engine.",
     )
 

@@ -1,9 +1,10 @@
 """The structure of a PostgreSQL store: read, recognised and changed while an engine may be at work.
 
-The engine's logic lives in functions, which its second migration begins to make and which are its own code: so its own
-files are run, and entered in its ledger as it does. Since 0.2.2 the engine opens a schema only where the ledger is a
-prefix of its own migrations, without a hole, and where each of the engine's tables belongs to one of them; so a store
-goes no further than the newest package on PyPI knows, unless somebody asks for more.
+The engine's logic lives in functions, which its second migration begins to make and which are its own code. So
+holystone makes what the first migration makes, all of it tables, enters that in the ledger, and the engine goes on
+from there when it first opens the store. Nothing more can be prepared: since 0.2.2 the engine opens a schema only where
+the ledger is a prefix of its own migrations, without a hole, and where each of the engine's tables belongs to one of
+them; earlier versions run the rest over whatever is there, and fail at the nineteenth where kv_store is whole already.
 """
 
 import shlex
@@ -16,7 +17,6 @@ from sqlalchemy import Column, Connection, Index, MetaData, Row, Table, func, in
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateSchema, DropIndex
 
-from holystone.duroxide.releases import POSTGRESQL_OF_PACKAGE
 from holystone.errors import StoreUnavailableError, TakenError, TargetError
 from holystone.flavours.lineage import Facts
 from holystone.flavours.postgresql import discovery, functions, integrity, introspection, objects
@@ -62,7 +62,7 @@ _INDEX = text(
 class PostgreSQLStructure(Structure):
     lineage = LINEAGE
     branch = "postgresql"
-    newest = f"p{POSTGRESQL_OF_PACKAGE:04}"
+    engine_completes = "its functions and the rest of its tables"
     one_transaction = False
 
     def __init__(self, connector: PostgreSQLConnector) -> None:

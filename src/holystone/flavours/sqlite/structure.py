@@ -32,7 +32,7 @@ _TRIGGERS = text(
 class SQLiteStructure(Structure):
     lineage = LINEAGE
     branch = "store"
-    newest = "store@head"
+    engine_completes = None
     one_transaction = True
 
     def __init__(self, connector: SQLiteConnector) -> None:
