@@ -60,7 +60,7 @@ def _beginners(store: OpenStore, connection: Connection) -> Iterator[EngineVersi
         store.flavour.place_in(start.scalar_subquery(), literal(_NAMED)) + len(_NAMED),
         _LONGEST,
     )
-    unpinned = select(named.label("named")).distinct()
+    unpinned = select(named.label("named")).select_from(executions).distinct()
     if VERSION_COLUMNS[0] in store.columns[executions.name]:
         pinned = select(*(of[name] for name in VERSION_COLUMNS)).where(of[VERSION_COLUMNS[0]].is_not(None)).distinct()
         for major, minor, patch in connection.execute(pinned):
