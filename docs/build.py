@@ -1,4 +1,4 @@
-"""Writes what of the documentation is generated: the runbook, the schema of reports, and the README's transcript.
+"""Writes what of the documentation is generated: runbook, engines, the schema of reports, and the README's transcript.
 
 python docs/build.py            writes it, which takes a minute or two
 python docs/build.py E010       writes the page of this check, the index and the transcript
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from engine_table import engines_page
 from holystone.render.report import json_schema
 from holystone.render.runbook import check_page, index_page
 from holystone.scan.catalogue import checks
@@ -29,6 +30,7 @@ def generated(ids: Collection[str] = ()) -> dict[Path, str]:
     pages = {DOCS / "runbook" / f"{check.id}.md": _page(check) for check in chosen}
     pages[DOCS / "runbook" / "README.md"] = index_page(list(checks()))
     pages[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=1) + "\n"
+    pages[DOCS / "engines.md"] = engines_page()
     pages[README] = _readme()
     return pages
 
