@@ -13,6 +13,7 @@ from engines.conftest import Opened
 from engines.published import NEWEST, VERSIONS, PublishedStore
 from engines.test_published import Found, found_in
 from holystone.duroxide.tables import executions, history, instances, kv_store, kv_store_execution_id, worker_queue
+from holystone.pg_durable.tables import NO_EXTENSION
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
@@ -31,6 +32,9 @@ LACKS = {
 """Version -> the checks of what it was the first to keep, and what all stores before it lack."""
 OF_ONE_FLAVOUR = {"sqlite": {"Q019", "S004", "S005", "S008"}, "postgresql": {"E005", "H007", "K004"}}
 
+OF_EXTENSION = [check.id for check in select_checks(Level.deep) if check.id.startswith("D")]
+WITHOUT_EXTENSION = {"sqlite": "does not apply to a store on sqlite", "postgresql": NO_EXTENSION}
+
 
 def lacks(version: str) -> Mapping[str, str]:
     """What is skipped in a store of this version, and why."""
@@ -47,9 +51,14 @@ def test_what_is_skipped_and_why(version: str, flavour: str, opened: Opened) -> 
         told = {check.id: scan.why_not(check) for check in select_checks(level)}
         old = {one: f"the store is of an older engine and lacks {why}" for one, why in lacks(version).items()}
         elsewhere = dict.fromkeys(OF_ONE_FLAVOUR[flavour], f"does not apply to a store on {flavour}")
+        elsewhere |= dict.fromkeys(OF_EXTENSION, WITHOUT_EXTENSION[flavour])
         assert {check: why for check, why in told.items() if why} == {
             check: why for check, why in (old | elsewhere).items() if check in told
         }
+
+
+OF_ACTIVITY = delete(worker_queue).where(worker_queue.c.work_item.contains('"in-hand"'))
+"""Of the first versions only the text of a row says whose it is."""
 
 
 def renamed(store: Store) -> Found:
@@ -60,14 +69,14 @@ def renamed(store: Store) -> Found:
 
 def without_activities(store: Store) -> Found:
     with store.transaction() as connection:
-        connection.execute(delete(worker_queue))
+        connection.execute(OF_ACTIVITY)
     return {("I007", "in-hand")}
 
 
 def ended_without_activities(store: Store) -> Found:
     """To set the row right would leave an execution that nothing can wake: which has to be found out first."""
     with store.transaction() as connection:
-        connection.execute(delete(worker_queue))
+        connection.execute(OF_ACTIVITY)
         ended = {"status": "Completed", "output": "x"}
         connection.execute(update(executions).filter_by(instance_id="in-hand").values(ended))
     return {("E001", "in-hand")}

@@ -39,7 +39,7 @@ class CleanCheck:
         self._store = empty
         self._kept = kept
         groups: dict[object, list[Check]] = defaultdict(list)
-        for check in select_checks(Level.deep):
+        for check in Scan(empty, select_checks(Level.deep)).to_run():
             # Nor does a turn change the schema.
             if check.id not in STUCK and not any(relation.of_store for relation in check.relations):
                 groups[check.relations].append(check)
