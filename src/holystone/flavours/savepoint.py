@@ -17,11 +17,11 @@ def savepoint(connection: Connection) -> Iterator[None]:
     connection.exec_driver_sql("SAVEPOINT holystone")
     try:
         yield
+        connection.exec_driver_sql("RELEASE SAVEPOINT holystone")
     except DBAPIError as error:
         if not error.connection_invalidated:
             _take_back(connection, error)
         raise
-    connection.exec_driver_sql("RELEASE SAVEPOINT holystone")
 
 
 def _take_back(connection: Connection, error: DBAPIError) -> None:
