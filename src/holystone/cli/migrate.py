@@ -67,11 +67,14 @@ def upgrade(target: str, schema: str | None, to: str | None, engine: bool) -> in
     from holystone.flavours import flavour_of
     from holystone.migrate import restore
     from holystone.migrate import upgrade as run_upgrade
+    from holystone.migrate.by_engine import require_engine
     from holystone.migrate.change import NEWEST, create, upgrade_engine
     from holystone.store.open_store import OpenStore
 
     place = named_target(target, schema)
     structure = flavour_of(place).structure
+    if engine and structure.engine_completes:
+        require_engine()
     if structure.is_vacant():
         try:
             store = create(place, to)

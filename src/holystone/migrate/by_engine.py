@@ -4,6 +4,8 @@ They make functions, in which the engine's logic lives and which are its own cod
 them. The engine runs what a store lacks when it opens it, `PostgresProvider` of the package duroxide as every other.
 """
 
+from importlib.util import find_spec
+
 from holystone.duroxide.releases import POSTGRESQL_OF_PACKAGE
 from holystone.errors import MigrationError
 from holystone.flavours.target import Target
@@ -11,18 +13,23 @@ from holystone.flavours.target import Target
 PACKAGE = "duroxide"
 
 
+def require_engine() -> None:
+    """Raise MigrationError where no engine is installed, before anything is changed."""
+    if find_spec(PACKAGE) is None:
+        raise MigrationError(
+            "On PostgreSQL the engine alone can bring its tables and functions up, and none is installed here.",
+            f"Install it beside holystone, python -m pip install {PACKAGE}, or open the store with your own engine.",
+        )
+
+
 def migrate(target: Target) -> None:
     """Have the newest engine that is installed open a store on PostgreSQL, and close it.
 
     MigrationError where no engine is installed, and in the engine's words where it does not open the store.
     """
-    try:
-        from duroxide import PostgresProvider
-    except ImportError:
-        raise MigrationError(
-            "On PostgreSQL the engine alone can bring its tables and functions up, and none is installed here.",
-            f"Install it beside holystone, python -m pip install {PACKAGE}, or open the store with your own engine.",
-        ) from None
+    require_engine()
+    from duroxide import PostgresProvider
+
     assert target.url is not None
     url = target.url.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
