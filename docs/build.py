@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from engine_table import engines_page
+from holystone.diagnosis import model as diagnosis
 from holystone.render.report import json_schema
 from holystone.render.runbook import check_page, index_page
 from holystone.scan.catalogue import checks
@@ -30,6 +31,7 @@ def generated(ids: Collection[str] = ()) -> dict[Path, str]:
     pages = {DOCS / "runbook" / f"{check.id}.md": _page(check) for check in chosen}
     pages[DOCS / "runbook" / "README.md"] = index_page(list(checks()))
     pages[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=1) + "\n"
+    pages[DOCS / "why.schema.json"] = json.dumps(diagnosis.json_schema(), indent=1) + "\n"
     pages[DOCS / "engines.md"] = engines_page()
     pages[README] = _readme()
     return pages

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holystone.api import apply, check, plan, undo
+    from holystone.api import apply, check, plan, undo, why
     from holystone.errors import HolystoneError
     from holystone.scan.catalogue import Selection
     from holystone.scan.check import Level, Severity
@@ -20,10 +20,11 @@ _MODULES = {
     "check": "holystone.api",
     "plan": "holystone.api",
     "undo": "holystone.api",
+    "why": "holystone.api",
 }
 """Public name -> the module that it is imported from when it is first asked for."""
 
-__all__ = ["HolystoneError", "Level", "Selection", "Severity", "apply", "check", "plan", "undo"]
+__all__ = ["HolystoneError", "Level", "Selection", "Severity", "apply", "check", "plan", "undo", "why"]
 
 
 def __getattr__(name: str) -> Any:

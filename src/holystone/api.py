@@ -1,4 +1,4 @@
-"""What holystone does to a store, from Python: `check`, `plan`, `apply` and `undo`.
+"""What holystone does to a store, from Python: `check`, `plan`, `apply` and `undo`; and `why` of one instance.
 
 The command line calls them, too, but for `check` the `scan` below it, to write each finding as it is found.
 
@@ -17,6 +17,7 @@ from holystone.scan.scan import Scan
 from holystone.store.open_store import OpenStore
 
 if TYPE_CHECKING:
+    from holystone.diagnosis.model import Diagnosis
     from holystone.mend.apply import Report
     from holystone.mend.journal import Run
     from holystone.mend.plan import Plan
@@ -242,6 +243,21 @@ def undo(
 
     store = _opened(target, schema, read_only=False)
     return undo_run(store, read_run(store, run) if isinstance(run, str) else run, undoing)
+
+
+def why(target: str | OpenStore, instance_id: str, *, schema: str | None = None, events: int = 20) -> "Diagnosis":
+    """Return why an instance is where it is: `state`, `sentence`, `causes`, and the rows that they rest on.
+
+    Reads only, in one snapshot; the last `events` of the current execution are in it, and all are counted. `unseen` is
+    what could not be read, such as a table that the role may not see. UnknownInstanceError where there is no such
+    instance; the other errors are those of `check`.
+
+    >>> holystone.why("orders.db", "order-1").state
+    'ended'
+    """
+    from holystone.diagnosis.instance import diagnose
+
+    return diagnose(_opened(target, schema, read_only=True), instance_id, events)
 
 
 def new_application(

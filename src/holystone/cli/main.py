@@ -29,6 +29,7 @@ _COMMANDS = {
     "explain": "holystone.cli.catalogue:explain",
     "migrate": "holystone.cli.migrate:migrate",
     "repair": "holystone.cli.repair:repair",
+    "why": "holystone.cli.why:why",
 }
 """Command -> where it is defined; `--version` and a completion import none of them."""
 

@@ -36,9 +36,16 @@ STILL_RUNNING = Outcome(RUNNING)
 def known_type(event: Mapping[str, Any]) -> str:
     """Return the event's type; where its kind of failure is unknown here, words that are no type and say so."""
     kind: str = event["type"]
-    if "details" in EVENT_SHAPES.get(kind, ()) and (unknown := ERROR_DETAILS.unknown(event["details"])) is not None:
-        return f"{kind} of kind {unknown}"
-    return kind
+    unknown = unknown_kind(event)
+    return kind if unknown in (None, kind) else f"{kind} of kind {unknown}"
+
+
+def unknown_kind(event: Mapping[str, Any]) -> str | None:
+    """Return the event's type, or else its kind of failure, where that is unknown here; None where both are known."""
+    kind: str = event["type"]
+    if kind not in EVENT_SHAPES:
+        return kind
+    return ERROR_DETAILS.unknown(event["details"]) if "details" in EVENT_SHAPES[kind] else None
 
 
 def terminal_outcome(event: Mapping[str, Any]) -> Outcome | None:

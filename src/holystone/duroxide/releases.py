@@ -277,6 +277,11 @@ def since(rule: Rule) -> EngineVersion:
     return next(release.first for release in RELEASES if rule in release.begins)
 
 
+def removed_in(kind: str) -> EngineVersion | None:
+    """Return the version since which a kind of event or of failure cannot be read any more, None for all others."""
+    return next((release.first for release in RELEASES if kind in release.removed), None)
+
+
 def first_to_fill(column: str) -> EngineVersion:
     """Return the version that was the first to fill a column, named as `table.column`."""
     return next((release.first for release in RELEASES if column in release.columns), RELEASES[0].first)

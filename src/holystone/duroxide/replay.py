@@ -7,6 +7,7 @@ Events are mappings, in the order of their ids, as `event.parse_event` returns t
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from holystone.duroxide.engine_version import engine_version
@@ -53,23 +54,33 @@ def dropped(events: Events, *, at_the_end: bool = True) -> set[int | None]:
 
 def is_open_to_events(events: Events) -> bool:
     """Return whether a subscription is open, so that an event from outside would take the execution on."""
+    return bool(open_subscriptions(events))
+
+
+def open_subscriptions(events: Events) -> list[Mapping[str, Any]]:
+    """Return the subscriptions that an event from outside would answer, those to queues included, in their order.
+
+    Events answer the subscriptions of their name in the order of both.
+    """
     cancelled = dropped(events)
-    waiting: dict[str, list[int]] = defaultdict(list)
-    places: Counter[str] = Counter()
+    waiting: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    places: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    taken: Counter[str] = Counter()
     for event in events:
         match event["type"]:
             case "ExternalSubscribed":
-                waiting[event["name"]].append(event["event_id"])
+                waiting[event["name"]].append(event)
             case "ExternalEvent" if waiting[event["name"]]:
                 waiting[event["name"]].pop(0)
             case "ExternalSubscribedCancelled":
-                for name, ids in waiting.items():
-                    waiting[name] = [one for one in ids if one != event.get("source_event_id")]
+                for name, some in waiting.items():
+                    waiting[name] = [one for one in some if one["event_id"] != event.get("source_event_id")]
             case "ExternalSubscribedPersistent" if event["event_id"] not in cancelled:
-                places[event["name"]] += 1
+                places[event["name"]].append(event)
             case "ExternalEventPersistent":
-                places[event["name"]] -= 1
-    return any(waiting.values()) or any(free > 0 for free in places.values())
+                taken[event["name"]] += 1
+    queued = (one for name, some in places.items() for one in some[taken[name] :])
+    return sorted([*chain.from_iterable(waiting.values()), *queued], key=lambda event: event["event_id"])
 
 
 def carried_forward(events: Events) -> list[tuple[str, str]]:
