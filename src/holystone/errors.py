@@ -28,6 +28,10 @@ class NotAStoreError(HolystoneError):
     """There is a database, and it is not a duroxide store, or only half of one."""
 
 
+class NoTablesError(NotAStoreError):
+    """There is a file or a database, and no table of the engine in it."""
+
+
 class StoreUnavailableError(HolystoneError):
     """The store cannot be read or written now: locked, no permission, damaged, disconnected."""
 

@@ -68,7 +68,8 @@ def report(request: pytest.FixtureRequest, run: Run, ailing: Sample) -> Any:
     if request.param == "json":
         return result.json
     *findings, last = [json.loads(line) for line in result.out.splitlines()]
-    assert all(line.keys() == {"finding"} for line in findings)
+    assert all(line.keys() == {"finding", "store"} for line in findings)
+    assert all(line["store"].items() <= last["report"]["store"].items() for line in findings)
     assert last.keys() == {"report"}
     return {**last["report"], "findings": [line["finding"] for line in findings]}
 

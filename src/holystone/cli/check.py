@@ -1,6 +1,14 @@
-"""`holystone check`: hold a store to its history; reads only."""
+"""`holystone check`: hold stores to their history; reads only."""
 
-from typing import TYPE_CHECKING, Literal
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from functools import partial
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 
@@ -8,24 +16,50 @@ from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     format_option,
     jobs_option,
-    open_store,
+    named_target,
     output_to,
     selection_options,
-    target_options,
+    targets_options,
     timeout_option,
 )
-from holystone.render import CHECK_FORMATS, check_renderer
+from holystone.render import CHECK_FORMATS
 
 if TYPE_CHECKING:
+    from holystone.cli.store_check import Checked, Request
+    from holystone.render.report_writer import Layout
     from holystone.scan.catalogue import Selection
-    from holystone.scan.scan import Scan
+
+_STREAMED = ("json", "jsonl", "sarif")
+"""Formats that are written while the scan goes on, and not at its end."""
+
+
+def _reports(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> list[tuple[str, str]]:
+    reports = []
+    for text in given:
+        format, equals, file = text.partition("=")
+        if not equals or not file or format not in CHECK_FORMATS:
+            formats = ", ".join(CHECK_FORMATS)
+            raise click.BadParameter(f"{text!r} should be FORMAT=FILE, with a format of {formats}.", context, parameter)
+        reports.append((format, file))
+    return reports
 
 
 @click.command
-@target_options
+@targets_options
+@click.option("--all", "all_schemas", is_flag=True, help="Check all schemas of the database that hold a store.")
 @selection_options
 @format_option(*CHECK_FORMATS)
 @click.option("--output", metavar="FILE", help="Write there instead of to stdout; the file appears when it is whole.")
+@click.option(
+    "--report",
+    "reports",
+    metavar="FORMAT=FILE",
+    multiple=True,
+    callback=_reports,
+    help="Write a report there too, in another format; may be given several times.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing when all is clean.")
+@click.option("--verbose", "-v", is_flag=True, help="Say what came of each check and each store.")
 @click.option(
     "--fail-on",
     type=click.Choice(["critical", "error", "warning", "info", "never"]),
@@ -51,11 +85,15 @@ if TYPE_CHECKING:
 )
 @click.option("--baseline", metavar="FILE", help="Leave out the findings of an earlier --format json report.")
 def check(
-    target: str,
+    targets: tuple[str, ...],
     schema: str | None,
+    all_schemas: bool,
     selection: "Selection",
     format_: str,
     output: str | None,
+    reports: list[tuple[str, str]],
+    quiet: bool,
+    verbose: bool,
     fail_on: str,
     max_findings: int | None,
     since: Literal["last", "beginning"] | None,
@@ -64,76 +102,99 @@ def check(
     jobs: int,
     statement_timeout: float | None,
 ) -> int:
-    """Check a store, and say what to do about what is found.
+    """Check stores, and say what to do about what is found.
+
+    TARGET is a SQLite file or a URL, or a folder or a pattern of SQLite files.
 
     Writes nothing to the store, but with --since how far it is verified; on PostgreSQL a role with SELECT is
     enough without it.
     """
-    from holystone import api
-    from holystone.cli.baseline import fingerprints
-    from holystone.cli.progress import progress_bar
-    from holystone.render.messages import notice
-    from holystone.render.terminal import command
+    from holystone.cli.baseline import read_baseline
+    from holystone.cli.store_check import Request
+    from holystone.render.report_writer import Layout
+    from holystone.store.stores import is_one
 
-    known = fingerprints(baseline) if baseline else ()
+    several = all_schemas or len(targets) > 1 or not is_one(targets[0])
+    known = read_baseline(baseline, of_several=several) if baseline else {}
     selection.checks()  # what it names is told of before the store is opened
     if since is not None and selection.instances is not None:
         raise click.UsageError("--since looks at all instances; leave --instance out.")
-    store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
-    with progress_bar(streamed=format_ != "text") as progress, output_to(output) as out:
-        words = selection.to_argv()
-        scan = api.scan(store, selection, known=known, selected_by=words, since=since, jobs=jobs, progress=progress)
-        check_renderer(format_)(scan, out, max_findings)
-    if scan.coverage is not None:
-        api.verified(scan)
-        if scan.coverage.full_is_due(full_every):
-            again = command(store, "check", "--since", "beginning", *selection.to_argv())
-            notice(f"A look at all instances is due: the last is over {full_every} days old.")
-            notice(f"Next: {again}")
-    return _exit(scan, fail_on)
+    outputs = [(format_, output), *reports]
+    layout = Layout(max_findings, fail_on, verbose, several)
+    layouts = [_with_last(layout, format, file) for format, file in outputs]
+    request = Request(
+        selection, [format for format, _ in outputs], layouts, known, since, full_every, jobs, statement_timeout
+    )
+    with ExitStack() as stack:
+        stdout = stack.enter_context(_held_back()) if quiet else sys.stdout
+        outs = [stack.enter_context(output_to(file, stdout)) for _, file in outputs]
+        check_all = _check_several if several else _check_one
+        done = check_all(targets, schema, request, outs, all_schemas=all_schemas)
+        if quiet and any(checked.summary.verdict != "clean" for checked in done):
+            stdout.seek(0)
+            copyfileobj(stdout, sys.stdout)
+    return _exit(done, format_, fail_on)
 
 
-def _exit(scan: "Scan", fail_on: str) -> int:
+def _with_last(layout: "Layout", format: str, file: str | None) -> "Layout":
+    """Return the layout of a report, with what its file holds now where the report repeats something of it."""
+    from holystone.cli.files import read_file
+    from holystone.render import writer_class
+
+    if file is None or not writer_class(format).reads_file_before or not os.path.isfile(file):
+        return layout
+    return replace(layout, before=read_file(file))
+
+
+def _check_one(
+    targets: Sequence[str], schema: str | None, request: "Request", outs: Sequence[TextIO], *, all_schemas: bool
+) -> list["Checked"]:
+    from holystone.cli.progress import progress_bar
+    from holystone.cli.store_check import check_store
+
+    with progress_bar(streamed=request.formats[0] in _STREAMED) as progress:
+        done = check_store(named_target(targets[0], schema), request, outs, progress)
+    _tell(done)
+    return [done]
+
+
+def _check_several(
+    targets: Sequence[str], schema: str | None, request: "Request", outs: Sequence[TextIO], *, all_schemas: bool
+) -> list["Checked"]:
+    from holystone.cli.stores_check import check_stores
+    from holystone.store.stores import candidates
+
+    look = partial(candidates, parse=lambda word: named_target(word, schema), all_schemas=all_schemas)
+    return check_stores(targets, look, request, outs, _tell)
+
+
+def _tell(checked: "Checked") -> None:
+    """Say what is to be said beside a report."""
+    from holystone.render.messages import error, notice
+
+    for complaint in checked.complaints:
+        error(complaint.message, complaint.next_step)
+    for words in checked.notices:
+        notice(words)
+
+
+def _held_back() -> AbstractContextManager[TextIO]:
+    """Return a file for what is not to be printed unless it turns out to be needed."""
+    return TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _exit(done: Sequence["Checked"], format: str, fail_on: str) -> int:
+    """Return the exit status: that of the worst store."""
     from holystone.scan.check import Severity
-    from holystone.scan.result import Verdict
 
-    if scan.verdict is Verdict.incomplete:
-        _complain(scan)
+    summaries = [checked.summary for checked in done]
+    if format == "nagios":
+        from holystone.render.nagios import state
+
+        return state(summaries, fail_on)
+    if any(summary.verdict == "incomplete" for summary in summaries):
         return Exit.COULD_NOT_RUN
-    if fail_on != "never" and scan.worst is not None and scan.worst >= Severity[fail_on]:
-        return Exit.FOUND
-    return Exit.OK
-
-
-def _complain(scan: "Scan") -> None:
-    """Say what could not be seen, and what to do about it."""
-    from holystone.cli.crash import reported
-    from holystone.printable import one_line
-    from holystone.render.messages import error
-    from holystone.render.terminal import command, not_looked_at
-    from holystone.scan.catalogue import checks
-    from holystone.scan.result import Outcome
-
-    for unloaded in scan.unloaded:
-        error(unloaded.message, one_line(unloaded.next_step))
-    failed = [result for result in scan.results.values() if result.outcome is Outcome.failed]
-    next_step = "repair the cause and run the check again."
-    if scan.unmatched is not None:
-        next_step = command(scan.store, "executions list")
-    reasons = {not_looked_at(scan.unread): next_step} if scan.unread else {}
-    unforeseen: dict[int, BaseException] = {}
-    for result in failed:
-        if (plug_in := checks().plug_in_of(result.check.id)) is not None:
-            reasons[one_line(str(result.reason))] = f"Mend or uninstall {plug_in}."
-        elif result.error is None:
-            reasons[one_line(str(result.reason))] = one_line(result.next_step or next_step)
-        else:
-            unforeseen[id(result.error)] = result.error
-    for fault in unforeseen.values():
-        what, report_it = reported(fault)
-        reasons[one_line(what)] = one_line(report_it, None)
-    if not reasons and not scan.unloaded:
-        skipped = {result.reason for result in scan.results.values() if result.reason}
-        reasons = {f"Nothing was checked: {one_line(reason)}": next_step for reason in skipped}
-    for reason in sorted(reasons):
-        error(reason, reasons[reason])
+    if fail_on == "never":
+        return Exit.OK
+    severities = {name for summary in summaries for name in getattr(summary, "severities", ())}
+    return Exit.FOUND if any(Severity[name] >= Severity[fail_on] for name in severities) else Exit.OK

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import pairwise
 from types import FrameType
 from typing import Any
 
@@ -29,6 +30,7 @@ _COMMANDS = {
     "explain": "holystone.cli.catalogue:explain",
     "migrate": "holystone.cli.migrate:migrate",
     "repair": "holystone.cli.repair:repair",
+    "stores": "holystone.cli.stores:stores",
     "why": "holystone.cli.why:why",
 }
 """Command -> where it is defined; `--version` and a completion import none of them."""
@@ -157,7 +159,18 @@ def run(arguments: list[str] | None = None) -> int:
         if not _comes_of_stop(error):
             return _unforeseen(error)
         _tell_of_stop()
-    return Exit.COULD_NOT_RUN
+    return _could_not_run()
+
+
+def _could_not_run() -> int:
+    """Return the exit status of a command that could not run, as whoever reads it takes it."""
+    return Exit.UNKNOWN if _is_for_nagios() else Exit.COULD_NOT_RUN
+
+
+def _is_for_nagios() -> bool:
+    """Return whether the command line asks for the format of Nagios, even one that cannot be parsed."""
+    words = sys.argv[1:]
+    return "--format=nagios" in words or ("--format", "nagios") in pairwise(words)
 
 
 def _tell_of_stop() -> None:
@@ -184,6 +197,7 @@ def _show(error: click.ClickException) -> None:
     if not isinstance(error, click.MissingParameter):  # that one repeats nothing, and may list what there is
         said = one_line(said.rstrip("\n")) + "\n"
     block(f"{usage}{begin}{said}", err=True)
+    _tell_nagios(error.format_message())
 
 
 def _unforeseen(error: BaseException) -> int:
@@ -193,17 +207,27 @@ def _unforeseen(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         _give_up_output()
         _complain(f"The output cannot be written: {os.strerror(error.errno or 0).lower()}.", "Write it elsewhere.")
-        return Exit.COULD_NOT_RUN
+        return _could_not_run()
     from holystone.cli.crash import reported
 
     _complain(*reported(error))
-    return Exit.COULD_NOT_RUN
+    return _could_not_run()
 
 
 def _complain(message: str, next_step: str) -> None:
     from holystone.render.messages import error
 
     error(message, next_step)
+    _tell_nagios(message)
+
+
+def _tell_nagios(message: str) -> None:
+    """Say on standard output, which is all that it reads, that nothing is known."""
+    if _is_for_nagios():
+        from holystone.render.messages import block
+        from holystone.render.nagios import unknown
+
+        block(unknown(message))
 
 
 def _give_up_output() -> None:

@@ -29,13 +29,32 @@ _MOST_JOBS = 64
 
 def target_options(command: Command) -> Command:
     """Add the argument TARGET and the option --schema."""
-    command = click.option(
+    return click.argument("target", metavar="TARGET", envvar="HOLYSTONE_TARGET")(schema_option(command))
+
+
+def targets_options(command: Command) -> Command:
+    """Add the argument TARGET..., of which there may be several, and the option --schema."""
+    argument = click.argument("targets", metavar="TARGET...", nargs=-1, callback=_targets)
+    return argument(schema_option(command))
+
+
+def schema_option(command: Command) -> Command:
+    """Add the option --schema."""
+    return click.option(
         "--schema",
         metavar="NAME",
         envvar="HOLYSTONE_SCHEMA",
         help="Schema of a PostgreSQL store (default public, or that of the only store).",
     )(command)
-    return click.argument("target", metavar="TARGET", envvar="HOLYSTONE_TARGET")(command)
+
+
+def _targets(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> Sequence[str]:
+    """Return the targets, or the one that the environment names; click would take that one apart at blanks."""
+    if not given and (named := os.environ.get("HOLYSTONE_TARGET")):
+        return [named]
+    if not given:
+        raise click.MissingParameter(ctx=context, param=parameter)
+    return given
 
 
 def selection_options(command: Command) -> Command:
@@ -247,10 +266,10 @@ def target_and_last(target: str, last: str | None, metavar: str) -> tuple[str, s
 
 
 @contextmanager
-def output_to(file: str | None) -> Iterator[TextIO]:
+def output_to(file: str | None, stdout: TextIO | None = None) -> Iterator[TextIO]:
     """Yield stdout, or a file that takes its name only when it is whole."""
     if file is None or file == "-":
-        yield sys.stdout
+        yield stdout or sys.stdout
         return
     from holystone.cli.files import whole_file
 

@@ -1,22 +1,24 @@
 """What the program prints: one module a format, one function a thing to print.
 
-Each module that a format names has `check(scan, out, limit)`, which drives the scan and writes as it goes, so
-that a million findings take no more memory than ten.
+Each module that a format of `check` names has a `Writer`, a `ReportWriter`, and a `Merger`, a `ReportMerger`.
 """
 
-from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from holystone.scan.scan import Scan
+    from holystone.render.report_writer import ReportMerger, ReportWriter
 
-CHECK_FORMATS = ("text", "json", "jsonl")
-
-CheckRenderer = Callable[["Scan", TextIO, int | None], None]
+CHECK_FORMATS = ("text", "json", "jsonl", "junit", "markdown", "nagios", "prometheus", "sarif")
 
 
-def check_renderer(format: str) -> CheckRenderer:
-    """Return the function that renders a scan in one of CHECK_FORMATS."""
-    renderer: CheckRenderer = import_module(f"holystone.render.{format}").check
-    return renderer
+def writer_class(format: str) -> "type[ReportWriter]":
+    """Return what writes the report of a check in one of CHECK_FORMATS."""
+    writer: type[ReportWriter] = import_module(f"holystone.render.{format}").Writer
+    return writer
+
+
+def merger_class(format: str) -> "type[ReportMerger]":
+    """Return what makes one report of those of several stores in one of CHECK_FORMATS."""
+    merger: type[ReportMerger] = import_module(f"holystone.render.{format}").Merger
+    return merger

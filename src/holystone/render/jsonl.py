@@ -1,19 +1,37 @@
-"""JSON lines: a finding a line as it is found, and the rest of the report in the last line."""
+"""JSON lines: a finding a line as it is found, and the rest of the report in the last line of its store."""
 
-from typing import TextIO
+from shutil import copyfileobj
 
 from holystone.render.json import dump
-from holystone.render.report import finding, summary, to_json, toolkit_revision_if_readable
-from holystone.scan.scan import Scan
+from holystone.render.report import Summary, finding, to_json
+from holystone.render.report_writer import Part, ReportMerger, ReportWriter
+from holystone.scan import finding as scanned
 
 
-def check(scan: Scan, out: TextIO, limit: int | None) -> None:
-    """Write the findings, each `{"finding": …}`, then `{"report": …}`; at most `limit` are listed."""
-    revision = toolkit_revision_if_readable(scan.store)
+class Writer(ReportWriter):
+    """Writes the findings, each `{"finding": …, "store": …}`, then `{"report": …}`."""
+
     listed = 0
-    for found in scan:
-        if limit is None or listed < limit:
-            out.write(dump({"finding": to_json(finding(scan.store, found))}) + "\n")
-            listed += 1
-        del found  # its values may be long, and the next one take long
-    out.write(dump({"report": {"schema": 1, **to_json(summary(scan, revision))}}) + "\n")
+
+    def add(self, found: scanned.Finding) -> None:
+        if self.layout.limit is None or self.listed < self.layout.limit:
+            target = self.scan.store.target
+            store = {"target": str(target), "schema": target.schema}
+            self.out.write(dump({"finding": to_json(finding(self.scan.store, found)), "store": store}) + "\n")
+            self.listed += 1
+
+    def end(self, summary: Summary) -> None:
+        self.out.write(dump({"report": {"schema": 1, **to_json(summary)}}) + "\n")
+
+
+class Merger(ReportMerger):
+    """Writes the lines of all stores."""
+
+    def add(self, part: Part) -> None:
+        if part.text is None:
+            self.out.write(dump({"report": to_json(part.summary)}) + "\n")
+        else:
+            copyfileobj(part.text, self.out)
+
+    def end(self) -> None:
+        pass

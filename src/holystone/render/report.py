@@ -4,15 +4,16 @@ The names and their meanings are stable: others' scripts read them. The command 
 whole: it writes the findings as they are found, and what is in `Summary` after them.
 """
 
+from collections import Counter
 from typing import Any
 
-from msgspec import Struct, structs, to_builtins
-from msgspec.json import schema
+from msgspec import Struct, field, structs, to_builtins
+from msgspec.json import schema_components
 
 import holystone
-from holystone.errors import CatalogueError, StoreUnavailableError
+from holystone.errors import CatalogueError, HolystoneError, StoreUnavailableError
 from holystone.mend.change import repair_of
-from holystone.mend.repair import repairs
+from holystone.mend.repair import Repair, repairs
 from holystone.migrate import toolkit_revision
 from holystone.render.timestamps import moment, moment_of
 from holystone.scan import finding as scanned
@@ -67,10 +68,14 @@ class Tool(Struct):
 
 
 class Store(Struct, kw_only=True):
-    """The store that was checked; a password is left out of its target. Only SQLite has no schemas."""
+    """The store that was checked; a password is left out of its target. Only SQLite has no schemas.
+
+    `identity` is a digest that tells a store from others, by whatever name it is reached.
+    """
 
     target: str
     schema: str | None
+    identity: str
     flavour: str
     engine_migration: str | None
     toolkit_revision: str | None
@@ -87,7 +92,11 @@ class Coverage(Struct, kw_only=True):
 
 
 class Summary(Struct, kw_only=True):
-    """All of a report but its findings."""
+    """All of a report but its findings.
+
+    `severities` and `repairs` say how many findings there are of each severity, and how many of them a safe repair, an
+    unsafe one and none is known for; a number that is zero is left out.
+    """
 
     tool: Tool
     store: Store
@@ -96,6 +105,8 @@ class Summary(Struct, kw_only=True):
     duration_ms: int
     database_check_seconds: float | None
     verdict: str
+    severities: dict[str, int]
+    repairs: dict[str, int]
     scanned: dict[str, int]
     baseline: int
     suppressed: int
@@ -116,6 +127,71 @@ class Report(Summary, kw_only=True):
         return to_json(self)
 
 
+class Named(Struct, kw_only=True):
+    """A store that was to be checked; its schema is null where nobody named one."""
+
+    target: str
+    schema: str | None
+
+
+class Error(Struct):
+    """What kept a store from being checked, and what to do about it."""
+
+    message: str
+    next_step: str
+
+
+class Unavailable(Struct, kw_only=True):
+    """What stands in the place of a report where a store could not be checked."""
+
+    schema: int
+    tool: Tool
+    store: Named
+    verdict: str
+    error: Error
+
+
+class Reports(Struct, kw_only=True):
+    """What `check --format json` prints of several stores, in the order in which they were named.
+
+    Each of `reports` is a Report, or an Unavailable; `verdict` is "incomplete" where one of theirs is, else "drift"
+    where one of theirs is, else "clean".
+    """
+
+    schema: int
+    tool: Tool
+    reports: list[dict[str, Any]]
+    verdict: str
+
+
+class Tally(Struct):
+    """How many findings there are of each severity, and with each kind of repair."""
+
+    severities: Counter[str] = field(default_factory=Counter)
+    repairs: Counter[str] = field(default_factory=Counter)
+
+    def add(self, found: scanned.Finding) -> None:
+        """Count a finding."""
+        self.severities[found.severity.name] += 1
+        self.repairs[offered(found)] += 1
+
+
+def this_tool() -> Tool:
+    """Return what makes reports here."""
+    return Tool("holystone", holystone.__version__)
+
+
+def unavailable(target: str, schema: str | None, error: HolystoneError) -> Unavailable:
+    """Return what to report of a store that could not be checked; `target` is without any password."""
+    return Unavailable(
+        schema=1,
+        tool=this_tool(),
+        store=Named(target=target, schema=schema),
+        verdict="incomplete",
+        error=Error(error.message, error.next_step),
+    )
+
+
 def toolkit_revision_if_readable(store: OpenStore) -> str | None:
     """Return the revision of holystone's own tables; None without them, or where the role may not read them.
 
@@ -129,19 +205,23 @@ def toolkit_revision_if_readable(store: OpenStore) -> str | None:
 
 def report(scan: Scan) -> Report:
     """Return the report of a scan, which is iterated over; all of its findings are held in memory."""
-    revision = toolkit_revision_if_readable(scan.store)
-    findings = [finding(scan.store, found) for found in scan]
-    return Report(schema=1, findings=findings, **structs.asdict(summary(scan, revision)))
+    revision, tally = toolkit_revision_if_readable(scan.store), Tally()
+    findings = []
+    for found in scan:
+        tally.add(found)
+        findings.append(finding(scan.store, found))
+    return Report(schema=1, findings=findings, **structs.asdict(summary(scan, revision, tally)))
 
 
-def summary(scan: Scan, revision: str | None) -> Summary:
+def summary(scan: Scan, revision: str | None, tally: Tally) -> Summary:
     """Return all of a report but its findings; complete once the scan has been iterated over."""
     store, own = scan.store, scan.database_check_seconds
     return Summary(
-        tool=Tool("holystone", holystone.__version__),
+        tool=this_tool(),
         store=Store(
             target=str(store.target),
             schema=store.target.schema,
+            identity=store.identity,
             flavour=store.flavour.name,
             engine_migration=store.engine_migration,
             toolkit_revision=revision,
@@ -151,6 +231,8 @@ def summary(scan: Scan, revision: str | None) -> Summary:
         duration_ms=scan.duration_ms,
         database_check_seconds=None if own is None else round(own, 3),
         verdict=str(scan.verdict),
+        severities=dict(tally.severities),
+        repairs=dict(tally.repairs),
         scanned=scan.scanned,
         baseline=scan.baseline,
         suppressed=scan.suppressed,
@@ -163,10 +245,6 @@ def summary(scan: Scan, revision: str | None) -> Summary:
 
 def finding(store: OpenStore, found: scanned.Finding) -> Finding:
     """Return a finding as it stands in a report."""
-    try:
-        repair = repair_of(found, repairs().by_id)
-    except CatalogueError:  # of a plug-in; a plan needs it, and says what is the matter with it
-        repair = None
     to_json = store.flavour.to_json
     return Finding(
         check=found.check.id,
@@ -179,9 +257,23 @@ def finding(store: OpenStore, found: scanned.Finding) -> Finding:
         expected={column: to_json(value) for column, value in found.expected.items()},
         cause=found.cause,
         message=found.message,
-        repair="none" if repair is None else str(repair.safety),
+        repair=offered(found),
         fingerprint=found.fingerprint,
     )
+
+
+def offered(found: scanned.Finding) -> str:
+    """Return which kind of repair there is for a finding: "safe", "unsafe" or "none"."""
+    repair = known_repair(found)
+    return "none" if repair is None else str(repair.safety)
+
+
+def known_repair(found: scanned.Finding) -> Repair | None:
+    """Return the repair for a finding; None where there is none, or where what a plug-in says of one cannot be used."""
+    try:
+        return repair_of(found, repairs().by_id)
+    except CatalogueError:  # a plan needs it, and says what is the matter with it
+        return None
 
 
 def to_json(part: Struct) -> dict[str, Any]:
@@ -191,8 +283,15 @@ def to_json(part: Struct) -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a report."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema(Report)}
+    """Return the JSON Schema of a report, and of those of several stores."""
+    references, definitions = schema_components((Report, Reports, Unavailable), ref_template="#/$defs/{name}")
+    one, several, none = references
+    definitions["Reports"]["properties"]["reports"]["items"] = {"anyOf": [one, none]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "anyOf": [one, several],
+        "$defs": definitions,
+    }
 
 
 def _check_result(store: OpenStore, result: Result) -> CheckResult:

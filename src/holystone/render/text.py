@@ -1,7 +1,9 @@
 """Text for people: what is wrong, what harm it does, some examples, and the next command to type."""
 
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Mapping
 from itertools import groupby
+from shutil import copyfileobj
 from typing import TextIO
 
 import click
@@ -9,6 +11,8 @@ import click
 from holystone.mend.repair import Safety, repairs
 from holystone.pg_durable.tables import NO_EXTENSION
 from holystone.printable import one_line
+from holystone.render.report import Summary, Unavailable
+from holystone.render.report_writer import Examples, Layout, Part, ReportMerger, ReportWriter, name_of
 from holystone.render.terminal import command, counted, key_of, wrapped
 from holystone.render.timestamps import moment_of
 from holystone.scan.check import NoRepair, Severity
@@ -25,26 +29,69 @@ EXAMPLES = 3
 _COLOURS = {Severity.critical: "red", Severity.error: "red", Severity.warning: "yellow", Severity.info: "blue"}
 
 
-def check(scan: Scan, out: TextIO, limit: int | None) -> None:
-    """Write the report of a scan; `limit` is the number of findings to show in all, None for a few of each."""
-    examples: dict[str, list[str]] = defaultdict(list)
-    shown = 0
-    for finding in scan:
-        if len(examples[finding.check.id]) < EXAMPLES if limit is None else shown < limit:
-            # In words, for its values may be as long as a database takes them.
-            examples[finding.check.id].append(_in_words(finding))
-            shown += 1
-        del finding  # the next one may take long
+class Writer(ReportWriter):
+    """Keeps some examples of each check while the scan goes on, and writes all at its end."""
+
+    def __init__(self, scan: Scan, out: TextIO, layout: Layout) -> None:
+        super().__init__(scan, out, layout)
+        self.examples = Examples(EXAMPLES, layout.limit)
+
+    def add(self, finding: Finding) -> None:
+        self.examples.add(finding)
+
+    def end(self, summary: Summary) -> None:
+        scan, out = self.scan, self.out
+        found = [result for result in scan.results.values() if result.outcome is Outcome.found]
+        for result in sorted(found, key=lambda result: -(result.worst or Severity.info)):
+            _write_found(result, self.examples.of(result.check.id), out)
+        for reason, failed in groupby(sorted(_failed(scan), key=_reason), key=_reason):
+            names = ", ".join(one_line(f"{result.check.id} {result.check.name}") for result in failed)
+            click.echo(wrapped(f"{one_line(reason)} Not checked: {names}.") + "\n", file=out)
+        for error in scan.unloaded:
+            click.echo(wrapped(one_line(error.message)) + "\n", file=out)
+        _write_unread(scan, out)
+        if self.layout.verbose:
+            _write_outcomes(scan, out)
+        _write_summary(scan, summary, out)
+
+
+class Merger(ReportMerger):
+    """Writes the reports of the stores that are not clean, and of all where that was asked for, then how many are."""
+
+    def __init__(self, out: TextIO, layout: Layout) -> None:
+        super().__init__(out, layout)
+        self.outcomes: Counter[str] = Counter()
+
+    def add(self, part: Part) -> None:
+        summary, out = part.summary, self.out
+        if isinstance(summary, Unavailable):
+            self.outcomes["not checked"] += 1
+            click.echo(wrapped(f"{name_of(summary)}: {one_line(summary.error.message)}") + "\n", file=out)
+            return
+        self.outcomes[_IN_WORDS[summary.verdict]] += 1
+        if part.text is not None and (summary.verdict != "clean" or self.layout.verbose):
+            copyfileobj(part.text, out)
+            click.echo(file=out)
+
+    def end(self) -> None:
+        said = [
+            f"{self.outcomes[what]:,} {what}" for what in (*_IN_WORDS.values(), "not checked") if self.outcomes[what]
+        ]
+        colour = "green" if self.outcomes.keys() == {"clean"} else "red"
+        total = counted(self.outcomes.total(), "store")
+        click.echo(click.style(f"{total}: {', '.join(said)}.", fg=colour, bold=True), file=self.out)
+
+
+_IN_WORDS = {"clean": "clean", "drift": "with drift", "incomplete": "incomplete"}
+
+
+def _write_outcomes(scan: Scan, out: TextIO) -> None:
+    """Write what came of each check."""
     for result in scan.results.values():
-        if result.outcome is Outcome.found:
-            _write_found(result, examples[result.check.id], out)
-    for reason, failed in groupby(sorted(_failed(scan), key=_reason), key=_reason):
-        names = ", ".join(one_line(f"{result.check.id} {result.check.name}") for result in failed)
-        click.echo(wrapped(f"{one_line(reason)} Not checked: {names}.") + "\n", file=out)
-    for error in scan.unloaded:
-        click.echo(wrapped(one_line(error.message)) + "\n", file=out)
-    _write_unread(scan, out)
-    _write_summary(scan, out)
+        what = counted(result.count, "finding") if result.outcome is Outcome.found else str(result.outcome)
+        why = "" if result.reason is None else f", {result.reason}"
+        click.echo(one_line(f"{result.check.id} {result.check.name}: {what}{why}"), file=out)
+    click.echo(file=out)
 
 
 def _failed(scan: Scan) -> list[Result]:
@@ -63,11 +110,6 @@ def _write_unread(scan: Scan, out: TextIO) -> None:
             by_row.setdefault(f"{key_of(unread.key)}: {one_line(unread.reason)}", []).append(result.check.id)
     for row, ids in by_row.items():
         click.echo(f"Not looked at by {', '.join(sorted(set(ids)))}: {row}.\n", file=out)
-
-
-def _in_words(finding: Finding) -> str:
-    cause = "" if finding.cause is None else f" ({one_line(finding.cause)})"
-    return f"{key_of(finding.facts.key)}: {one_line(finding.message)}{cause}"
 
 
 def _write_found(result: Result, examples: list[str], out: TextIO) -> None:
@@ -109,7 +151,7 @@ def _write_coverage(coverage: Coverage, verified: bool, out: TextIO) -> None:
         click.echo("Edits by hand to older rows are seen by a look at all of them only.", file=out)
 
 
-def _write_summary(scan: Scan, out: TextIO) -> None:
+def _write_summary(scan: Scan, summary: Summary, out: TextIO) -> None:
     results = scan.results.values()
     ran = [result for result in results if result.outcome in (Outcome.clean, Outcome.found)]
     skipped = [result for result in results if result.outcome is Outcome.skipped]
@@ -123,8 +165,8 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
     over = f" over {', '.join(looked_at)}" if looked_at else ""
     aside = f", {len(elsewhere)} not for this flavour" if elsewhere else ""
     aside += f", {len(of_extension)} for pg_durable alone" if of_extension else ""
-    store, seconds = one_line(str(scan.store.target)), scan.duration_ms / 1000
-    click.echo(f"{store}: {counted(len(ran), 'check')}{over} in {seconds:.2f} s{aside}.", file=out)
+    seconds = scan.duration_ms / 1000
+    click.echo(f"{name_of(summary)}: {counted(len(ran), 'check')}{over} in {seconds:.2f} s{aside}.", file=out)
     if scan.database_check_seconds is not None:
         click.echo(f"In {scan.database_check_seconds:.2f} s of them the database checked itself (S009).", file=out)
     told = [result for result in skipped if result not in elsewhere and result not in of_extension]
@@ -152,8 +194,21 @@ def _write_summary(scan: Scan, out: TextIO) -> None:
         nothing = "" if ran else " Nothing was checked."
         click.echo(click.style(f"Incomplete: {what}.{nothing}", fg="red", bold=True), file=out)
     elif total:
-        click.echo(click.style(f"Drift: {counted(total, 'finding')}.", fg="red", bold=True), file=out)
-        if any(not isinstance(result.check.repair, NoRepair) for result in results if result.count):
+        severities = ", ".join(f"{number:,} {name}" for name, number in _worst_first(summary.severities))
+        click.echo(click.style(f"Drift: {counted(total, 'finding')}: {severities}.", fg="red", bold=True), file=out)
+        click.echo(_repairable(summary.repairs), file=out)
+        if summary.repairs.keys() - {"none"}:
             click.echo(f"Next: {command(scan.store, 'repair plan', *scan.selected_by)}", file=out)
     else:
         click.echo(click.style("Clean.", fg="green", bold=True), file=out)
+
+
+def _worst_first(severities: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(severities.items(), key=lambda one: -Severity[one[0]])
+
+
+def _repairable(repairs: Mapping[str, int]) -> str:
+    """Return how many findings there are with each kind of repair."""
+    kinds = [f"{repairs[kind]:,} {kind}" for kind in ("safe", "unsafe") if kind in repairs]
+    none = [f"{repairs['none']:,} that no program may repair"] if "none" in repairs else []
+    return "; ".join([*([f"Repairs: {', '.join(kinds)}"] if kinds else []), *none]).capitalize() + "."

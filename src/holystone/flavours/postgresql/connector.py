@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as PostgreSQLDialect
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
-from holystone.errors import HolystoneError, NotAStoreError, StoreUnavailableError, TargetError
+from holystone.errors import HolystoneError, NoTablesError, StoreUnavailableError, TargetError
 from holystone.flavours.changes import Changes, Position
 from holystone.flavours.compiled import COMPILED_STATEMENTS
 from holystone.flavours.connector import Columns, Connector, Held, Located
@@ -180,7 +180,7 @@ class PostgreSQLConnector(Connector):
             text("SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = :schema"), {"schema": self.schema}
         ).scalar_one()
         what = "holds none of duroxide's tables" if exists else "does not exist"
-        return NotAStoreError(
+        return NoTablesError(
             f"The schema {self.schema!r} of {self.target} {what}.",
             f"Try {', or '.join(found)}." if found else "Name the database and the schema that the engine is given.",
         )

@@ -17,10 +17,11 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
-from holystone.errors import HolystoneError, NotAStoreError, StoreChangedError, StoreUnavailableError
+from holystone.errors import HolystoneError, NoTablesError, StoreChangedError, StoreUnavailableError
 from holystone.flavours.changes import Changes, Position
 from holystone.flavours.compiled import COMPILED_STATEMENTS
 from holystone.flavours.connector import Columns, Connector, Held
+from holystone.flavours.savepoint import NEEDS_NONE
 from holystone.flavours.sqlite import changes, soundness
 from holystone.flavours.sqlite.connections import FileId, connect, identify, is_any_open, tidy
 from holystone.flavours.sqlite.file import has_writes_beside, is_changed, lies_closed, require_only_name
@@ -64,7 +65,7 @@ class SQLiteConnector(Connector):
         # states of the store; the transaction is begun here instead.
         begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
         engine = create_engine("sqlite://", creator=partial(self._connect, read_only), poolclass=NullPool)
-        engine.update_execution_options(compiled_cache=COMPILED_STATEMENTS)
+        engine.update_execution_options(compiled_cache=COMPILED_STATEMENTS, **({NEEDS_NONE: True} if read_only else {}))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         event.listen(engine, "handle_error", _explain_stray_bytes)
         return engine
@@ -210,7 +211,7 @@ class SQLiteConnector(Connector):
         return {table: frozenset(names) for table, names in found.items()}
 
     def no_store(self, connection: Connection) -> HolystoneError:
-        return NotAStoreError(
+        return NoTablesError(
             f"{self.path} is a SQLite database, but none of its tables is one of duroxide's.",
             "Name the file that SqliteProvider.open is given.",
         )

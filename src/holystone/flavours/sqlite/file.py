@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from holystone.errors import NotAStoreError, StoreUnavailableError, TakenError, TargetError
+from holystone.errors import NoTablesError, StoreUnavailableError, TakenError, TargetError
 from holystone.flavours.sqlite.staging import STAGING_FOLDERS, staging
 from holystone.flavours.sqlite.wal import is_of_another_copy
 
@@ -18,6 +18,8 @@ _MAGIC_OF_COMPANIONS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05
 """How a write-ahead log of either byte order begins, and a rollback journal: fileformat2.html of SQLite."""
 _COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite adds to the name of a database for the files that belong to it."""
+_SUFFIXES = (".db", ".sqlite", ".sqlite3")
+"""How files are called that are meant to be SQLite databases."""
 _WAL_VERSION = 2
 
 
@@ -41,9 +43,9 @@ def require_database_file(path: Path) -> None:
             f"{path} cannot be read: {_reason(error)}.", "Run the command as a user who may read the file."
         ) from None
     if not header:
-        raise NotAStoreError(f"{path} is empty.", "Name the engine's SQLite file; let the engine make its store first.")
+        raise NoTablesError(f"{path} is empty.", "Name the engine's SQLite file; let the engine make its store first.")
     if not header.startswith(_MAGIC):
-        raise NotAStoreError(f"{path} is not a SQLite database.", "Name the engine's SQLite file.")
+        raise NoTablesError(f"{path} is not a SQLite database.", "Name the engine's SQLite file.")
     _require_all_pages(path, header)
     if wal_size(path) and is_of_another_copy(path):
         raise StoreUnavailableError(
@@ -51,6 +53,20 @@ def require_database_file(path: Path) -> None:
             "both hold.",
             f"Stop whatever has the store open, move {path}-wal and {path}-shm to another folder, and check again.",
         )
+
+
+def is_database_file(path: Path) -> bool:
+    """Return whether a file begins as a SQLite database does, or cannot be read by this user, so that it may be one.
+
+    An empty file is none; nor is what SQLite keeps beside a database.
+    """
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return path.suffix in _SUFFIXES
 
 
 def is_of_database(path: Path) -> bool:

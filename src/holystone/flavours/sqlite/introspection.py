@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.util import LRUCache
 
 from holystone.flavours.lineage import Facts
 
@@ -40,11 +41,29 @@ _REFERENCED = text(
     " GROUP BY t.name, f.id"
 ).bindparams(bindparam("tables", expanding=True))
 
+_DECLARATIONS = text("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid")
+
 _WORD = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|\w+|\S", re.DOTALL)
 
 
+_KNOWN: LRUCache[tuple[object, ...], Facts] = LRUCache(50)
+"""Facts, by the tables that they are of and by all declarations of the database: of many stores these are the same."""
+
+
 def read(connection: Connection, tables: Collection[str]) -> Facts:
-    """Return the facts of these tables."""
+    """Return the facts of these tables.
+
+    They are what SQLite makes of the declarations, and of nothing else: where these are known, so are the facts.
+    """
+    declarations = tuple(map(tuple, connection.execute(_DECLARATIONS)))
+    key = (tuple(sorted(tables)), declarations)
+    try:
+        return _KNOWN[key]
+    except KeyError:
+        return _KNOWN.setdefault(key, _read(connection, tables))
+
+
+def _read(connection: Connection, tables: Collection[str]) -> Facts:
     facts: dict[str, str] = {}
     keys: dict[str, dict[int, str]] = {}
     declarations: dict[str, str] = {}

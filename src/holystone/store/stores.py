@@ -1,0 +1,80 @@
+"""Which stores a word of the command line names: one, those of a folder or a pattern, or all of a database."""
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from holystone.errors import HolystoneError, TargetError
+from holystone.flavours import flavour_of
+from holystone.flavours.postgresql import discovery
+from holystone.flavours.sqlite.file import is_database_file
+from holystone.flavours.target import Target, names_server
+
+_PATTERN = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What may be a store: `named` by a user's word itself, or come upon where that says to look."""
+
+    word: str
+    target: Target
+    named: bool
+
+
+def is_one(word: str) -> bool:
+    """Return whether a word names one store, and not a folder or a pattern of files."""
+    return names_server(word) or not (os.path.isdir(word) or (_PATTERN.search(word) and not os.path.lexists(word)))
+
+
+def candidates(word: str, parse: Callable[[str], Target], *, all_schemas: bool) -> Iterator[Candidate]:
+    """Yield what may be a store, by name.
+
+    A folder stands for the SQLite files in it, not for those in its folders; a pattern with `*`, `?` or `**` for the
+    SQLite files that match; and a database, with `all_schemas`, for its schemas that hold the engine's tables. `parse`
+    makes a target of the name of one store. HolystoneError where the place that the word names cannot be looked at.
+    """
+    if not is_one(word):
+        for path in sorted(_files(word)):
+            if is_database_file(path):
+                yield Candidate(word, parse(str(path)), named=False)
+        return
+    target = parse(word)
+    if target.url is None or not all_schemas:
+        yield Candidate(word, target, named=True)
+        return
+    for name in stored_schemas(target):
+        yield Candidate(word, replace(target, schema=name, schema_is_named=True), named=False)
+
+
+def stored_schemas(target: Target) -> Sequence[str]:
+    """Return the schemas of a PostgreSQL database that hold the engine's tables, by name."""
+    flavour = flavour_of(target)
+    try:
+        with flavour.create_engine(read_only=True).begin() as connection:
+            return discovery.stores(connection)
+    except DBAPIError as error:
+        raise flavour.translate_error(error) from error
+
+
+def none_in(place: str) -> HolystoneError:
+    """Return the error to raise where there is no store in a place that a word names."""
+    return TargetError(
+        f"No store of duroxide is in {place}.",
+        "Name the folder of the engine's SQLite files, a pattern such as 'data/**/*.db', or a database.",
+    )
+
+
+def _files(word: str) -> Iterator[Path]:
+    if not os.path.isdir(word):
+        yield from map(Path, glob.iglob(word, recursive=True))
+        return
+    try:
+        yield from Path(word).iterdir()
+    except OSError as error:
+        raise TargetError(f"{word} cannot be read: {os.strerror(error.errno or 0)}.", "Name another folder.") from None
