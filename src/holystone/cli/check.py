@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
-from functools import partial
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Literal, TextIO
@@ -26,6 +25,7 @@ from holystone.render import CHECK_FORMATS
 
 if TYPE_CHECKING:
     from holystone.cli.store_check import Checked, Request
+    from holystone.flavours.target import Target
     from holystone.render.report_writer import Layout
     from holystone.scan.catalogue import Selection
 
@@ -162,10 +162,13 @@ def _check_several(
     targets: Sequence[str], schema: str | None, request: "Request", outs: Sequence[TextIO], *, all_schemas: bool
 ) -> list["Checked"]:
     from holystone.cli.stores_check import check_stores
-    from holystone.store.stores import candidates
+    from holystone.store.stores import candidates, place
 
-    look = partial(candidates, parse=lambda word: named_target(word, schema), all_schemas=all_schemas)
-    return check_stores(targets, look, request, outs, _tell)
+    def parse(word: str) -> "Target":
+        return named_target(word, schema)
+
+    places = {place(word, parse): candidates(word, parse, all_schemas=all_schemas) for word in targets}
+    return check_stores(places, request, outs, _tell)
 
 
 def _tell(checked: "Checked") -> None:

@@ -16,17 +16,21 @@ def stores(places: tuple[str, ...], format_: str) -> int:
     patterns look at these stores.
     """
     from holystone.errors import HolystoneError, NoTablesError
+    from holystone.flavours.target import Target
     from holystone.render.messages import error
     from holystone.render.stores import stores_json, stores_text
     from holystone.store.open_store import OpenStore
-    from holystone.store.stores import candidates, none_in
+    from holystone.store.stores import candidates, none_in, place
+
+    def parse(word: str) -> Target:
+        return named_target(word, None)
 
     found: list[OpenStore] = []
     failed: list[HolystoneError] = []
-    for place in places:
+    for where in places:
         before = len(found) + len(failed)
         try:
-            for candidate in candidates(place, lambda word: named_target(word, None), all_schemas=True):
+            for candidate in candidates(where, parse, all_schemas=True):
                 try:
                     found.append(OpenStore.open(candidate.target, read_only=True))
                 except NoTablesError:
@@ -36,7 +40,7 @@ def stores(places: tuple[str, ...], format_: str) -> int:
         except HolystoneError as unreachable:
             failed.append(unreachable)
         if len(found) + len(failed) == before:
-            failed.append(none_in(place))
+            failed.append(none_in(place(where, parse)))
     if found:
         (stores_json if format_ == "json" else stores_text)(found)
     for one in failed:

@@ -4,7 +4,7 @@ import multiprocessing
 import signal
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -23,42 +23,41 @@ _AHEAD = 4
 
 
 @dataclass(frozen=True)
-class WordEnd:
-    """What follows the candidates of a word; `error` is what kept some from being found."""
+class PlaceEnd:
+    """What follows the candidates of a place; `error` is what kept some from being found."""
 
-    word: str
+    place: str
     error: HolystoneError | None = None
 
 
 def check_stores(
-    words: Sequence[str],
-    look: Callable[[str], Iterator[Candidate]],
+    places: Mapping[str, Iterator[Candidate]],
     request: Request,
     outs: Sequence[TextIO],
     tell: Callable[[Checked], None],
 ) -> list[Checked]:
-    """Check the stores that words name, write the merged report in each format, and return what came of each.
+    """Check the stores of some places, write the merged report in each format, and return what came of each.
 
-    `look` yields what may be a store of a word. What is none is passed over where nobody has named it; a word without
-    any store is told of, and refused by a HolystoneError where it is the only one. Whatever keeps a store from being
-    checked stops none of the others. `tell` is called for each in its turn.
+    `places` are what may be a store, by the name of the place, which has no password. What is none is passed over where
+    nobody has named it; a place without any store is told of, and refused by a HolystoneError where it is the only one.
+    Whatever keeps a store from being checked stops none of the others. `tell` is called for each in its turn.
     """
     formats = zip(request.formats, outs, request.layouts, strict=True)
     mergers = [merger_class(format)(out, layout) for format, out, layout in formats]
     results: list[Checked] = []
     with tempfile.TemporaryDirectory(prefix="holystone-") as folder:
         work = partial(_check, replace(request, jobs=1), Path(folder))
-        of_word = 0
-        for number, (item, checked) in enumerate(_in_order(work, _candidates(words, look), request.jobs)):
-            if isinstance(item, WordEnd):
-                error = none_in(item.word) if item.error is None and of_word == 0 else item.error
-                if error is not None and len(words) == 1:
+        of_place = 0
+        for number, (item, checked) in enumerate(_in_order(work, _candidates(places), request.jobs)):
+            if isinstance(item, PlaceEnd):
+                error = none_in(item.place) if item.error is None and of_place == 0 else item.error
+                if error is not None and len(places) == 1:
                     raise error
-                checked = None if error is None else could_not_check(item.word, None, error)
-                of_word = 0
+                checked = None if error is None else could_not_check(item.place, None, error)
+                of_place = 0
             if checked is None:
                 continue
-            of_word += not isinstance(item, WordEnd)
+            of_place += not isinstance(item, PlaceEnd)
             results.append(checked)
             for index, merger in enumerate(mergers):
                 _add(merger, checked, _part(Path(folder), number, index))
@@ -68,14 +67,14 @@ def check_stores(
     return results
 
 
-def _candidates(words: Sequence[str], look: Callable[[str], Iterator[Candidate]]) -> Iterator[Candidate | WordEnd]:
-    for word in dict.fromkeys(words):
+def _candidates(places: Mapping[str, Iterator[Candidate]]) -> Iterator[Candidate | PlaceEnd]:
+    for place, candidates in places.items():
         try:
-            yield from look(word)
+            yield from candidates
         except HolystoneError as error:
-            yield WordEnd(word, error)
+            yield PlaceEnd(place, error)
         else:
-            yield WordEnd(word)
+            yield PlaceEnd(place)
 
 
 def _add(merger: ReportMerger, checked: Checked, file: Path) -> None:
@@ -107,17 +106,17 @@ def _part(folder: Path, number: int, index: int) -> Path:
 
 
 def _in_order(
-    work: Callable[[int, Candidate], Checked | None], items: Iterator[Candidate | WordEnd], jobs: int
-) -> Iterator[tuple[Candidate | WordEnd, Checked | None]]:
+    work: Callable[[int, Candidate], Checked | None], items: Iterator[Candidate | PlaceEnd], jobs: int
+) -> Iterator[tuple[Candidate | PlaceEnd, Checked | None]]:
     """Yield each item with what comes of it where it is a candidate, with so many of them in work at a time."""
     if jobs == 1:
         for number, item in enumerate(items):
             yield item, work(number, item) if isinstance(item, Candidate) else None
         return
     executor = ProcessPoolExecutor(jobs, initializer=_leave_signals_to_parent)
-    waiting: deque[tuple[Candidate | WordEnd, Future[Checked | None] | None]] = deque()
+    waiting: deque[tuple[Candidate | PlaceEnd, Future[Checked | None] | None]] = deque()
 
-    def first() -> tuple[Candidate | WordEnd, Checked | None]:
+    def first() -> tuple[Candidate | PlaceEnd, Checked | None]:
         item, future = waiting.popleft()
         return item, None if future is None else future.result()
 

@@ -22,7 +22,6 @@ _PATTERN = re.compile(r"[*?\[]")
 class Candidate:
     """What may be a store: `named` by a user's word itself, or come upon where that says to look."""
 
-    word: str
     target: Target
     named: bool
 
@@ -30,6 +29,11 @@ class Candidate:
 def is_one(word: str) -> bool:
     """Return whether a word names one store, and not a folder or a pattern of files."""
     return names_server(word) or not (os.path.isdir(word) or (_PATTERN.search(word) and not os.path.lexists(word)))
+
+
+def place(word: str, parse: Callable[[str], Target]) -> str:
+    """Return the word as it may be printed: without any password; HolystoneError where it names nothing."""
+    return str(parse(word)) if is_one(word) else word
 
 
 def candidates(word: str, parse: Callable[[str], Target], *, all_schemas: bool) -> Iterator[Candidate]:
@@ -42,14 +46,14 @@ def candidates(word: str, parse: Callable[[str], Target], *, all_schemas: bool) 
     if not is_one(word):
         for path in sorted(_files(word)):
             if is_database_file(path):
-                yield Candidate(word, parse(str(path)), named=False)
+                yield Candidate(parse(str(path)), named=False)
         return
     target = parse(word)
     if target.url is None or not all_schemas:
-        yield Candidate(word, target, named=True)
+        yield Candidate(target, named=True)
         return
     for name in stored_schemas(target):
-        yield Candidate(word, replace(target, schema=name, schema_is_named=True), named=False)
+        yield Candidate(replace(target, schema=name, schema_is_named=True), named=False)
 
 
 def stored_schemas(target: Target) -> Sequence[str]:
