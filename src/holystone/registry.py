@@ -7,7 +7,7 @@ group `holystone.repairs` for repairs.
 
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -32,12 +32,13 @@ OURS = "holystone"
 class Catalogue(Generic[D]):
     """All declarations of one kind, by id, in the order of their ids.
 
-    `broken` says of each that cannot be loaded why not: the others are there, and whoever needs all asks for them by
-    `require_whole`.
+    `name` returns the name by which a declaration may be asked for as well. `broken` says of each that cannot be loaded
+    why not: the others are there, and whoever needs all asks for them by `require_whole`.
     """
 
-    def __init__(self, kind: type[D], group: str) -> None:
+    def __init__(self, kind: type[D], group: str, name: Callable[[D], str] | None = None) -> None:
         self._kind = kind
+        self._name = name
         self._group = group
         self.broken: list[CatalogueError] = []
         self._plug_ins: dict[str, str] = {}
@@ -68,14 +69,16 @@ class Catalogue(Generic[D]):
         return iter(self.by_id.values())
 
     def get(self, id: str) -> D:
-        """Return the declaration `id`, in any case; CatalogueError where there is none."""
-        exact = {known.lower(): known for known in self.by_id}
+        """Return the declaration that has this id or name, in any case; CatalogueError where there is none."""
+        names = {} if self._name is None else {self._name(one).lower(): id for id, one in self.by_id.items()}
+        exact = {**names, **{known.lower(): known for known in self.by_id}}
         if id.lower() in exact:
             return self.by_id[exact[id.lower()]]
         self.require_whole()  # it may be one of those that are broken
         from difflib import get_close_matches
 
-        close = [exact[near] for near in get_close_matches(id.lower(), exact, n=3, cutoff=0.6)]
+        near = get_close_matches(id.lower(), exact, n=3, cutoff=0.6)
+        close = [name if name in names else exact[name] for name in near]
         raise CatalogueError(
             f"There is no {self._kind.__name__.lower()} {id!r}.",
             f"Perhaps {', '.join(close)}; `holystone checks` lists all." if close else "`holystone checks` lists all.",

@@ -97,7 +97,7 @@ def test_full_look_is_dated(made: EngineStore) -> None:
     again = covered(made)
     assert again.full_at_ms == first.begun_ms < again.begun_ms
     assert again.full_is_due(0)
-    assert not again.full_is_due(1)
+    assert not again.full_is_due(86_400)
     record(opened(made), again)
     assert covered(made).full_at_ms == first.begun_ms
     assert covered(made, afresh=True).full_at_ms > again.begun_ms

@@ -2,6 +2,7 @@
 
 import click
 
+from holystone.cli.completions import complete_check
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import format_option
 
@@ -22,7 +23,7 @@ def checks(format_: str) -> int:
 
 
 @click.command
-@click.argument("id", metavar="ID")
+@click.argument("id", metavar="ID", shell_complete=complete_check)
 def explain(id: str) -> int:
     """Show the runbook page of a check, or what a repair does."""
     from holystone.mend.repair import repairs

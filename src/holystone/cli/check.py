@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 
+from holystone.cli.completions import complete_file
+from holystone.cli.durations import Duration
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
+    CENTURY_SECONDS,
     format_option,
     jobs_option,
     named_target,
@@ -49,7 +52,12 @@ def _reports(context: click.Context, parameter: click.Parameter, given: Sequence
 @click.option("--all", "all_schemas", is_flag=True, help="Check all schemas of the database that hold a store.")
 @selection_options
 @format_option(*CHECK_FORMATS)
-@click.option("--output", metavar="FILE", help="Write there instead of to stdout; the file appears when it is whole.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write there instead of to stdout; the file appears when it is whole.",
+)
 @click.option(
     "--report",
     "reports",
@@ -77,13 +85,18 @@ def _reports(context: click.Context, parameter: click.Parameter, given: Sequence
 )
 @click.option(
     "--full-every",
-    metavar="DAYS",
-    type=click.IntRange(0, 36_600),
+    metavar="DURATION",
+    type=Duration("d", CENTURY_SECONDS),
     default=7,
-    show_default=True,
-    help="With --since last: say when the last look at all is older.",
+    show_default="7d",
+    help="With --since last: say when the last look at all is older; a number alone is of days.",
 )
-@click.option("--baseline", metavar="FILE", help="Leave out the findings of an earlier --format json report.")
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Leave out the findings of an earlier --format json report.",
+)
 def check(
     targets: tuple[str, ...],
     schema: str | None,
@@ -97,7 +110,7 @@ def check(
     fail_on: str,
     max_findings: int | None,
     since: Literal["last", "beginning"] | None,
-    full_every: int,
+    full_every: float,
     baseline: str | None,
     jobs: int,
     statement_timeout: float | None,

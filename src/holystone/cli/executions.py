@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from holystone.cli.durations import Duration
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     CENTURY_SECONDS,
@@ -33,9 +34,9 @@ def executions() -> None:
 @click.option("--name", metavar="NAME", help="Only those of the orchestration of this name.")
 @click.option(
     "--older-than",
-    metavar="SECONDS",
-    type=click.IntRange(0, CENTURY_SECONDS),
-    help="Only those that began before that.",
+    metavar="DURATION",
+    type=Duration("s", CENTURY_SECONDS),
+    help="Only those that began longer ago, such as 90s, 2h or 7d.",
 )
 @instance_option
 @click.option(
@@ -47,7 +48,7 @@ def list_(
     schema: str | None,
     status: str | None,
     name: str | None,
-    older_than: int | None,
+    older_than: float | None,
     instance: str | None,
     limit: int,
     format_: str,

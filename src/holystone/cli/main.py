@@ -63,6 +63,13 @@ class LazyGroup(click.Group):
         with _told_of_pipes():
             return super().invoke(context)
 
+    def resolve_command(self, context: click.Context, words: list[str]) -> Any:
+        try:
+            return super().resolve_command(context, words)
+        except click.exceptions.NoSuchCommand as error:
+            # Click looks for one that is spelt like it among those that are imported.
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=_COMMANDS, ctx=context) from None
+
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted(_COMMANDS)
 

@@ -1,6 +1,5 @@
 """Arguments and options that several commands share."""
 
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.core import ParameterSource
 
+from holystone.cli.completions import complete_check, complete_file
+from holystone.cli.durations import Duration
+
 if TYPE_CHECKING:
     from holystone.flavours.target import Target
     from holystone.scan.catalogue import Selection
@@ -21,20 +23,22 @@ Command = Callable[..., Any]
 
 CENTURY_SECONDS = 100 * 366 * 86_400
 """The longest time that an option takes: more of it is a slip, and no database takes any number."""
-_LONGEST_TIMEOUT_SECONDS = 2_147_483
-"""The longest that PostgreSQL takes, which counts it in ms: the range of `statement_timeout` in its manual."""
+_LONGEST_TIMEOUT_SECONDS = 24 * 86_400
+"""The most whole days that PostgreSQL takes, which counts it in ms: the range of `statement_timeout` in its manual."""
 _MOST_JOBS = 64
 """Each is a thread, or a process, and a connection."""
 
 
 def target_options(command: Command) -> Command:
     """Add the argument TARGET and the option --schema."""
-    return click.argument("target", metavar="TARGET", envvar="HOLYSTONE_TARGET")(schema_option(command))
+    return click.argument("target", metavar="TARGET", envvar="HOLYSTONE_TARGET", shell_complete=complete_file)(
+        schema_option(command)
+    )
 
 
 def targets_options(command: Command) -> Command:
     """Add the argument TARGET..., of which there may be several, and the option --schema."""
-    argument = click.argument("targets", metavar="TARGET...", nargs=-1, callback=_targets)
+    argument = click.argument("targets", metavar="TARGET...", nargs=-1, callback=_targets, shell_complete=complete_file)
     return argument(schema_option(command))
 
 
@@ -68,10 +72,10 @@ def selection_options(command: Command) -> Command:
         level: str,
         instance: str | None,
         config: str | None,
-        race_window: int,
+        race_window: float,
         **others: Any,
     ) -> Any:
-        selection = selection_of(select, ignore, level, instance, config, race_window)
+        selection = selection_of(select, ignore, level, instance, config, int(race_window))
         return command(*args, selection=selection, **others)
 
     chosen: Command = with_selection
@@ -80,15 +84,16 @@ def selection_options(command: Command) -> Command:
             "--config",
             metavar="FILE",
             envvar="HOLYSTONE_CONFIG",
+            shell_complete=complete_file,
             help="TOML: other severities and levels, checks to leave out, findings to put up with.",
         ),
         click.option(
             "--race-window",
-            metavar="SECONDS",
-            type=click.IntRange(0, CENTURY_SECONDS),
+            metavar="DURATION",
+            type=Duration("s", CENTURY_SECONDS),
             default=60,
             show_default=True,
-            help="Age from which a row that waits for another is no race between two writers any more.",
+            help="Age, such as 60s or 5m, from which a row that waits for another is no race between two writers.",
         ),
         instance_option,
         click.option(
@@ -103,9 +108,17 @@ def selection_options(command: Command) -> Command:
             metavar="ID[=REASON]",
             multiple=True,
             callback=_ignored,
+            shell_complete=complete_check,
             help="Leave these checks out; a reason is repeated in the report.",
         ),
-        click.option("--select", metavar="ID", multiple=True, callback=_ids, help="Run just these checks."),
+        click.option(
+            "--select",
+            metavar="ID",
+            multiple=True,
+            callback=_ids,
+            shell_complete=complete_check,
+            help="Run just these checks, by id, name or letter of a family.",
+        ),
     ):
         chosen = option(chosen)
     return chosen
@@ -164,21 +177,13 @@ def jobs_option(command: Command) -> Command:
     )(command)
 
 
-def _number(context: click.Context, parameter: click.Parameter, given: float | None) -> float | None:
-    """Refuse what no range refuses, for it is neither less nor more than anything."""
-    if given is not None and math.isnan(given):
-        raise click.BadParameter("'nan' is no number.", context, parameter)
-    return given
-
-
 def timeout_option(command: Command) -> Command:
     """Add --statement-timeout."""
     return click.option(
         "--statement-timeout",
-        metavar="SECONDS",
-        type=click.FloatRange(0, _LONGEST_TIMEOUT_SECONDS, min_open=True),
-        callback=_number,
-        help="Give a check up whose statement takes longer.",
+        metavar="DURATION",
+        type=Duration("s", _LONGEST_TIMEOUT_SECONDS, parts=True),
+        help="Give a check up whose statement takes longer, such as 90s or 5m.",
     )(command)
 
 

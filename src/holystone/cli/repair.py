@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holystone.cli.completions import complete_file, complete_run
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     format_option,
@@ -78,7 +79,7 @@ def plan(
 
 @repair.command
 @target_options
-@click.argument("plan_file", metavar="[PLAN]", required=False)
+@click.argument("plan_file", metavar="[PLAN]", required=False, shell_complete=complete_file)
 @selection_options
 @jobs_option
 @yes_option
@@ -124,7 +125,7 @@ def apply(
 
 @repair.command
 @target_options
-@click.argument("run", metavar="RUN", required=False)
+@click.argument("run", metavar="RUN", required=False, shell_complete=complete_run)
 @click.option("--plan", "plan_file", metavar="FILE", help="The plan file that the run was given.")
 @jobs_option
 @yes_option
@@ -154,7 +155,7 @@ def resume(
 
 @repair.command
 @target_options
-@click.argument("run", metavar="RUN", required=False)
+@click.argument("run", metavar="RUN", required=False, shell_complete=complete_run)
 @yes_option
 @format_option("text", "json")
 def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: str) -> int:

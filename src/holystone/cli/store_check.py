@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from holystone import api
 from holystone.cli.baseline import Baseline, known
 from holystone.cli.crash import reported
+from holystone.cli.durations import in_words
 from holystone.errors import HolystoneError
 from holystone.flavours.target import Target
 from holystone.printable import one_line
@@ -32,7 +33,7 @@ class Request:
     layouts: Sequence[Layout]
     baseline: Baseline = field(default_factory=dict)
     since: Literal["last", "beginning"] | None = None
-    full_every: int = 7
+    full_every: float = 7 * 86_400
     jobs: int = 1
     statement_timeout: float | None = None
 
@@ -85,7 +86,7 @@ def check_store(
     if scan.coverage is not None:
         api.verified(scan)
         if scan.coverage.full_is_due(request.full_every):
-            notices.append(f"A look at all instances is due: the last is over {request.full_every} days old.")
+            notices.append(f"A look at all instances is due: the last is over {in_words(request.full_every)} old.")
             notices.append(f"Next: {command(store, 'check', '--since', 'beginning', *selection.to_argv())}")
     return Checked(whole, list(_complaints(scan)) if whole.verdict == "incomplete" else (), notices)
 

@@ -2,12 +2,13 @@
 
 import click
 
+from holystone.cli.completions import complete_file
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import format_option, named_target
 
 
 @click.command
-@click.argument("places", metavar="WHERE...", nargs=-1, required=True)
+@click.argument("places", metavar="WHERE...", nargs=-1, required=True, shell_complete=complete_file)
 @format_option("text", "json")
 def stores(places: tuple[str, ...], format_: str) -> int:
     """List the stores of a place: a database with all its schemas, a folder, or a pattern of SQLite files.

@@ -3,16 +3,24 @@
 import json
 import textwrap
 from collections.abc import Sequence
+from shutil import get_terminal_size
 
 import click
 
 from holystone.printable import LONGEST_LINE, one_line
 
 WIDTH = 100
-"""Columns of a page of prose."""
+"""Columns of a page of prose, at most: longer lines are hard to read."""
+_NARROWEST = 40
+"""Columns that prose has at least; a terminal with fewer breaks the lines itself."""
 
 LISTED = 40
 """Lines of a list at most."""
+
+
+def width() -> int:
+    """Return the columns of a page of prose on this terminal, or in a file or a pipe."""
+    return max(_NARROWEST, min(WIDTH, get_terminal_size((WIDTH, 24)).columns))
 
 
 def say(text: str) -> None:
@@ -52,7 +60,7 @@ def listed(things: Sequence[str], begin: str = "", *, err: bool = False) -> None
 
 def heading(prose: str) -> None:
     """Write what is done next, as a comment of a shell."""
-    click.echo(click.style(textwrap.fill(prose, WIDTH, initial_indent="# ", subsequent_indent="# "), bold=True))
+    click.echo(click.style(textwrap.fill(prose, width(), initial_indent="# ", subsequent_indent="# "), bold=True))
 
 
 def prompt(words: str) -> None:

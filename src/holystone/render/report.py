@@ -229,7 +229,7 @@ def summary(scan: Scan, revision: str | None, tally: Tally) -> Summary:
         level=scan.level.name,
         started_at=moment(scan.started_at),
         duration_ms=scan.duration_ms,
-        database_check_seconds=None if own is None else round(own, 3),
+        database_check_seconds=None if own is None else round(own, 6),
         verdict=str(scan.verdict),
         severities=dict(tally.severities),
         repairs=dict(tally.repairs),

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from holystone.mend.repair import Repair, Safety, repairs
 from holystone.printable import one_line
-from holystone.render.messages import WIDTH
+from holystone.render.messages import width
 from holystone.render.terminal import wrapped
 from holystone.scan.check import Check, NoRepair
 from holystone.scan.evidence import Evidence, in_words
@@ -66,7 +66,7 @@ def terminal(page: str) -> str:
         elif line.startswith("#"):
             lines.append(re.sub("^#+ ", "", line).upper() if line.startswith("## ") else line.removeprefix("# "))
         else:
-            lines.append(wrapped(line) if len(line) > WIDTH else line)
+            lines.append(wrapped(line) if len(line) > width() else line)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

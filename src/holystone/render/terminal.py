@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from holystone.printable import one_line, shown, value
-from holystone.render.messages import WIDTH
+from holystone.render.messages import width
 from holystone.store.open_store import OpenStore
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def quoted(word: str) -> str:
 
 def wrapped(text: str, indent: str = "", first: str | None = None) -> str:
     """Return prose folded to the width of a page."""
+    begin = indent if first is None else first
     return textwrap.fill(
-        text, WIDTH, initial_indent=indent if first is None else first, subsequent_indent=indent, break_on_hyphens=False
+        text, width(), initial_indent=begin, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )

@@ -36,9 +36,9 @@ class Coverage:
     instances: Sequence[str] | None = None
     why_all: str | None = None
 
-    def full_is_due(self, days: int) -> bool:
-        """Return whether the last look at all instances is more than so many days old."""
-        return self.begun_ms - self.full_at_ms > days * DAY_MS
+    def full_is_due(self, seconds: float) -> bool:
+        """Return whether the last look at all instances is older than that."""
+        return self.begun_ms - self.full_at_ms > seconds * 1000
 
 
 def cover(
