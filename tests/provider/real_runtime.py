@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
@@ -23,8 +23,8 @@ Told = dict[str, Any]
 """Instance -> what the engine tells of it."""
 
 
-def run(driver: Driver, dispatchers: int, *target: str) -> Told:
-    done = driver.run("run", str(OF_EACH), str(dispatchers), *target, seconds=_SECONDS)
+def run(driver: Driver, dispatchers: int, *target: str, what: str = "run") -> Told:
+    done = driver.run(what, str(OF_EACH), str(dispatchers), *target, seconds=_SECONDS)
     assert done.returncode == 0, done.stderr
     assert "has not ended" not in done.stderr, done.stderr
     told: Told = json.loads(done.stdout.splitlines()[-1])
@@ -58,6 +58,19 @@ def test_orchestrations_end_as_on_the_engines_own_store(
     }
     assert differences == {}
     assert found(place) == found(own)
+
+
+@pytest.mark.timeout(2 * _SECONDS)
+def test_children_that_are_never_started_stop_nobody(driver: Driver, place: Place, serve: Serve) -> None:
+    """On its own SQLite store the engine halts for good: it cancels them, who are not there."""
+    held, before = serve(), found(place)
+    told = run(driver, 4, f"socket:{held.socket}", what="forget")
+    assert held.complaints == ""
+    outcomes: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for instance, one in told.items():
+        outcomes[instance.rpartition("-")[0]].add((one["status"], one["output"]))
+    print(outcomes)
+    assert found(place) == before
 
 
 def ended(instance: str, told: Told) -> Told:

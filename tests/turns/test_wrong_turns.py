@@ -59,6 +59,7 @@ def given_up(source: int) -> News:
 
 
 CHILD_GIVEN_UP: News = sourced("SubOrchestrationCancelRequested", 3, reason="dropped_future")
+FORGOTTEN: News = sourced("SubOrchestrationCancelRequested", 5, reason="dropped_future")
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,6 @@ WRONG: dict[str, Acked] = {
         [WorkItem.new("QueueMessage", instance="a", name="letters", data="1")],
     ),
     "cancel of a stranger": Acked("cancels 'nobody', which is no child that it has started", [], [cancel("nobody")]),
-    "cancel of a child that is not started": Acked(
-        "cancels 'a::sub::5', which is no child that it has started", [PART, FAILED], [cancel("a::sub::5")]
-    ),
     "child given up and not cancelled": Acked(
         "event 5, SubOrchestrationCancelRequested, and no CancelInstance for 'a::sub::3'", [CHILD_GIVEN_UP]
     ),
@@ -228,6 +226,9 @@ RIGHT: list[Acked] = [
     Acked("", [ACTIVITY, TIMER, PART, ALONE, END], [starting("alone", "Order", None)]),
     Acked("", [ALONE, FAILED]),
     Acked("", [FAILED], [cancel(CHILD)]),
+    Acked("", [PART, FORGOTTEN, END], [cancel("a::sub::5")]),
+    Acked("", [PART, FAILED], [cancel(CHILD), cancel("a::sub::5")]),
+    Acked("", [PART, FORGOTTEN], [starting("a::sub::5"), cancel("a::sub::5")]),
     Acked("", [END, given_up(2)], gives_up=[("a", 1, 2)]),
     Acked("", [END], [told(result="1")], of=CHILD),
     Acked("", [FAILED], [told(details=FAILURE)], of=CHILD),
@@ -301,6 +302,15 @@ def test_wrong_turns_are_refused_and_nothing_is_written(kit: Kit, made: EngineSt
 def test_turns_of_the_engine_are_taken(kit: Kit, turn: Acked) -> None:
     """And leave nothing for the catalogue to find."""
     Scene(kit).ack(turn)
+
+
+def test_a_child_that_is_never_started_is_not_cancelled(kit: Kit, made: EngineStore) -> None:
+    """Where its id is that of a stranger, the stranger would be; the child that was started before is."""
+    stranger: News = ("SubOrchestrationScheduled", {"name": "Part", "instance": "stranger", "input": "{}"})
+    kit.begin("stranger")
+    Scene(kit).ack(Acked("", [stranger, FORGOTTEN, FAILED], [cancel("stranger"), cancel(CHILD)]))
+    told = made.execute("SELECT instance_id FROM orchestrator_queue WHERE work_item LIKE ?", "%CancelInstance%")
+    assert told == [(CHILD,)]
 
 
 def test_start_of_a_child_whose_id_is_taken_is_answered(kit: Kit) -> None:

@@ -177,11 +177,10 @@ class Turn:
     def cancel(self, reason: str) -> None:
         """End the orchestration because somebody wants it so, and its children with it.
 
-        The engine cancels those children, too, that this very turn would have started and so never starts; such a
-        message halts the dispatcher of a SQLite store for good.
+        With those children, too, that this very turn would have started and so never starts, as the engine does.
         """
         self._drop_what_was_asked_for()
-        children = [event for event in self._outstanding("SubOrchestrationScheduled") if event.event_id <= self._known]
+        children = self._outstanding("SubOrchestrationScheduled")
         self._cancel_subscriptions()
         self.add("OrchestrationFailed", details=cancelled(reason))
         for event in children:

@@ -14,7 +14,7 @@ from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import kv, queues
 from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, require_one
-from holystone.store.turns.outgoing import needed
+from holystone.store.turns.outgoing import needed, without_forgotten
 from holystone.store.turns.standing import locked, read_history
 from holystone.store.turns.turn import Ack, Activity, Turn
 from holystone.store.turns.validation import needs_history, validate
@@ -32,6 +32,8 @@ def ack(store: OpenStore, lock_token: str, execution_id: int, given: Ack) -> Non
         keys = kv.record(store, turn.instance_id, delta, now)
         if written.status is not None and (keys or turn.has_keys):
             keys += kv.merge(store, turn.instance_id, execution_id)
+        readable = [event for event in earlier.values() if event is not None]
+        sent = without_forgotten(readable, delta, given.orchestrator_items)
         steps = [
             *_instance(flavour, turn, written, delta, now),
             *_execution(flavour, turn, written, now),
@@ -39,7 +41,7 @@ def ack(store: OpenStore, lock_token: str, execution_id: int, given: Ack) -> Non
             *keys,
             *queues.for_worker(flavour, given.worker_items, now),
             *_cancelled(given.cancelled_activities),
-            *queues.for_orchestrator(flavour, given.orchestrator_items, now),
+            *queues.for_orchestrator(flavour, sent, now),
             (DELETE_MESSAGES, {"token": lock_token}),
             # Last of all: where somebody has taken the lock over meanwhile, nothing of the turn remains.
             (DELETE_LOCK, {"token": lock_token}),

@@ -137,19 +137,14 @@ def require_cancels(
 ) -> None:
     """Raise InvalidTurnError where others than the execution's own children are cancelled, or one it gives up is not.
 
-    `earlier` are events of its history, by their ids. A child that the turn schedules and, as it ends, does not start
-    must not be cancelled: a message to nobody would stop the dispatcher.
+    `earlier` are events of its history, by their ids.
     """
-    end = end_of(delta)
-    fresh = {event.event_id: event for event in delta} if end is None else {}
-    children = {
-        number: child_instance_id(event.instance_id, event.payload["instance"])
-        for number, event in {**earlier, **fresh}.items()
-        if event.type == "SubOrchestrationScheduled"
-    }
+    children, forgotten = _children(earlier.values()), _children(delta)
+    if (end := end_of(delta)) is None:
+        children, forgotten = children | forgotten, {}
     cancelled = [item.instance_id for item in orchestrator_items if item.kind == _CANCEL]
     for one in cancelled:
-        if one not in children.values():
+        if one not in children.values() and one not in forgotten.values():
             raise InvalidTurnError(f"{of} cancels {one!r}, which is no child that it has started.")
     if end is not None and is_over_limit(end):
         return
@@ -157,6 +152,30 @@ def require_cancels(
         child = children.get(event.source_event_id or 0)
         if event.type == _GIVES_UP_CHILD and child is not None and child not in cancelled:
             raise InvalidTurnError(f"{of} has event {event.event_id}, {event.type}, and no {_CANCEL} for {child!r}.")
+
+
+def without_forgotten(
+    earlier: Iterable[Event], delta: Sequence[Event], orchestrator_items: Sequence[WorkItem]
+) -> Sequence[WorkItem]:
+    """Return the messages to queue: all but those that cancel a child which is never started.
+
+    A turn that ends the execution does not start what it has just scheduled, and of what it drops of that the engine
+    cancels the children all the same. Such a message is for nobody: it would stop the dispatcher on SQLite, leave an
+    execution without an instance on PostgreSQL, and cancel a stranger who has the child's id.
+    """
+    if end_of(delta) is None or not any(item.kind == _CANCEL for item in orchestrator_items):
+        return orchestrator_items
+    started = {*_children(earlier).values()}
+    return [item for item in orchestrator_items if item.kind != _CANCEL or item.instance_id in started]
+
+
+def _children(events: Iterable[Event]) -> dict[int, str]:
+    """Return the children that events schedule, by the ids of these."""
+    return {
+        event.event_id: child_instance_id(event.instance_id, event.payload["instance"])
+        for event in events
+        if event.type == "SubOrchestrationScheduled"
+    }
 
 
 def needed(delta: Sequence[Event], orchestrator_items: Iterable[WorkItem]) -> set[int] | None:

@@ -5,6 +5,7 @@
 //! `provider-driver scenario NAME SOCKET` runs one of them; it ends with 101 where the scenario fails, and says why.
 //! `provider-driver run COUNT DISPATCHERS TARGET` has the engine's runtime run that many orchestrations of each kind on a
 //! store, with so many dispatchers side by side, where a target may be `socket:PATH` as well, and prints what the engine tells of each, as one JSON object.
+//! `provider-driver forget …` does the same with orchestrations that forget children, on which the engine's own SQLite store halts.
 
 mod connection;
 mod forward;
@@ -47,12 +48,13 @@ async fn main() {
             let provider = Arc::new(ForwardingProvider::new(socket));
             assert!(scenarios::run(name, &Stores { provider }).await, "there is no scenario {name}");
         }
-        ["run", count, dispatchers, target, schema @ ..] => {
+        [what @ ("run" | "forget"), count, dispatchers, target, schema @ ..] => {
+            let kinds = if *what == "run" { workload::KINDS } else { workload::FORGETFUL };
             let store: Arc<dyn Provider> = match target.strip_prefix("socket:") {
                 Some(socket) => Arc::new(ForwardingProvider::new(socket)),
                 None => open(target, schema.first().copied()).await,
             };
-            println!("{}", workload::run(store, number(count), number(dispatchers)).await);
+            println!("{}", workload::run(store, kinds, number(count), number(dispatchers)).await);
         }
         _ => panic!("what to do? see src/main.rs"),
     }

@@ -167,6 +167,7 @@ fn families(registry: Builder) -> Builder {
             let wait = Duration::from_millis(number(&input));
             Ok(matches!(context.select2(child, context.schedule_timer(wait)).await, Either2::Second(())).to_string())
         })
+        .register("ForgetChild", forget_child)
         .register("Detach", |context: Context, input: String| async move {
             context.schedule_orchestration("Steps", format!("{}-alone", context.instance_id()), input.clone());
             Ok(input)
@@ -276,6 +277,29 @@ async fn race(context: Context, input: String) -> Text {
         Either2::Second(()) => "late".to_string(),
     };
     if then == "wait" { Ok(format!("{won} {}", context.schedule_wait("then").await)) } else { Ok(won) }
+}
+
+/// Schedule a child and drop it in the turn that ends the execution in one of the ways that there are; with a name, a
+/// child under the id of another instance, and where others have been started before, these are dropped beside it.
+async fn forget_child(context: Context, input: String) -> Text {
+    let started = match input.as_str() {
+        "beside another" => Some(context.schedule_sub_orchestration("Wait", "started")),
+        _ => None,
+    };
+    context.schedule_timer(SHORT).await;
+    match input.as_str() {
+        "of a stranger" => {
+            let stranger = context.instance_id().replace("forgets-child", "stranger");
+            drop(context.schedule_sub_orchestration_with_id("Wait", stranger, "forgotten"))
+        }
+        _ => drop(context.schedule_sub_orchestration("Wait", "forgotten")),
+    }
+    drop(started);
+    match input.as_str() {
+        "fails" => Err("failed".to_string()),
+        "continues" => context.continue_as_new("ends").await,
+        _ => Ok("ended".to_string()),
+    }
 }
 
 /// Break one of the engine's limits and then end in one of the ways that there are, or go on.
