@@ -52,49 +52,35 @@ _TRANSACTION_RUNS = text(
 class ExtensionInstanceSource:
     """The rows of pg_durable's instances, each with the last event of the newest execution that the engine has.
 
-    To look an event up takes many times as long as all else. So it is left out where the engine's row says as well that
-    the instance has ended, and in the same way: E001 holds that row to the history.
+    To look an event up takes many times as long as all else. So those are left out of which the engine's row says as
+    well that the instance has ended, and in the same way: E001 holds that row to the history.
     """
 
     def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
         self.flavour = flavour
         of_row = literal_column("CAST(xmax AS text)", Text).label("locked_by")
-        self._row = select(*df.instances.c, of_row).where(*within).subquery("instance")
-        self._root, self._execution = instances.alias("root"), executions.alias("execution")
-        self._last = last_event(self._row.c.id, not_(self._surely_agrees))
+        row = select(*df.instances.c, of_row).where(*within).subquery("of_extension")
+        root, execution = instances.alias("root"), executions.alias("execution")
+        of_root = and_(
+            execution.c.instance_id == root.c.instance_id, execution.c.execution_id == root.c.current_execution_id
+        )
+        joined = row.outerjoin(root, root.c.instance_id == cast(row.c.id, Text)).outerjoin(execution, of_root)
+        engine = execution.c.status.label("engine_status")
+        in_doubt = select(*row.c, engine).select_from(joined).where(not_(_surely_agrees(row, execution)))
+        self._row = in_doubt.subquery("instance")
+        self._last = last_event(self._row.c.id)
         self.key = (self._row.c.id,)
 
     @property
     def rows(self) -> FromClause:
-        root, execution = self._root.c, self._execution.c
-        of_root = and_(execution.instance_id == root.instance_id, execution.execution_id == root.current_execution_id)
-        engine = self._row.outerjoin(self._root, root.instance_id == cast(self._row.c.id, Text))
-        return engine.outerjoin(self._execution, of_root).outerjoin(self._last, true())
-
-    @property
-    def _has_its_end(self) -> ColumnElement[bool]:
-        has_end: ColumnElement[bool] = self._row.c.completed_at.is_not(None) == (self._row.c.status == "completed")
-        return has_end
-
-    @cached_property
-    def _surely_agrees(self) -> ColumnElement[bool]:
-        """Both rows say that it has ended, and how."""
-        row, execution = self._row.c, self._execution.c
-        was_cancelled = func.left(execution.output, len(_CANCELLED)) == _CANCELLED
-        agrees = case(
-            (execution.status == COMPLETED, row.status == "completed"),
-            (execution.status == FAILED, case((was_cancelled, row.status == "cancelled"), else_=_has_failed(row))),
-        )
-        sure: ColumnElement[bool] = func.coalesce(and_(agrees, self._has_its_end), false())
-        return sure
+        return self._row.outerjoin(self._last, true())
 
     @cached_property
     def may_differ(self) -> ColumnElement[bool]:
         """The row may not be what it should be."""
         row, beginning = self._row.c, self._last.c.beginning
-        goes_on = self._execution.c.status.in_((RUNNING, CONTINUED_AS_NEW))
+        goes_on = row.engine_status.in_((RUNNING, CONTINUED_AS_NEW))
         agrees = case(
-            (self._surely_agrees, true()),
             (says(beginning, "OrchestrationCompleted"), row.status == "completed"),
             (
                 says(beginning, "OrchestrationFailed"),
@@ -104,7 +90,7 @@ class ExtensionInstanceSource:
             # Another event than the last one may have ended it: then the engine's own row says so.
             else_=and_(row.status == "running", goes_on),
         )
-        sound: ColumnElement[bool] = func.coalesce(and_(agrees, self._has_its_end), false())
+        sound: ColumnElement[bool] = func.coalesce(and_(agrees, _has_its_end(row)), false())
         return not_(sound)
 
     @cached_property
@@ -123,6 +109,25 @@ class ExtensionInstanceSource:
             self._last.c.event_id.label("event_id"),
             role.label("role"),
         ]
+
+
+def _surely_agrees(row: FromClause, execution: FromClause) -> ColumnElement[bool]:
+    """Return whether both rows say that the instance has ended, and how."""
+    was_cancelled = func.left(execution.c.output, len(_CANCELLED)) == _CANCELLED
+    agrees = case(
+        (execution.c.status == COMPLETED, row.c.status == "completed"),
+        (
+            execution.c.status == FAILED,
+            case((was_cancelled, row.c.status == "cancelled"), else_=_has_failed(row.c)),
+        ),
+    )
+    sure: ColumnElement[bool] = func.coalesce(and_(agrees, _has_its_end(row.c)), false())
+    return sure
+
+
+def _has_its_end(row: Any) -> ColumnElement[bool]:
+    has_end: ColumnElement[bool] = row.completed_at.is_not(None) == (row.status == "completed")
+    return has_end
 
 
 def _has_failed(row: Any) -> ColumnElement[bool]:
