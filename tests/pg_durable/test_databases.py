@@ -37,6 +37,19 @@ def test_what_has_drifted_is_found(run: Run, restore: Restore, name: str) -> Non
     assert found(run, database, "--level", "deep") == EXPECTED[name]
 
 
+def test_satellites_are_counted(run: Run, restore: Restore) -> None:
+    """Their rows are in other databases: nothing is said of them but how many they are."""
+    database = restore("g14_control_029")
+    ((number,),) = database.execute(
+        f"SELECT count(*) FROM {ENGINE}.instances WHERE instance_id LIKE 'pgdf-%' AND parent_instance_id IS NULL"
+    )
+    assert number > 0
+    assert run("check", database.url, "--format", "json").json["satellites"] == number
+    words = f"Not held against pg_durable's rows: {number} instances that pg_durable runs for other databases"
+    assert words in run("check", database.url).out
+    assert run("check", database.url, "--select", "E001", "--format", "json").json["satellites"] == 0
+
+
 def test_sound_one_is_left_alone(run: Run, restore: Restore) -> None:
     database = restore("g1_sound")
     before = dumped(database)

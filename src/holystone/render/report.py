@@ -95,7 +95,8 @@ class Summary(Struct, kw_only=True):
     """All of a report but its findings.
 
     `severities` and `repairs` say how many findings there are of each severity, and how many of them a safe repair, an
-    unsafe one and none is known for; a number that is zero is left out.
+    unsafe one and none is known for; a number that is zero is left out. `satellites` is how many instances pg_durable
+    runs for other databases: they are not held against their rows there.
     """
 
     tool: Tool
@@ -111,6 +112,7 @@ class Summary(Struct, kw_only=True):
     baseline: int
     suppressed: int
     left_out: list[str]
+    satellites: int
     not_loaded: list[str]
     coverage: Coverage | None
     checks: list[CheckResult]
@@ -237,6 +239,7 @@ def summary(scan: Scan, revision: str | None, tally: Tally) -> Summary:
         baseline=scan.baseline,
         suppressed=scan.suppressed,
         left_out=list(scan.left_out),
+        satellites=scan.satellites,
         not_loaded=[error.message for error in scan.unloaded],
         coverage=None if scan.coverage is None else _coverage(scan, scan.coverage),
         checks=[_check_result(store, result) for result in scan.results.values()],

@@ -173,6 +173,9 @@ def _write_summary(scan: Scan, summary: Summary, out: TextIO) -> None:
     for reason, of_reason in groupby(told, key=_reason):
         names = ", ".join(f"{result.check.id} {result.check.name}" for result in of_reason)
         click.echo(one_line(f"{names}: skipped, {reason}."), file=out)
+    if scan.satellites:
+        whose = f"{counted(scan.satellites, 'instance')} that pg_durable runs for other databases"
+        click.echo(f"Not held against pg_durable's rows: {whose} (satellites).", file=out)
     if scan.left_out:
         click.echo(f"Left out by --ignore: {', '.join(scan.left_out)}.", file=out)
     if scan.coverage is not None:

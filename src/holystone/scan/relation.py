@@ -164,6 +164,10 @@ class Relation(ABC, Generic[S, F]):
         count = select(func.count()).select_from(self.table).where(*within)
         return int(reader.connection.execute(count).scalar_one())
 
+    def satellites(self, reader: Reader, within: Conditions) -> int:
+        """Return how many rows it leaves out because what they would be held against is in another database."""
+        return 0
+
     def key_ranges(self, reader: Reader, within: Conditions, rows_per_range: int) -> Iterator[Conditions]:
         """Yield conditions that cut the rows into ranges of about so many rows, in order."""
         after: Any = None

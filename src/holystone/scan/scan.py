@@ -49,6 +49,7 @@ class Scan:
     seconds from which a row that lacks another is no race; `jobs` is the number of connections that read at the same
     time, on Linux some of them in processes that are forked for it. Without `prefilters` every
     relation scans at all of its rows.
+    `satellites` is the number of instances that pg_durable runs for other databases, where their rows are.
     `unmatched` is the pattern of `instances` that no instance matches: then nothing is checked, and no check counts as
     clean.
     `unloaded` says which checks of plug-ins there would be, had they been loaded: no scan without them is complete.
@@ -79,6 +80,7 @@ class Scan:
         self.baseline = 0
         self.suppressed = 0
         self.unmatched: str | None = None
+        self.satellites = 0
         self.coverage = coverage
         self.results = {check.id: Result(check) for check in checks}
         self.unread_instances: set[Any] = set()
@@ -283,6 +285,7 @@ class Scan:
                 if changed is not None:
                     key_ranges = list(relation.key_ranges_of(self.store.flavour, changed))
                 of_all = left is None and changed is None
+                self.satellites += relation.satellites(reader, selected)
                 if rows is None and relation.counted and (of_all or relation.reported):
                     rows = sum(relation.total(reader, [*selected, *key_range]) for key_range in key_ranges)
                 if rows is not None:

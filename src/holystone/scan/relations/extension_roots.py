@@ -14,10 +14,12 @@ from holystone.pg_durable.activities import ORCHESTRATION, SATELLITE_PREFIX, Nod
 from holystone.pg_durable.copy import Root
 from holystone.scan.compared import Compared, presence
 from holystone.scan.reader import Reader
-from holystone.scan.relation import Key
+from holystone.scan.relation import Conditions, Key
 from holystone.scan.relations.extension import OfExtension, last_event, retention_days, root_of, tree_of
 
 _DAY_MS = 86_400_000
+_ORIGINS = "_origins"
+"""The table beside the engine's, since 0.2.9, of the databases that may start instances."""
 
 
 class ExtensionRootSource:
@@ -29,8 +31,9 @@ class ExtensionRootSource:
         is_root = [
             root.orchestration_name == ORCHESTRATION,
             root.parent_instance_id.is_(None),
-            func.strpos(root.instance_id, "::") == 0,
-            func.strpos(root.instance_id, SATELLITE_PREFIX) != 1,
+            # Patterns, of which PostgreSQL knows how few instances they leave out: else it would look each row up.
+            root.instance_id.not_like("%::%"),
+            root.instance_id.not_like(f"{SATELLITE_PREFIX}%"),
         ]
         self._root = select(root.instance_id).where(*is_root, *within).subquery("root")
         self._row = df.instances.alias("instance")
@@ -120,6 +123,15 @@ class ExtensionRoots(OfExtension[ExtensionRootSource, ExtensionRootFacts]):
 
     def source(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> ExtensionRootSource:
         return ExtensionRootSource(flavour, within)
+
+    def satellites(self, reader: Reader, within: Conditions) -> int:
+        """Return how many instances other databases of the server have started: their rows are there."""
+        if _ORIGINS not in reader.store.columns:
+            return 0
+        root = instances.c
+        is_satellites = [root.parent_instance_id.is_(None), func.strpos(root.instance_id, SATELLITE_PREFIX) == 1]
+        count = select(func.count()).where(root.orchestration_name == ORCHESTRATION, *is_satellites, *within)
+        return int(reader.connection.execute(count).scalar_one())
 
     def facts(self, reader: Reader, row: Any) -> ExtensionRootFacts:
         root, digest = root_of(reader, row.instance_id, row.execution_id)
