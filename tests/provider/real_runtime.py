@@ -69,7 +69,14 @@ def test_children_that_are_never_started_stop_nobody(driver: Driver, place: Plac
     outcomes: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for instance, one in told.items():
         outcomes[instance.rpartition("-")[0]].add((one["status"], one["output"]))
-    print(outcomes)
+    steps = {("Completed", output) for output in ("00", "1111", "22222222", "3333333333333333")}
+    assert outcomes["beside"] == steps
+    assert outcomes["stranger"] == {("Completed", "gone")}
+    dropped = ("Failed", "canceled: parent dropped sub-orchestration future")  # the child that had been started
+    assert outcomes["forgets-child"] == {("Completed", "ended"), ("Failed", "failed"), dropped}
+    # Where the parent has had a turn before, there is a child, which is cancelled with it.
+    cancelled = {("Failed", "canceled: not wanted"), ("Failed", "canceled: parent canceled")}
+    assert ("Failed", "canceled: not wanted") in outcomes["parent-cancelled-at-once"] <= cancelled
     assert found(place) == before
 
 
