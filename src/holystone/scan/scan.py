@@ -40,18 +40,16 @@ _OLDER_ENGINE = "the store is of an older engine and lacks {}"
 class Scan:
     """One run of some checks over a store: iterate over it once for the findings, then read the results.
 
-    Findings come as they are found, relation by relation, in the order of instance and execution ids. A
-    check that cannot run is recorded as failed, and the others go on; errors of opening the store or of
-    a snapshot that cannot be relied on are raised. Findings whose fingerprints are `known` count as neither
-    found nor new: only `baseline` says how many there were, and `suppressed` those that the `policy` puts up
-    with. A `coverage` narrows the scan to the instances that it names. `selected_by` are the words of a command
-    line that chose the checks, and `left_out` the ids that these leave out; `race_window` is the age in
-    seconds from which a row that lacks another is no race; `jobs` is the number of connections that read at the same
-    time, on Linux some of them in processes that are forked for it. Without `prefilters` every
-    relation scans at all of its rows.
-    `satellites` is the number of instances that pg_durable runs for other databases, where their rows are.
-    `unmatched` is the pattern of `instances` that no instance matches: then nothing is checked, and no check counts as
-    clean.
+    Findings come as they are found, relation by relation, in the order of instance and execution ids. A check that
+    cannot run is recorded as failed, and the others go on; errors of opening the store or of a snapshot that cannot be
+    relied on are raised. Findings whose fingerprints are `known` count as neither found nor new: only `baseline` says
+    how many there were, and `suppressed` those that the `policy` puts up with. A `coverage` narrows the scan to the
+    instances that it names. `selected_by` are the words of a command line that chose the checks, and `left_out` the ids
+    that these leave out; `race_window` is the age in seconds from which a row that lacks another is no race; `jobs` is
+    the number of connections that read at the same time, on Linux some of them in processes that are forked for it.
+    Without `prefilters` every relation scans at all of its rows. `satellites` is the number of instances that
+    pg_durable runs for other databases, where their rows are. `unmatched` is the pattern of `instances` that no
+    instance matches: then nothing is checked, and no check counts as clean.
     `unloaded` says which checks of plug-ins there would be, had they been loaded: no scan without them is complete.
     """
 
