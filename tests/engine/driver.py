@@ -736,12 +736,12 @@ def open_provider(target: str, schema: str | None) -> Any:
     return duroxide.PostgresProvider.connect_with_schema(target, schema)
 
 
-def make_runtime(provider: Any, dispatchers: int = 2, lease_ms: int | None = None) -> Any:
+def make_runtime(provider: Any, dispatchers: int = 2, lease_ms: int | None = None, *, every_tag: bool = False) -> Any:
     """A runtime, not started yet, that knows every orchestration and activity of this file.
 
     Few dispatchers are the default: under contention SQLite turns the engine away as locked, and after a
     handful of attempts the engine fails the orchestration for good. `lease_ms` is how long its workers hold what they
-    take, where that is to be other than the engine's own default.
+    take, where that is to be other than the engine's own default. With `every_tag` they take activities of any tag.
     """
     options = duroxide.RuntimeOptions(
         orchestration_concurrency=dispatchers,
@@ -750,6 +750,7 @@ def make_runtime(provider: Any, dispatchers: int = 2, lease_ms: int | None = Non
         log_level="off",
         worker_node_id="holystone-tests",
         **({} if lease_ms is None else {"worker_lock_timeout_ms": lease_ms, "session_lock_timeout_ms": lease_ms}),
+        **({"worker_tag_filter": duroxide.TagFilter.ANY} if every_tag else {}),
     )
     runtime = duroxide.Runtime(provider, options)
     for name, function in ACTIVITIES.items():
@@ -1659,8 +1660,8 @@ def play(target: str, schema: str | None, script: Json) -> Json:
     """Let a runtime work while the acts of a script are played; leave the store as it stands at the end.
 
     An act is a list of its kind and what is given to it: `start` an instance with the steps of a program, `event`,
-    `letter` and `cancel` for an instance, `prune` and `delete` one, `wait` so many ms, `restart` the runtime, and as
-    the last one `die`, which ends the process in the midst of whatever it does.
+    `letter` and `cancel` for an instance, `prune` and `delete` one, `wait` so many ms, `restart` the runtime (and have
+    it take `every tag`), and as the last one `die`, which ends the process in the midst of whatever it does.
     """
     provider = open_provider(target, schema)
     client = PatientClient(duroxide.Client(provider))
@@ -1686,9 +1687,9 @@ def play(target: str, schema: str | None, script: Json) -> Json:
                     client.delete_instance(instance, False)
             case ["wait", ms]:
                 time.sleep(ms / 1000)
-            case ["restart"]:
+            case ["restart", *words]:
                 runtime.shutdown(500)
-                runtime = make_runtime(provider, dispatchers)
+                runtime = make_runtime(provider, dispatchers, every_tag="every tag" in words)
                 runtime.start()
             case ["die"]:
                 say({"acts": len(script)})

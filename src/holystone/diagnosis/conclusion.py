@@ -44,10 +44,11 @@ def _state(facts: Facts, causes: Sequence[Cause]) -> tuple[str, str]:
     if unseen & {"instances", "executions", "history"}:
         return UNKNOWN, "It cannot be told: the instance or its history could not be read."
     history = facts.history
-    if facts.row is None and not any(message.kind in STARTS for message in facts.messages):
-        return _without_row(facts)
-    if facts.row is None and (history is None or not history.rows):
-        return NOT_STARTED, "It has not begun. " + _of(causes)
+    if facts.row is None and not facts.has_begun:
+        if not any(message.kind in STARTS for message in facts.messages):
+            return _without_row(facts)
+        turn = any(cause.kind == "turn" for cause in causes)
+        return (IN_TURN if turn else NOT_STARTED), f"It has not begun. {_of(causes)}"
     if history is not None and history.end is not None:
         if history.end["type"] == CONTINUE:
             return _between(facts, causes, unseen)
@@ -103,7 +104,7 @@ def _between(facts: Facts, causes: Sequence[Cause], unseen: set[str]) -> tuple[s
     if waking:
         return (DUE if _is_due(facts, waking[0]) else WAITING), f"{begin} {_of(waking)}"
     if "orchestrator_queue" in unseen or any(cause.wakes is None for cause in causes):
-        return UNKNOWN, f"{begin} Whether a message begins the next execution cannot be told."
+        return UNKNOWN, f"{begin} Whether a message begins the next execution cannot be told. {_of(causes)}".strip()
     gone = "The message that begins the next execution is gone: no message at all will ever wake it."
     return STUCK, f"{begin} {gone} {_of(causes)}".strip()
 
@@ -150,14 +151,13 @@ def _fate(facts: Facts, row: ShortEvent) -> str:
 
 def _without_row(facts: Facts) -> tuple[str, str]:
     parts = {
-        "executions": int(facts.execution_status is not None),
-        "history": 0 if facts.history is None else len(facts.history.rows),
-        "messages": len(facts.messages),
-        "activities": len(facts.activities),
-        **facts.rows_elsewhere,
+        "an execution": facts.execution_status is not None,
+        "messages": bool(facts.messages),
+        "activities": bool(facts.activities),
+        "a lock": facts.lock is not None,
     }
-    left = ", ".join(f"{name} {number}" for name, number in parts.items() if number)
-    return ORPHANED, f"The engine has no such instance: rows of it are left ({left}), and nothing begins it."
+    left = ", ".join(name for name, there in parts.items() if there)
+    return ORPHANED, f"The engine has no such instance, and nothing starts it. What is left of it: {left or 'keys'}."
 
 
 def _without_history(facts: Facts, causes: Sequence[Cause], unseen: set[str]) -> tuple[str, str]:
@@ -179,6 +179,8 @@ def _notes(facts: Facts, causes: Sequence[Cause], state: str) -> Iterator[str]:
     unreadable = None if facts.history is None else facts.history.unreadable
     if unreadable is not None and state != UNREADABLE:
         yield f"The engine cannot read {_unreadable(unreadable)} It refuses to tell the status and the history."
+    if facts.row is None and facts.has_begun:
+        yield "It has no row in instances: no list of the engine has it, but its history does, by which it goes on."
     if outcome is not None and status is not None and outcome.status != status:
         yield f"Its row says {shown(str(status))}, its history says {outcome.status}."
     if facts.parent is not None and facts.parent_is_there is False:

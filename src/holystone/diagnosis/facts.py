@@ -120,12 +120,18 @@ class Facts:
     children: Mapping[int, Child] = field(default_factory=dict)
     parent: str | None = None
     parent_is_there: bool | None = None
-    rows_elsewhere: Mapping[str, int] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
 
     @property
     def is_in_turn(self) -> bool:
         return self.lock is not None and lock_end(self.lock["locked_until"]) > self.now_ms
+
+    @property
+    def has_begun(self) -> bool | None:
+        """Whether the current execution has a history; None where that was not read."""
+        if any(one.what in ("instances", "executions", "history") for one in self.unread):
+            return None
+        return self.history is not None and len(self.history.rows) > 0
 
     @property
     def waits_for(self) -> Sequence[Mapping[str, Any]]:

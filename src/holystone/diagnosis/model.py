@@ -16,7 +16,8 @@ class Cause(Struct, kw_only=True):
     `kind` is what it is: event, queue, timer, activity, child, message, turn, lost, lock. `wakes` is whether the
     instance goes on when it comes; None where that cannot be told. `by` is who does it: client, dispatcher, worker,
     child. `due_ms` is the moment from which on it can come, None where it can at any time. `table` and `row_id` name
-    the row that holds it, `event_id` the event that asked for it.
+    the row that holds it, `event_id` the event that asked for it. `attempts` is how often a message or an activity was
+    taken.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class Cause(Struct, kw_only=True):
     due_ms: int | None = None
     execution_id: int | None = None
     event_id: int | None = None
+    attempts: int | None = None
     table: str | None = None
     row_id: Any = None
     child: str | None = None
