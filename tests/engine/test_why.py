@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import holystone
-from conftest import EngineStore, Flavour, MakeStore
+from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.diagnosis.model import Cause, Diagnosis
 from holystone.store import Store
 
@@ -204,3 +204,76 @@ def test_what_is_said_to_be_stuck_stays_so_until_it_is_cancelled(
     store.execute(last, now(store), "between-stopped")
     works(store, [])
     assert diagnosed(store)["between-stopped"].state == ("stuck" if engine_version == "0.1.28" else "ended")
+
+
+# --- what keeps an instance from being taken up at all
+
+
+def test_a_pin_keeps_every_dispatcher_off(engine_store: MakeStore, flavour: Flavour) -> None:
+    store = engine_store(ENGINES[-1], flavour, ["waiting", "timers"])
+    pins: dict[str, tuple[tuple[int | None, ...], str]] = {
+        "waiting": ((9, 1, 32), "9.1.32"),
+        "waiting-after-work": ((-1, 1, 32), "-1.1.32"),
+        "timer-pending": ((0, None, 32), "0.NULL.32"),
+        # Whatever the others are, this one is not pinned.
+        "timer-free": ((None, 99, 32), ""),
+    }
+    store.run("run-until", "--start", '[["timer-free", "Timer", 1000000]]', "--events", '[["timer-free", 1, 2]]')
+    columns = ", ".join(f"duroxide_version_{part} = ?" for part in ("major", "minor", "patch"))
+    for instance, (pin, _) in pins.items():
+        store.execute(f"UPDATE executions SET {columns} WHERE instance_id = ?", *pin, instance)
+    pinned = pins.keys() - {"timer-free"}
+    store.execute("UPDATE orchestrator_queue SET visible_at = ?", now(store))
+    found = diagnosed(store)
+    assert found["timer-free"].state == "due"
+    for instance in pinned:
+        assert found[instance].state == "blocked"
+        assert f"is pinned to version {pins[instance][1]}" in found[instance].sentence
+        assert not any(cause.wakes for cause in found[instance].causes)
+    before = progress(store)
+    works(store, [["event", "waiting", "go"], ["event", "waiting-after-work", "go"]])
+    after = progress(store)
+    assert {one for one in after if after[one] != before[one]} == {"timer-free"}
+    for instance in pinned:
+        store.execute(f"UPDATE executions SET {columns} WHERE instance_id = ?", 0, 1, 32, instance)
+    assert {diagnosed(store)[instance].state for instance in pinned} == {"due"}
+    works(store, [])
+    assert {diagnosed(store)[instance].state for instance in pinned} == {"ended"}
+
+
+def test_a_halted_store_is_said_to_be(engine_store: MakeStore, engine_version: str, flavour: Flavour) -> None:
+    """Nothing that would wake an instance does, until the row is gone that every fetch fails at."""
+    store = engine_store(engine_version, flavour, ["halted"])
+    found = diagnosed(store)["halted-victim"]
+    assert found.state == "blocked"
+    assert "No dispatcher of this store goes on" in found.sentence
+    assert "halted-cause" in found.sentence
+    before = progress(store)
+    works(store, [["event", "halted-victim", "go"]])
+    assert progress(store) == before
+    store.execute("DELETE FROM orchestrator_queue WHERE instance_id = 'halted-cause'")
+    assert diagnosed(store)["halted-victim"].state == "not-started"
+    works(store, [])
+    assert diagnosed(store)["halted-victim"].state == "ended"
+
+
+def test_workers_may_be_halted_too(engine_store: MakeStore, flavour: Flavour) -> None:
+    """On SQLite, by a row that no worker can read; on PostgreSQL they pass over it."""
+    store = engine_store(ENGINES[-1], flavour, ["not-started"])
+    moment = "1" if flavour == "sqlite" else "CURRENT_TIMESTAMP"
+    names = "work_item, visible_at, instance_id, execution_id, activity_id, created_at"
+    store.execute(f"INSERT INTO worker_queue ({names}) VALUES ('no JSON', {moment}, 'nobody', 1, 2, CURRENT_TIMESTAMP)")
+    works(store, [])
+    found = diagnosed(store)["not-started"]
+    if flavour == "postgresql":
+        assert found.state == "ended"
+        return
+    assert found.state == "blocked"
+    assert "No worker of this store goes on" in found.sentence
+    before = progress(store)
+    works(store, [])
+    assert progress(store) == before
+    store.execute("DELETE FROM worker_queue WHERE work_item = 'no JSON'")
+    assert diagnosed(store)["not-started"].state == "waiting"
+    works(store, [])
+    assert diagnosed(store)["not-started"].state == "ended"

@@ -9,6 +9,7 @@ from typing import Any
 
 from holystone.diagnosis.durations import duration, from_now, since
 from holystone.diagnosis.facts import NEVER, Facts, Queued, lock_end
+from holystone.diagnosis.hindrances import hindrances
 from holystone.diagnosis.messages import of_message, of_turn
 from holystone.diagnosis.model import Cause
 from holystone.duroxide.references import child_instance_id
@@ -29,7 +30,8 @@ _LOST = {
 def causes(facts: Facts) -> list[Cause]:
     """Return what there is of causes, what comes soonest first."""
     found = [*of_turn(facts), *(of_message(facts, one) for one in facts.messages), *_open(facts)]
-    return sorted(found, key=lambda cause: (cause.wakes is False, cause.due_ms or 0))
+    found.sort(key=lambda cause: (cause.wakes is False, cause.due_ms or 0))
+    return [*hindrances(facts, found), *found]
 
 
 def _open(facts: Facts) -> Iterator[Cause]:

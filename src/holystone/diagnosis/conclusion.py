@@ -17,6 +17,7 @@ from holystone.printable import shown
 
 ENDED, IN_TURN, DUE, WAITING, STUCK = "ended", "turn", "due", "waiting", "stuck"
 UNREADABLE, NOT_STARTED, ORPHANED, UNKNOWN = "unreadable", "not-started", "orphaned", "unknown"
+BLOCKED = "blocked"
 
 _OUTPUT = 120
 """Characters of an output that are shown in a sentence."""
@@ -48,7 +49,8 @@ def _state(facts: Facts, causes: Sequence[Cause]) -> tuple[str, str]:
         if not any(message.kind in STARTS for message in facts.messages):
             return _without_row(facts)
         turn = any(cause.kind == "turn" for cause in causes)
-        return (IN_TURN if turn else NOT_STARTED), f"It has not begun. {_of(causes)}"
+        state = IN_TURN if turn else BLOCKED if _is_blocked(causes) else NOT_STARTED
+        return state, f"It has not begun. {_of(causes)}"
     if history is not None and history.end is not None:
         if history.end["type"] == CONTINUE:
             return _between(facts, causes, unseen)
@@ -58,7 +60,15 @@ def _state(facts: Facts, causes: Sequence[Cause]) -> tuple[str, str]:
         return UNREADABLE, f"Its history cannot be read at {_unreadable(history.unreadable)} {fate}"
     if history is None or not history.events:
         return _without_history(facts, causes, unseen)
+    if _is_blocked(causes):
+        return BLOCKED, _of(causes)
     return _running(facts, causes, unseen)
+
+
+def _is_blocked(causes: Sequence[Cause]) -> bool:
+    """Return whether something keeps whatever would wake it from being taken up."""
+    hindered = any(cause.kind in ("pin", "blockade") for cause in causes)
+    return hindered and not any(cause.wakes or cause.kind == "turn" for cause in causes)
 
 
 def _running(facts: Facts, causes: Sequence[Cause], unseen: set[str]) -> tuple[str, str]:
@@ -100,6 +110,8 @@ def _between(facts: Facts, causes: Sequence[Cause], unseen: set[str]) -> tuple[s
     begin = f"Its execution {facts.execution_id} has continued as new{_since_end(facts)}."
     if any(cause.kind == "turn" for cause in causes):
         return IN_TURN, f"{begin} {_of(causes)}"
+    if _is_blocked(causes):
+        return BLOCKED, f"{begin} {_of(causes)}"
     waking = [cause for cause in causes if cause.wakes]
     if waking:
         return (DUE if _is_due(facts, waking[0]) else WAITING), f"{begin} {_of(waking)}"
@@ -146,6 +158,8 @@ def _fate(facts: Facts, row: ShortEvent) -> str:
             return "A newer engine may go on with it."
         return f"Engines before {in_words(removed)} go on with it; later ones fail it with its next message."
     waits = "" if facts.messages else " No message waits."
+    if facts.unreadable_halts:
+        return f"No fetch survives it: its next message halts the dispatchers of the whole store.{waits}"
     return f"The engine takes no turn on it, and fails it with its next message, after ten attempts.{waits}"
 
 

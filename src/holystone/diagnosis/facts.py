@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, Table, Text, func, literal, or_, select
 from sqlalchemy.exc import DBAPIError
 
+from holystone.diagnosis.blockades import Blockade, blockades
 from holystone.diagnosis.short_history import ShortEvent, shortened
 from holystone.duroxide.event_types import EVENT_TYPES, START, TERMINAL
 from holystone.duroxide.outcome import Outcome
 from holystone.duroxide.replay import dropped, open_subscriptions, unanswered
 from holystone.duroxide.tables import (
+    VERSION_COLUMNS,
     executions,
     history,
     instance_locks,
@@ -104,7 +106,11 @@ class History:
 
 @dataclass
 class Facts:
-    """One instance. A part that is missing in the store is None or empty, and so is one in `unread`."""
+    """One instance. A part that is missing in the store is None or empty, and so is one in `unread`.
+
+    `pin` is the version of the engine that the current execution is pinned to, as its row has it. `unreadable_halts` is
+    whether no fetch survives the event that cannot be read.
+    """
 
     instance_id: str
     now_ms: int
@@ -118,6 +124,9 @@ class Facts:
     sessions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lost: Mapping[int, str] = field(default_factory=dict)
     children: Mapping[int, Child] = field(default_factory=dict)
+    blockades: Sequence[Blockade] = ()
+    pin: tuple[int | None, ...] = ()
+    unreadable_halts: bool = False
     parent: str | None = None
     parent_is_there: bool | None = None
     unread: list[Unread] = field(default_factory=list)
@@ -183,6 +192,7 @@ class FactsReader:
         if facts.history is not None and facts.history.outcome is not None and facts.history.events is not None:
             facts.children = self.part("children", self._children, {})
             facts.lost = self.part("answers", self._lost, {})
+        facts.blockades = self.part("the queues as a whole", lambda: blockades(self.reader), [])
         self.part("parent", self._parent, None)
         return facts
 
@@ -224,8 +234,10 @@ class FactsReader:
             current = max((number for number in numbers if isinstance(number, int)), default=None)
         if not isinstance(current, int):
             return None
-        status = self.rows(executions, executions.c.execution_id == current).with_only_columns(executions.c.status)
-        self.facts.execution_status = self.reader.connection.execute(status).scalar_one_or_none()
+        row = self.reader.connection.execute(self.rows(executions, executions.c.execution_id == current)).first()
+        if row is not None:
+            self.facts.execution_status = row.status
+            self.facts.pin = tuple(row._mapping[name] for name in VERSION_COLUMNS)
         return current
 
     def _history(self) -> History | None:
@@ -235,6 +247,9 @@ class FactsReader:
         short = [row for row in rows if isinstance(row, ShortEvent)]
         unreadable = next((row for row in short if row.type not in EVENT_TYPES), None)
         events = read_events(rows)
+        if unreadable is not None and unreadable.fault is not None:
+            text = unreadable.event_data
+            self.facts.unreadable_halts = isinstance(text, str) and not self.reader.flavour.engine_can_decode(text)
         outcome = outcome_of(rows) if rows and (unreadable is not None or short[0].type == START) else None
         return History(short, events, unreadable, outcome)
 

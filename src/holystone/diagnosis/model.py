@@ -13,11 +13,11 @@ from msgspec.json import schema
 class Cause(Struct, kw_only=True):
     """One thing that keeps the instance where it is, or takes it on.
 
-    `kind` is what it is: event, queue, timer, activity, child, message, turn, lost, lock. `wakes` is whether the
-    instance goes on when it comes; None where that cannot be told. `by` is who does it: client, dispatcher, worker,
-    child. `due_ms` is the moment from which on it can come, None where it can at any time. `table` and `row_id` name
-    the row that holds it, `event_id` the event that asked for it. `attempts` is how often a message or an activity was
-    taken.
+    `kind` is what it is: event, queue, timer, activity, child, message, turn; lost, what can never come; lock, pin and
+    blockade, which keep it from being taken up. `wakes` is whether the instance goes on when it comes; None where that
+    cannot be told. `by` is who does it: client, dispatcher, worker, child. `due_ms` is the moment from which on it can
+    come, None where it can at any time. `table` and `row_id` name the row that holds it, `event_id` the event that
+    asked for it. `attempts` is how often a message or an activity was taken.
     """
 
     kind: str
@@ -175,7 +175,8 @@ class Diagnosis(Struct, kw_only=True):
     """Everything about one instance.
 
     `state` is one of ended, turn (a dispatcher is at work on it), due (a message waits for a dispatcher), waiting,
-    stuck (no message will ever wake it), unreadable, not-started, orphaned (rows without an instance), unknown.
+    stuck (no message will ever wake it), blocked (nothing that comes is taken up), unreadable, not-started, orphaned
+    (rows without an instance), unknown.
     """
 
     schema: int

@@ -27,6 +27,13 @@ class Flavour(Connector, Expressions):
     messages_carry_expiry: ClassVar[bool]
     """Whether a fetched message is stamped with the lock's expiry as well as with its token."""
 
+    dead_messages_halt: ClassVar[bool]
+    """Whether a message for an instance that does not exist keeps dispatchers from all that come after it."""
+
+    halted_by_unreadable: ClassVar[frozenset[str]]
+    """The queues from which nothing is fetched any more once a row of them is one that the database or the engine
+    cannot decode."""
+
     turns_update_instances: ClassVar[bool]
     """Whether each turn sets its instance's updated_at."""
 

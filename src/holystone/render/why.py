@@ -14,8 +14,8 @@ from holystone.render.terminal import command, counted, wrapped
 from holystone.render.timestamps import moment_of_second
 from holystone.store.open_store import OpenStore
 
-_COLOURS = {"ended": "green", "stuck": "red", "unreadable": "red", "orphaned": "red", "unknown": "yellow"}
-_IN_DOUBT = ("stuck", "unreadable", "orphaned", "unknown")
+_IN_DOUBT = ("stuck", "blocked", "unreadable", "orphaned", "unknown")
+_COLOURS = {"ended": "green", **dict.fromkeys(_IN_DOUBT, "red")}
 _PAYLOAD = 60
 """Characters of a payload that are shown."""
 _CALENDAR_ENDS_MS = 253_402_300_800_000

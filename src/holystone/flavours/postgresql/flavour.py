@@ -22,6 +22,8 @@ class PostgreSQL(PostgreSQLConnector, PostgreSQLExpressions, Flavour):
     ledger_birth = "applied_at"
     messages_carry_expiry = True
     readers_change_indexes = True
+    dead_messages_halt = False
+    halted_by_unreadable = frozenset({"orchestrator_queue"})
     turns_update_instances = True
     queue_order = ("visible_at", "id")
     # ack_orchestration_item leaves completed_at NULL for ContinuedAsNew, by design.

@@ -22,6 +22,8 @@ class SQLite(SQLiteConnector, SQLiteExpressions, Flavour):
     # Nanoseconds that each migration took: no two stores agree in all of them.
     ledger_birth = "execution_time"
     messages_carry_expiry = False
+    dead_messages_halt = True
+    halted_by_unreadable = frozenset({"worker_queue"})
     turns_update_instances = False
     queue_order = ("id",)
     statuses_with_completed_at = frozenset({COMPLETED, FAILED, CONTINUED_AS_NEW})
