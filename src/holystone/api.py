@@ -45,7 +45,7 @@ def check(
     """Check a store, and return the report: `verdict`, `findings`, `checks`, and what else `--format json` prints.
 
     Reads only, but with `since`: then only what was written since the last clean check is looked at, or all once more,
-    and how far the store is verified is kept in it. `level` stands in for that of the selection, `known` are the
+    and how far the store is verified is kept. `level` stands in for that of the selection, `known` are the
     fingerprints of findings to leave out, and `jobs` the connections that read. `verdict` is "clean", "drift" or
     "incomplete", where something could not be looked at. All findings are held in memory; `scan` yields them one by
     one. TargetError, NotAStoreError or StoreUnavailableError where the store cannot be read, CatalogueError where the
@@ -100,8 +100,6 @@ def scan(
     selection = _at(level, selection)
     store = _opened(target, schema, read_only=True)
     chosen, policy = selection.checks(), selection.effective_policy()
-    if since is not None:
-        store.require_writable()
     scanned = Scan(
         store,
         chosen,
@@ -118,25 +116,31 @@ def scan(
     )
     if since is not None:
         from holystone.scan.watermark import cover
+        from holystone.scan.watermarks import watermarks_of
 
-        coverage = cover(store, selection.level, scanned.to_run(), policy=policy, afresh=since == "beginning")
-        scanned.coverage = coverage
+        scanned.coverage = cover(
+            store, watermarks_of(store), selection.level, scanned.to_run(), policy=policy, afresh=since == "beginning"
+        )
     return scanned
 
 
 def verified(scan: Scan) -> bool:
-    """Keep in the store how far it is verified, where a scan `since` some time found all clean; return whether it did.
+    """Keep how far the store is verified, where a scan `since` some time found all clean; return whether it did.
 
-    StoreUnavailableError where the store cannot be written to.
+    That is kept in the store where it has a table for it that this user may write to, else in a file of the user's.
+    HolystoneError where neither can be written.
     """
-    from holystone.scan.watermark import record
+    from holystone.scan.watermarks import watermarks_of
 
     if scan.coverage is None or not scan.verifies:
         return False
-    store = OpenStore.open(scan.store.target)
-    if store.identity != scan.store.identity:
-        return False
-    record(store, scan.coverage)
+    watermarks = watermarks_of(scan.store)
+    if not watermarks.outside:
+        store = OpenStore.open(scan.store.target)
+        if store.identity != scan.store.identity:
+            return False
+        watermarks = watermarks_of(store)
+    watermarks.keep(scan.coverage)
     return True
 
 

@@ -24,6 +24,7 @@ READING = {
     "check --level quick": 1,
     "check --level standard --jobs 2": 1,
     "check --level deep": 1,
+    "check --since last": 1,
     "repair plan": 0,
     "repair log": 0,
     "executions list": 0,
@@ -32,7 +33,6 @@ READING = {
 }
 """Commands that read -> their exit status on a drifted store."""
 WRITING = (
-    ["check", "--since", "last"],
     ["repair", "apply", "--yes"],
     ["repair", "undo", "--yes"],
     ["repair", "resume", "--yes"],

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
-from holystone.errors import JournalError
+from holystone.errors import HolystoneError
 from holystone.migrate import upgrade
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
-from holystone.scan.watermark import Coverage, cover, record
+from holystone.scan.watermark import Coverage, cover
+from holystone.scan.watermarks import watermarks_of
 from holystone.store import Store
 
 SCENARIOS = ["completed", "chains", "parents", "waiting", "timers", "key-values", "deleted"]
@@ -42,7 +46,12 @@ def opened(made: EngineStore) -> Store:
 
 
 def covered(made: EngineStore, **more: Any) -> Coverage:
-    return cover(opened(made), Level.standard, CHECKS, **more)
+    store = opened(made)
+    return cover(store, watermarks_of(store), Level.standard, CHECKS, **more)
+
+
+def record(store: Store, coverage: Coverage) -> None:
+    watermarks_of(store).keep(coverage)
 
 
 def test_everything_that_the_engine_wrote_is_looked_at(made: EngineStore) -> None:
@@ -106,14 +115,88 @@ def test_full_look_is_dated(made: EngineStore) -> None:
 def test_other_checks_have_a_mark_of_their_own(made: EngineStore) -> None:
     record(opened(made), covered(made))
     store = opened(made)
-    assert cover(store, Level.deep, CHECKS).why_all == "these checks have no watermark yet"
-    assert cover(store, Level.standard, CHECKS[:-1]).why_all == "these checks have no watermark yet"
+    kept = watermarks_of(store)
+    assert cover(store, kept, Level.deep, CHECKS).why_all == "these checks have no watermark yet"
+    assert cover(store, kept, Level.standard, CHECKS[:-1]).why_all == "these checks have no watermark yet"
 
 
-def test_store_without_the_table_is_refused(engine_store: MakeStore, flavour: Flavour) -> None:
-    made = engine_store(ENGINES[-1], flavour, ())
-    with pytest.raises(JournalError, match="has no table for watermarks yet"):
-        covered(made)
+@pytest.fixture
+def apart(
+    engine_store: MakeStore, flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[EngineStore, Path]:
+    """A store without holystone's tables, and the folder in which its watermarks are kept."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return engine_store(ENGINES[-1], flavour, SCENARIOS), tmp_path / "state" / "holystone" / "watermarks"
+
+
+def test_a_file_has_the_mark_of_a_store_that_nobody_has_written_to(apart: tuple[EngineStore, Path]) -> None:
+    made, folder = apart
+    first = covered(made)
+    record(opened(made), first)
+    [file] = folder.iterdir()
+    assert (file.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert covered(made).instances in ([], ["nothing"])
+    assert covered(made).since_ms == first.begun_ms
+    assert watermarks_of(opened(made)).outside
+    made.run("start", "late", "Work", "3")
+    made.run("run", "--seconds", "1.5")
+    assert "late" in (covered(made).instances or ())
+    upgrade(opened(made))
+    assert not watermarks_of(opened(made)).outside
+    assert covered(made).why_all == "these checks have no watermark yet"
+
+
+@pytest.mark.parametrize("altered", ["", "{}", "\n\n", '0\n{"x": 1}\n', "[" * 100_000], ids=range(5))
+def test_a_file_that_was_altered_counts_for_nothing(apart: tuple[EngineStore, Path], altered: str) -> None:
+    made, folder = apart
+    record(opened(made), covered(made))
+    [file] = folder.iterdir()
+    file.write_text(altered)
+    assert covered(made).why_all == "these checks have no watermark yet"
+    record(opened(made), covered(made))
+    assert covered(made).instances is not None
+
+
+def test_a_file_that_cannot_be_written_is_told_of(
+    apart: tuple[EngineStore, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = apart
+    (tmp_path / "in the way").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "in the way"))
+    with pytest.raises(HolystoneError, match="cannot be kept in"):
+        record(opened(made), covered(made))
+
+
+@pytest.mark.parametrize("flavour", ["sqlite"])
+def test_an_older_copy_in_its_place_is_looked_at_whole(apart: tuple[EngineStore, Path], tmp_path: Path) -> None:
+    made, _ = apart
+    made.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    copy(made.target, tmp_path / "older.db")
+    made.run("start", "late", "Work", "3")
+    made.run("run", "--seconds", "1.5")
+    record(opened(made), covered(made))
+    assert covered(made).instances is not None
+    made.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    copy(tmp_path / "older.db", made.target)
+    assert covered(made).why_all is not None
+
+
+@pytest.mark.parametrize("flavour", ["postgresql"])
+def test_a_role_that_may_not_write_has_its_marks_in_a_file(made: EngineStore, apart: tuple[EngineStore, Path]) -> None:
+    with psycopg.connect(made.target, autocommit=True) as connection:
+        connection.execute(f'CREATE ROLE "{made.schema}_reader" LOGIN'.encode())
+        connection.execute(f'GRANT USAGE ON SCHEMA "{made.schema}" TO "{made.schema}_reader"'.encode())
+        connection.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{made.schema}" TO "{made.schema}_reader"'.encode())
+        try:
+            url = make_url(made.target).set(username=f"{made.schema}_reader").render_as_string(hide_password=False)
+            store = Store.open(url, made.schema, read_only=True)
+            assert watermarks_of(store).outside
+            assert not watermarks_of(opened(made)).outside
+            coverage = cover(store, watermarks_of(store), Level.standard, CHECKS)
+            watermarks_of(store).keep(coverage)
+            assert cover(store, watermarks_of(store), Level.standard, CHECKS).instances is not None
+        finally:
+            connection.execute(f'DROP OWNED BY "{made.schema}_reader"; DROP ROLE "{made.schema}_reader"'.encode())
 
 
 @pytest.mark.parametrize("flavour", ["postgresql"])

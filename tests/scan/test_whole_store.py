@@ -30,7 +30,8 @@ from holystone.scan.finding import Finding
 from holystone.scan.policy import Policy, Suppression
 from holystone.scan.result import Outcome, Verdict
 from holystone.scan.scan import Scan
-from holystone.scan.watermark import cover, record
+from holystone.scan.watermark import cover
+from holystone.scan.watermarks import watermarks_of
 from holystone.store import Store
 from holystone.store.open_store import OpenStore
 from holystone.store.toolkit import REVISIONS
@@ -104,11 +105,11 @@ def test_it_is_of_no_instance(made: EngineStore) -> None:
 @pytest.mark.long
 def test_a_watermark_does_not_hide_it(made: EngineStore) -> None:
     upgrade(opened(made))
-    coverage = cover(opened(made), Level.quick, WHOLE)
-    record(opened(made), coverage)
+    kept = watermarks_of(opened(made))
+    kept.keep(cover(opened(made), kept, Level.quick, WHOLE))
     with opened(made).transaction() as connection:
         altered(Scribe(connection, opened(made).flavour))
-    coverage = cover(opened(made), Level.quick, WHOLE)
+    coverage = cover(opened(made), kept, Level.quick, WHOLE)
     assert coverage.instances == []
     assert [one.check.id for one in found(opened(made), coverage=coverage)] == ["S001"]
 

@@ -119,8 +119,8 @@ def check(
 
     TARGET is a SQLite file or a URL, or a folder or a pattern of SQLite files.
 
-    Writes nothing to the store, but with --since how far it is verified; on PostgreSQL a role with SELECT is
-    enough without it.
+    Writes nothing to the store: on PostgreSQL a role with SELECT is enough. With --since it keeps how far the store is
+    verified, in the table that migrate upgrade makes for it, or else in a file under XDG_STATE_HOME.
     """
     from holystone.cli.baseline import read_baseline
     from holystone.cli.store_check import Request

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import holystone
 from holystone.render.messages import block
+from holystone.state_folder import state_folder
 
 KEPT = 20
 """Files that are kept; the oldest is removed for a new one."""
@@ -44,7 +45,7 @@ def _keep(error: BaseException) -> Path | None:
     """Write the traceback of an error to a file, and return its name; None where no file can be written."""
     python = sys.version.split()[0]
     text = f"holystone {holystone.__version__}, Python {python} on {sys.platform}\n{_told(error)}\n"
-    for folder in (_state_folder(), Path(tempfile.gettempdir())):
+    for folder in (state_folder(), Path(tempfile.gettempdir())):
         # The folder may be of another user, or there may be none: what went wrong first is what counts.
         with suppress(OSError, ValueError):
             return _write(folder, text)
@@ -66,16 +67,6 @@ def _secrets() -> Iterator[str]:
                 yield from {found, unquote(found), found.strip("'")} - {"", "''"}
     if password := os.environ.get("PGPASSWORD"):
         yield password
-
-
-def _state_folder() -> Path:
-    """Return where the state of a user's programs belongs, by the XDG base directory specification."""
-    given = os.environ.get("XDG_STATE_HOME", "")
-    state = Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~/.local/state"))
-    folder = state / "holystone"
-    with suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
 
 
 def _write(folder: Path, text: str) -> Path:

@@ -190,6 +190,14 @@ class Connector(ABC):
     def require_writable(self, connection: Connection) -> None:
         """Raise StoreUnavailableError where it is plain that nobody can write to the store here."""
 
+    def may_write(self, connection: Connection, table: Table) -> bool:
+        """Return whether this user may add rows to a table of the store and delete them, as far as can be told."""
+        try:
+            self.require_writable(connection)
+        except HolystoneError:
+            return False
+        return True
+
     @abstractmethod
     def translate_error(self, error: DBAPIError) -> HolystoneError:
         """Return what a driver's error means to a user, in one sentence without secrets."""
@@ -258,10 +266,12 @@ class Connector(ABC):
         """Return where the store stands now, for `changed_since`."""
 
     @abstractmethod
-    def changed_since(self, connection: Connection, position: Position) -> Changes:
+    def changed_since(self, connection: Connection, position: Position, *, kept_outside: bool = False) -> Changes:
         """Return the instances that the engine has written to since the store stood at `position`.
 
-        Rows that somebody edited by hand may be missing among them, and rows that were deleted are.
+        A position that was `kept_outside` of the store may be that of another: of one that was there before a restore.
+        Then all is to be looked at where that cannot be ruled out. Rows that somebody edited by hand may be missing
+        among them, and rows that were deleted are.
         """
 
     def can_be_forked(self) -> bool:

@@ -28,6 +28,12 @@ from holystone.flavours.changes import Changes, Position
 _COMPARABLE = 2**31 - 10_000_000
 """Transactions after which PostgreSQL's 32-bit numbers cannot be compared any more, with room to spare."""
 
+_CONTROL = {
+    "pg_catalog.pg_control_system()": text("SELECT system_identifier::text FROM pg_catalog.pg_control_system()"),
+    "pg_catalog.pg_control_checkpoint()": text("SELECT timeline_id::text FROM pg_catalog.pg_control_checkpoint()"),
+}
+"""Function -> what to ask it: which server it is, and which timeline, another one after a recovery to a past moment."""
+
 
 def position(connection: Connection, schema: str) -> Position:
     """Return where the store stands."""
@@ -62,7 +68,7 @@ def _made(connection: Connection, schema: str) -> list[str]:
         " WHERE n.nspname = :schema AND c.relname IN ('instances', 'executions', 'history') ORDER BY c.oid"
     )
     made = list(connection.execute(tables, {"schema": schema}).scalars())
-    function = "pg_catalog.pg_control_system()"
-    if connection.execute(select(func.has_function_privilege(function, "EXECUTE"))).scalar_one():
-        made += connection.execute(text("SELECT system_identifier::text FROM pg_catalog.pg_control_system()")).scalars()
+    for function, number in _CONTROL.items():
+        if connection.execute(select(func.has_function_privilege(function, "EXECUTE"))).scalar_one():
+            made += connection.execute(number).scalars()
     return made

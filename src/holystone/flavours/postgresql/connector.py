@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    Table,
     Text,
     create_engine,
     event,
@@ -156,7 +157,7 @@ class PostgreSQLConnector(Connector):
     def position(self, connection: Connection) -> Position:
         return changes.position(connection, self.schema)
 
-    def changed_since(self, connection: Connection, position: Position) -> Changes:
+    def changed_since(self, connection: Connection, position: Position, *, kept_outside: bool = False) -> Changes:
         return changes.changed_since(connection, self.schema, position)
 
     def dialect(self) -> Dialect:
@@ -190,6 +191,15 @@ class PostgreSQLConnector(Connector):
             raise StoreUnavailableError(
                 f"{self.target} is a hot standby, to which nothing can be written.", "Run the command on the primary."
             )
+
+    def may_write(self, connection: Connection, table: Table) -> bool:
+        privileges = text(
+            "SELECT has_table_privilege(t.oid, 'INSERT') AND has_table_privilege(t.oid, 'DELETE')"
+            " FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace"
+            " WHERE n.nspname = :schema AND t.relname = :table"
+        )
+        given = connection.execute(privileges, {"schema": self.schema, "table": table.name}).scalar()
+        return bool(given) and super().may_write(connection, table)
 
     def schemas_with_stores(self, connection: Connection) -> Sequence[str]:
         """Return the schemas of the database that hold the engine's tables, by name."""

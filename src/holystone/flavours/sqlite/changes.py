@@ -26,11 +26,17 @@ def position(connection: Connection) -> Position:
     return {table.name: _anchors(connection, table) for table in _TABLES}
 
 
-def changed_since(connection: Connection, position: Position) -> Changes:
-    """Return the instances with rows that came after the position."""
+def changed_since(connection: Connection, position: Position, *, kept_outside: bool) -> Changes:
+    """Return the instances with rows that came after the position.
+
+    Of a position that was `kept_outside` the last rows have to be there: without them it may be an older copy.
+    """
     later = []
     for table in _TABLES:
-        after = _after(connection, table, position.get(table.name, ()))
+        anchors = position.get(table.name, ())
+        after = _after(connection, table, anchors)
+        if after is not None and kept_outside and anchors and after != max(number for number, _ in anchors):
+            return Changes(why_all=f"the row that stood at the end of {table.name} is not there any more")
         if after is None:
             return Changes(why_all=f"none of the rows that stood at the end of {table.name} is there any more")
         later.append(select(table.c.instance_id).where(after < _ROWID))

@@ -191,8 +191,8 @@ class SQLiteConnector(Connector):
     def position(self, connection: Connection) -> Position:
         return changes.position(connection)
 
-    def changed_since(self, connection: Connection, position: Position) -> Changes:
-        return changes.changed_since(connection, position)
+    def changed_since(self, connection: Connection, position: Position, *, kept_outside: bool = False) -> Changes:
+        return changes.changed_since(connection, position, kept_outside=kept_outside)
 
     def dialect(self) -> Dialect:
         return SQLiteDialect(paramstyle="named")
