@@ -74,7 +74,7 @@ def test_an_option_goes_before_the_schema_of_the_environment(
     ids=" ".join,
 )
 def test_a_command_needs_a_target(run: Run, words: list[str]) -> None:
-    assert_refused(run(*words), "Missing argument 'TARGET'")
+    assert_refused(run(*words), "Missing argument 'TARGET")
 
 
 def on_terminal(*words: str, typed: str = "", columns: int = 80, **environment: str) -> tuple[int, str]:

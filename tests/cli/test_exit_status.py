@@ -143,7 +143,9 @@ def test_a_number_that_no_database_takes_is_a_usage_error(
     assert_refused(run(*words, number, *([] if "TARGET" in option else sqlite_store.words)), "Invalid value for ")
 
 
-@pytest.mark.parametrize("words", [["chek"], ["check", "--nope"], ["repair"], ["repair", "aply"], ["check", "a", "b"]])
+@pytest.mark.parametrize(
+    "words", [["chek"], ["check", "--nope"], ["repair"], ["repair", "aply"], ["explain", "a", "b"]]
+)
 def test_a_word_that_means_nothing_is_a_usage_error(run: Run, words: list[str]) -> None:
     result = run(*words)
     assert (result.status, result.out) == (2, "")

@@ -91,6 +91,11 @@ def names_server(text: str) -> bool:
     return _STRING.match(text) is not None and not Path(text).exists()
 
 
+def is_url(text: str) -> bool:
+    """Return whether the text is a URL or a connection string, and not the name of a file."""
+    return names_server(text) or text.startswith(_SQLITE_NAMES)
+
+
 _SQLITE_NAMES = ("sqlite:", "sqlite+pysqlite:")
 _STRING = re.compile(r"\s*(host|hostaddr|port|dbname|user|password|passfile|service|sslmode|options)\s*=")
 """How a connection string of libpq begins."""

@@ -198,8 +198,8 @@ def _write_summary(scan: Scan, summary: Summary, out: TextIO) -> None:
         click.echo(click.style(f"Incomplete: {what}.{nothing}", fg="red", bold=True), file=out)
     elif total:
         severities = ", ".join(f"{number:,} {name}" for name, number in _worst_first(summary.severities))
-        click.echo(click.style(f"Drift: {counted(total, 'finding')}: {severities}.", fg="red", bold=True), file=out)
-        click.echo(_repairable(summary.repairs), file=out)
+        click.echo(click.style(f"Drift: {counted(total, 'finding')}.", fg="red", bold=True), file=out)
+        click.echo(f"{severities}; {_repairable(summary.repairs)}.", file=out)
         if summary.repairs.keys() - {"none"}:
             click.echo(f"Next: {command(scan.store, 'repair plan', *scan.selected_by)}", file=out)
     else:
@@ -213,5 +213,5 @@ def _worst_first(severities: Mapping[str, int]) -> list[tuple[str, int]]:
 def _repairable(repairs: Mapping[str, int]) -> str:
     """Return how many findings there are with each kind of repair."""
     kinds = [f"{repairs[kind]:,} {kind}" for kind in ("safe", "unsafe") if kind in repairs]
-    none = [f"{repairs['none']:,} that no program may repair"] if "none" in repairs else []
-    return "; ".join([*([f"Repairs: {', '.join(kinds)}"] if kinds else []), *none]).capitalize() + "."
+    said = [f"repairs: {', '.join(kinds)}"] if kinds else []
+    return "; ".join([*said, *([f"{repairs['none']:,} that no program may repair"] if "none" in repairs else [])])

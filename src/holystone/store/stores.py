@@ -13,7 +13,7 @@ from holystone.errors import HolystoneError, TargetError
 from holystone.flavours import flavour_of
 from holystone.flavours.postgresql import discovery
 from holystone.flavours.sqlite.file import is_database_file
-from holystone.flavours.target import Target, names_server
+from holystone.flavours.target import Target, is_url
 
 _PATTERN = re.compile(r"[*?\[]")
 
@@ -28,7 +28,7 @@ class Candidate:
 
 def is_one(word: str) -> bool:
     """Return whether a word names one store, and not a folder or a pattern of files."""
-    return names_server(word) or not (os.path.isdir(word) or (_PATTERN.search(word) and not os.path.lexists(word)))
+    return is_url(word) or not (os.path.isdir(word) or (_PATTERN.search(word) and not os.path.lexists(word)))
 
 
 def place(word: str, parse: Callable[[str], Target]) -> str:
