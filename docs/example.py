@@ -1,17 +1,15 @@
 """The runbook's examples: a real run of each check over a store with the broken rows of its case."""
 
-import io
 import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from holystone.cli.main import run
 from holystone.demo.scribe import Scribe
 from holystone.migrate import create
 from holystone.scan.check import Check, NoRepair
-from transcript import steady
+from transcript import printed, steady
 
 STORE = "app.db"
 
@@ -35,7 +33,5 @@ def example(check: Check) -> str:
 
 
 def _run(*words: str) -> str:
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(out):
-        status = run(list(words))
-    return f"$ holystone {' '.join(words)}\n{out.getvalue()}(exit status {status})\n"
+    status, text = printed(*words)
+    return f"$ holystone {' '.join(words)}\n{text}(exit status {status})\n"

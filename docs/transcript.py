@@ -1,10 +1,12 @@
 """The README's transcript: a real run of the demonstration's commands, with what varies made steady."""
 
 import io
+import os
 import re
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from holystone.cli.main import run
 from holystone.demo.story import BACKFILL, OLD_ENGINE, build, drift
@@ -42,9 +44,13 @@ def steady(text: str) -> str:
     return text
 
 
-def _run(path: Path, *words: str) -> str:
+def printed(*words: str) -> tuple[int, str]:
+    """Return the exit status of a command and what it prints, standard error included, as wide as a page can be."""
     out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(out):
-        status = run([str(path) if word == "orders.db" else word for word in words])
-    printed = out.getvalue().replace(str(path), "orders.db")
-    return f"$ holystone {' '.join(words)}\n{printed}(exit status {status})\n"
+    with redirect_stdout(out), redirect_stderr(out), patch.dict(os.environ, COLUMNS="100"):
+        return run(list(words)), out.getvalue()
+
+
+def _run(path: Path, *words: str) -> str:
+    status, text = printed(*(str(path) if word == "orders.db" else word for word in words))
+    return f"$ holystone {' '.join(words)}\n{text.replace(str(path), 'orders.db')}(exit status {status})\n"

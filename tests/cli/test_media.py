@@ -19,8 +19,15 @@ from .helpers import STALE, UNDATED, Run, Sample, assert_refused, contents, holy
 pytestmark = pytest.mark.slow
 
 
-READING = (["check"], ["check", "--level", "deep"], ["repair", "plan"], ["repair", "log"], ["executions", "list"])
-WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"], ["migrate", "adopt"], ["check", "--since", "last"])
+READING = (
+    ["check"],
+    ["check", "--since", "last"],
+    ["check", "--level", "deep"],
+    ["repair", "plan"],
+    ["repair", "log"],
+    ["executions", "list"],
+)
+WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"], ["migrate", "adopt"])
 SIZE = 4_000_000
 """Of the disk, in bytes."""
 
@@ -66,7 +73,7 @@ def fill(disk: Path) -> Path:
 def test_what_reads_works_on_media_that_can_only_be_read(run: Run, store: Sample, disk: Path) -> None:
     expected = [run(*command, *store.words).status for command in READING]
     set_read_only(disk)
-    assert [run(*command, *store.words).status for command in READING] == expected == [1, 1, 0, 0, 0]
+    assert [run(*command, *store.words).status for command in READING] == expected == [1, 1, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize("command", WRITING, ids=" ".join)
