@@ -43,6 +43,7 @@ READING = (
     ["repair", "log"],
     ["executions", "list"],
     ["executions", "show", "{}", "order-1"],
+    ["why", "{}", "order-1"],
     ["migrate", "status"],
 )
 WRITING = (

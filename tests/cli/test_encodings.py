@@ -106,6 +106,7 @@ def test_id_that_is_no_ascii(run: Run, postgresql: Any, encoding: str) -> None:
         assert AS_TEXT[encoding] in {one["instance_id"] for one in checked.json["findings"] if one["check"] == "E001"}
         assert run("check", *store.words, "--instance", AS_TEXT[encoding]).status == 1
         assert run("executions", "show", *store.words, AS_TEXT[encoding]).status == 0
+        assert run("why", *store.words, AS_TEXT[encoding]).status == 0
         applied = run("repair", "apply", *store.words, "--yes")
         assert applied.status == 0, applied.out
         assert run("check", *store.words, "--level", "deep").status == 0

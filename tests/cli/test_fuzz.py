@@ -135,6 +135,7 @@ OPTIONS = (
     ("repair", "log", "TARGET", "--rows", "--format", "json"),
     ("executions", "list", "TARGET", "--status", "Running", "--limit", "3"),
     ("executions", "show", "TARGET", "order-1", "1"),
+    ("why", "TARGET", "order-1"),
     ("explain", "E001"),
     ("migrate", "status", "TARGET"),
 )

@@ -43,6 +43,7 @@ COMMANDS = {
     "repair log": ["repair", "log"],
     "executions list": ["executions", "list"],
     "executions show": ["executions", "show"],
+    "why": ["why"],
     "migrate status": ["migrate", "status"],
     "migrate upgrade": ["migrate", "upgrade"],
     "migrate adopt": ["migrate", "adopt"],

@@ -127,6 +127,7 @@ def test_what_reads_works(run: Run, standby: Sample, command: str) -> None:
 
 def test_showing_an_execution_works(run: Run, standby: Sample) -> None:
     assert run("executions", "show", standby.target, "order-1", *standby.words[1:]).status == 0
+    assert run("why", standby.target, "order-1", *standby.words[1:]).status == 0
 
 
 @pytest.mark.parametrize("command", WRITING, ids=" ".join)

@@ -67,6 +67,9 @@ def commands(store: Sample, run_id: str, plan: Path) -> Iterator[tuple[str, ...]
     for instance in ("order-1", "order-3", ODD):
         yield "executions", "show", store.target, instance, *store.words[1:]
     yield "executions", "show", store.target, "order-1", *store.words[1:], "--format", "json"
+    for instance in ("order-1", "order-3", ODD):
+        yield "why", store.target, instance, *store.words[1:]
+        yield "why", store.target, instance, *store.words[1:], "--format", "json"
     yield "repair", "log", *store.words, "--rows"
     yield "repair", "log", *store.words, "--format", "json"
     yield "migrate", "status", *store.words
@@ -267,6 +270,7 @@ LINES = [
     ("executions", "list", "{odd_store}", "--limit", "{odd}"),
     ("executions", "show", "{odd_store}", "{odd}"),
     ("executions", "show", "{odd_store}", "order-1", "{odd}"),
+    ("why", "{odd_store}", "{odd}"),
     ("migrate", "status", "{odd_store}"),
     ("migrate", "sql", "{odd_store}"),
     ("migrate", "sql", "{odd_store}", "--to", "{odd}"),

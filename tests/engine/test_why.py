@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-import holystone
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from engine.whys import LAST_ATTEMPT, diagnosed, now, progress, works
 from holystone.diagnosis.model import Cause, Diagnosis
-from holystone.store import Store
 
 pytestmark = pytest.mark.long
 
-WORKS_MS = 2_500
-"""How long the engine works in a round."""
 ROUNDS = 12
-LAST_ATTEMPT = 10
 ENDLESS = {"queue-carried-live"}
 """What begins anew after each letter."""
-
-Progress = Mapping[str, tuple[int, int]]
-"""Instance -> how many events it has, and its last execution."""
-
-
-def progress(store: EngineStore) -> Progress:
-    rows = store.execute("SELECT instance_id, count(*), max(execution_id) FROM history GROUP BY instance_id")
-    return {str(one): (int(events), int(execution)) for one, events, execution in rows}
-
-
-def instances(store: EngineStore) -> list[str]:
-    """Every instance of which there is anything."""
-    tables = ("instances", "executions", "history", "orchestrator_queue")
-    found = [row[0] for table in tables for row in store.execute(f"SELECT DISTINCT instance_id FROM {table}")]
-    return sorted(set(map(str, found)))
-
-
-def diagnosed(store: EngineStore) -> dict[str, Diagnosis]:
-    opened = Store.open(store.target, store.schema, read_only=True)
-    return {one: holystone.why(opened, one) for one in instances(store)}
-
-
-def now(store: EngineStore) -> object:
-    """This moment, as a queue has it."""
-    return int(time.time() * 1000) if store.flavour == "sqlite" else datetime.now(UTC)
 
 
 def bring_about(store: EngineStore, cause: Cause, instance: str) -> list[Any]:
@@ -73,10 +42,6 @@ def bring_about(store: EngineStore, cause: Cause, instance: str) -> list[Any]:
         if cause.table == "worker_queue":
             store.execute("UPDATE sessions SET locked_until = 1")
     return []
-
-
-def works(store: EngineStore, acts: list[Any]) -> None:
-    store.run("play", json.dumps([["restart", "every tag"], *acts, ["wait", WORKS_MS]]))
 
 
 def follow(store: EngineStore) -> dict[str, Diagnosis]:

@@ -19,6 +19,8 @@ ENDED, IN_TURN, DUE, WAITING, STUCK = "ended", "turn", "due", "waiting", "stuck"
 UNREADABLE, NOT_STARTED, ORPHANED, UNKNOWN = "unreadable", "not-started", "orphaned", "unknown"
 BLOCKED = "blocked"
 
+_WAKES_NOBODY = frozenset({"kv_store", "parent", "df.instances"})
+"""Parts that say nothing of what wakes the instance."""
 _OUTPUT = 120
 """Characters of an output that are shown in a sentence."""
 _LISTED = 3
@@ -41,7 +43,7 @@ def conclusion(facts: Facts, causes: Sequence[Cause]) -> Conclusion:
 
 
 def _state(facts: Facts, causes: Sequence[Cause]) -> tuple[str, str]:
-    unseen = {one.what for one in facts.unread}
+    unseen = {one.what for one in facts.unread} - _WAKES_NOBODY
     if unseen & {"instances", "executions", "history"}:
         return UNKNOWN, "It cannot be told: the instance or its history could not be read."
     history = facts.history
@@ -201,7 +203,9 @@ def _notes(facts: Facts, causes: Sequence[Cause], state: str) -> Iterator[str]:
         answer = " Its answer will go to nobody." if state != ENDED else ""
         yield f"Its parent {shown(facts.parent)} was deleted.{answer}"
     if state == ENDED and facts.messages:
-        yield f"{len(facts.messages)} messages wait for it, which the engine drops: it has ended."
+        number = len(facts.messages)
+        messages = "A message waits" if number == 1 else f"{number:,} messages wait"
+        yield f"{messages} for it, which the engine drops when due: it has ended."
     if state not in (ENDED, STUCK):
         yield from (cause.sentence for cause in causes if cause.kind == "lost")
     if facts.lock is not None and not facts.is_in_turn:
