@@ -12,6 +12,8 @@ from pathlib import Path
 
 from engine_table import engines_page
 from holystone.diagnosis import model as diagnosis
+from holystone.gate import model as gate
+from holystone.gate.rules import RULES
 from holystone.render.report import json_schema
 from holystone.render.runbook import check_page, index_page
 from holystone.scan.catalogue import checks
@@ -32,6 +34,8 @@ def generated(ids: Collection[str] = ()) -> dict[Path, str]:
     pages[DOCS / "runbook" / "README.md"] = index_page(list(checks()))
     pages[DOCS / "report.schema.json"] = json.dumps(json_schema(), indent=1) + "\n"
     pages[DOCS / "why.schema.json"] = json.dumps(diagnosis.json_schema(), indent=1) + "\n"
+    pages[DOCS / "gate.schema.json"] = json.dumps(gate.json_schema(), indent=1) + "\n"
+    pages[DOCS / "gate.md"] = _gate()
     pages[DOCS / "engines.md"] = engines_page()
     pages[README] = _readme()
     return pages
@@ -47,9 +51,23 @@ def _page(check: Check) -> str:
 def _readme() -> str:
     from transcript import transcript
 
-    head, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    return _between_marks(README, f"```text\n{transcript()}```")
+
+
+def _gate() -> str:
+    """Return the guide to the gate, with the table of its rules."""
+    rows = [
+        f"| {one.id} {one.name} | {one.severity.name} | {one.asks.of_page} | {one.asserts} {one.why} | {one.next_step} |"
+        for one in RULES
+    ]
+    head = "| rule | severity | asked | asserts, and why | next |\n|---|---|---|---|---|"
+    return _between_marks(DOCS / "gate.md", "\n".join([head, *rows]))
+
+
+def _between_marks(page: Path, made: str) -> str:
+    head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     tail = rest.partition(END)[2]
-    return f"{head}{BEGIN}\n```text\n{transcript()}```\n\n{END}{tail}"
+    return f"{head}{BEGIN}\n{made}\n\n{END}{tail}"
 
 
 def stale() -> list[Path]:

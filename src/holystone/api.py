@@ -1,4 +1,4 @@
-"""What holystone does to a store, from Python: `check`, `plan`, `apply` and `undo`; and `why` of one instance.
+"""What holystone does to a store, from Python: `check`, `plan`, `apply` and `undo`; `why` of one instance, and `gate`.
 
 The command line calls them, too, but for `check` the `scan` below it, to write each finding as it is found.
 
@@ -12,12 +12,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from holystone.scan.catalogue import Selection, checks
-from holystone.scan.check import Level
+from holystone.scan.check import Level, Severity
 from holystone.scan.scan import Scan
 from holystone.store.open_store import OpenStore
 
 if TYPE_CHECKING:
     from holystone.diagnosis.model import Diagnosis
+    from holystone.gate.model import GateReport
+    from holystone.gate.registered import Registered
+    from holystone.gate.waiver import Waiver
     from holystone.mend.apply import Report
     from holystone.mend.journal import Run
     from holystone.mend.plan import Plan
@@ -262,6 +265,43 @@ def why(target: str | OpenStore, instance_id: str, *, schema: str | None = None,
     from holystone.diagnosis.instance import diagnose
 
     return diagnose(_opened(target, schema, read_only=True), instance_id, events)
+
+
+def gate(
+    target: str | OpenStore,
+    *,
+    against: str | None = None,
+    registered: "Registered | None" = None,
+    waivers: "Sequence[Waiver]" = (),
+    refuse_from: Severity = Severity.error,
+    selection: Selection = STANDARD,
+    level: LevelName | None = None,
+    schema: str | None = None,
+    known: Collection[str] = (),
+    jobs: int = 1,
+    progress: "Progress | None" = None,
+) -> "GateReport":
+    """Return whether a store is fit for a deployment: `verdict` is "pass", "refused" or "incomplete"; reads only.
+
+    `against` is the version of the engine that is about to be deployed, such as "provider:0.1.38", and `registered`
+    what the application registers; without them the rules that ask for them are not asked. A rule refuses from the
+    severity `refuse_from` on. Drift is what `check` finds with the selection and `known`. The errors are those of
+    `check`, and HolystoneError where there is no such version.
+
+    >>> holystone.gate("orders.db", against="core:0.1.9").verdict
+    'refused'
+    """
+    from datetime import date
+
+    from holystone.gate.deployed import deployed
+    from holystone.gate.facts import Facts
+    from holystone.gate.verdict import judge
+
+    store = _opened(target, schema, read_only=True)
+    version = None if against is None else deployed(against, store.flavour.name)
+    scanned = scan(store, selection, level=level, known=known, jobs=jobs, progress=progress)
+    facts = Facts(store, version, registered, scanned)
+    return judge(facts, waivers=waivers, refuse_from=refuse_from, today=date.today())
 
 
 def new_application(

@@ -56,6 +56,7 @@ def test_the_commands_of_the_contract_are_there() -> None:
         "completion",
         "demo",
         "explain",
+        "gate",
         "migrate adopt",
         "migrate downgrade",
         "migrate sql",

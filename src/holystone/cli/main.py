@@ -28,6 +28,7 @@ _COMMANDS = {
     "engines": "holystone.cli.engines:engines",
     "executions": "holystone.cli.executions:executions",
     "explain": "holystone.cli.catalogue:explain",
+    "gate": "holystone.cli.gate:gate",
     "migrate": "holystone.cli.migrate:migrate",
     "repair": "holystone.cli.repair:repair",
     "stores": "holystone.cli.stores:stores",

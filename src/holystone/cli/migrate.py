@@ -33,8 +33,12 @@ def migrate() -> None:
 @migrate.command
 @target_options
 @format_option("text", "json")
-def status(target: str, schema: str | None, format_: str) -> int:
-    """Show which schema the engine has made, and which of holystone's revisions are pending."""
+@click.option("--check", is_flag=True, help="Exit with 1 where a revision should be run, or something of one is gone.")
+def status(target: str, schema: str | None, format_: str, check: bool) -> int:
+    """Show which schema the engine has made, and which of holystone's revisions are pending.
+
+    With --check nothing is due in a store that was never upgraded or adopted.
+    """
     from holystone.migrate import status as read_status
     from holystone.render.migrations import status_json, status_text
 
@@ -44,7 +48,7 @@ def status(target: str, schema: str | None, format_: str) -> int:
         status_json(found)
     else:
         status_text(store, found)
-    return Exit.OK
+    return Exit.FOUND if check and (found.due or found.lacking) else Exit.OK
 
 
 @migrate.command

@@ -11,13 +11,18 @@ check = "I007"                          # or fingerprint = "0123456789abcdef"
 instance = "import-*"
 until = 2026-12-31
 reason = "waits for the new importer"
+
+[[waive]]                               # of `holystone gate`
+rule = "G013"
+until = 2026-12-31
+reason = "the run goes on over the week-end"
 """
 
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import IntEnum
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from holystone.cli.files import read_file
 from holystone.errors import CatalogueError, HolystoneError
@@ -25,19 +30,15 @@ from holystone.scan.catalogue import checks
 from holystone.scan.check import Level, Severity
 from holystone.scan.policy import Override, Policy, Suppression
 
+if TYPE_CHECKING:
+    from holystone.gate.waiver import Waiver
+
 E = TypeVar("E", bound=IntEnum)
 
 
 def read_policy(file: str) -> Policy:
     """Return the policy in a file; HolystoneError, which names the entry, for anything that is not as it should be."""
-    try:
-        document = tomllib.loads(read_file(file))
-    except ValueError as error:  # of TOML, or of a number with thousands of digits
-        _refuse(file, f"it is no TOML: {error}")
-    except RecursionError:
-        _refuse(file, "it is nested too deep")
-    reader = _Reader(file)
-    reader.known("it", document, {"checks", "suppress"})
+    document, reader = _document(file), _Reader(file)
     overrides = document.get("checks", {})
     suppressions = document.get("suppress", [])
     if not isinstance(overrides, dict) or not isinstance(suppressions, list):
@@ -46,6 +47,25 @@ def read_policy(file: str) -> Policy:
         reader.overrides(overrides),
         [reader.suppression(number, table) for number, table in enumerate(suppressions, 1)],
     )
+
+
+def read_waivers(file: str) -> "list[Waiver]":
+    """Return the waivers of the gate in a file, those whose day is over among them; HolystoneError as `read_policy`."""
+    waivers = _document(file).get("waive", [])
+    if not isinstance(waivers, list):
+        _refuse(file, "waive should be a list of tables [[waive]]")
+    return [_Reader(file).waiver(number, table) for number, table in enumerate(waivers, 1)]
+
+
+def _document(file: str) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(read_file(file))
+    except ValueError as error:  # of TOML, or of a number with thousands of digits
+        _refuse(file, f"it is no TOML: {error}")
+    except RecursionError:
+        _refuse(file, "it is nested too deep")
+    _Reader(file).known("it", document, {"checks", "suppress", "waive"})
+    return document
 
 
 class _Reader:
@@ -79,16 +99,33 @@ class _Reader:
         fingerprint = self.text(where, table, "fingerprint")
         if check is None and fingerprint is None:
             _refuse(self.file, f"{where} names neither a check nor a fingerprint")
-        until = table.get("until")
-        if until is not None and (isinstance(until, datetime) or not isinstance(until, date)):
-            _refuse(self.file, f"until of {where} should be a date such as 2026-12-31, without quotes")
         return Suppression(
             reason=reason,
             check=None if check is None else self.id(where, check),
             instance=self.text(where, table, "instance"),
             fingerprint=fingerprint,
-            until=until,
+            until=self.day(where, table, "until"),
         )
+
+    def waiver(self, number: int, table: Any) -> "Waiver":
+        from holystone.gate.rules import rule
+        from holystone.gate.waiver import Waiver
+
+        where = f"[[waive]] number {number}"
+        self.known(where, table, {"rule", "until", "reason"})
+        named, reason = self.text(where, table, "rule"), self.text(where, table, "reason")
+        if named is None:
+            _refuse(self.file, f"{where} names no rule")
+        try:
+            id = rule(named).id
+        except HolystoneError as error:
+            raise HolystoneError(f"{self.file}: {where}: {error.message}", error.next_step) from None
+        if reason is None:
+            _refuse(self.file, f"{where} has no reason")
+        until = self.day(where, table, "until")
+        if until is None:
+            _refuse(self.file, f"{where} has no day until which it holds")
+        return Waiver(id, until, reason)
 
     def known(self, where: str, table: Any, keys: set[str]) -> None:
         if not isinstance(table, dict):
@@ -106,6 +143,12 @@ class _Reader:
         value = table.get(key)
         if value is not None and not (isinstance(value, str) and value.strip()):
             _refuse(self.file, f"{key} of {where} should be a text, and is {value!r}")
+        return value
+
+    def day(self, where: str, table: Mapping[str, Any], key: str) -> date | None:
+        value = table.get(key)
+        if value is not None and (isinstance(value, datetime) or not isinstance(value, date)):
+            _refuse(self.file, f"{key} of {where} should be a date such as 2026-12-31, without quotes")
         return value
 
     def member(self, where: str, table: Mapping[str, Any], key: str, kind: type[E]) -> E | None:

@@ -4,7 +4,7 @@ Source in microsoft/duroxide: `ErrorDetails`, `ConfigErrorKind`, `AppErrorKind` 
 which serde tags externally: a variant is a text where it has no fields, and else an object with one field, its name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,14 @@ class Variants:
                 return f"it should have one field, and has {len(value)}"
             case _:
                 return f"it is {in_words(value)}"
+
+    def names(self, value: Any) -> Iterator[str]:
+        """Yield the name of the variant, and of those in it; `value` is one in which nothing is a fault."""
+        name, content = (value, None) if isinstance(value, str) else next(iter(value.items()))
+        yield name
+        for field in _NESTED:
+            if isinstance(content, Mapping) and field in content and name in _NESTED[field]:
+                yield from _NESTED[field][name].names(content[field])
 
     def _fault_of(self, name: str, content: Any) -> str | None:
         if name not in self.shapes:

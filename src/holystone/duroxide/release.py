@@ -36,7 +36,8 @@ class Release:
     `columns` are those that it was the first to fill, each as `table.column`, and `dropped` those that went.
     `begins` and `ends` are rules; `limits` are numbers beyond which it fails an execution, or drops what is too much.
     `sqlite` is the last migration of a SQLite store; `providers` are the published versions of the PostgreSQL provider
-    that were built on it, each with its last migration, and `packages` those of the Python package, in the same way.
+    that were built on it, each with its last migration, and `packages` those of the Python package, in the same way;
+    `package_cores` has the version of the core that is in each of these.
     """
 
     versions: tuple[str, ...]
@@ -53,6 +54,7 @@ class Release:
     sqlite: int | None = None
     providers: Mapping[str, int] = field(default_factory=dict)
     packages: Mapping[str, int] = field(default_factory=dict)
+    package_cores: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def first(self) -> EngineVersion:

@@ -239,6 +239,7 @@ RELEASES: tuple[Release, ...] = (
         begins=frozenset({Rule.real_ids_in_failures, Rule.parents_in_full}),
         providers={"0.1.35": 23, "0.1.36": 25, "0.1.37": 25, "0.1.38": 26},
         packages={"0.1.28": 23, "0.2.0": 23, "0.2.1": 25, "0.2.2": 25},
+        package_cores={"0.1.28": "0.1.30", "0.2.0": "0.1.30", "0.2.1": "0.1.32", "0.2.2": "0.1.32"},
     ),
 )
 """Oldest first. 0.1.12 and 0.1.13 were withdrawn, 0.1.31 was never published."""

@@ -16,13 +16,15 @@ class Status:
     """Where a store's schema stands.
 
     `store_revision` is the one of the engine's tables, None where the engine has made them; `pending` are the
-    toolkit's revisions that the store lacks, oldest first; `lacking` are objects of the others that are gone.
+    toolkit's revisions that the store lacks, oldest first, and `due` those of them that should be run: none where
+    nobody has upgraded or adopted the store; `lacking` are objects of the others that are gone.
     """
 
     engine_migration: str | None
     store_revision: str | None
     toolkit_revision: str | None
     pending: Sequence[str]
+    due: Sequence[str]
     lacking: Sequence[str]
     shape: Shape
     adoption: Adoption | None
@@ -49,6 +51,7 @@ def status(store: OpenStore) -> Status:
             revision_of(store, connection, store.flavour.structure.branch),
             toolkit.revision,
             toolkit.pending,
+            toolkit.due,
             toolkit.lacking,
             recognise(store, connection),
             last_adoption(store, connection),

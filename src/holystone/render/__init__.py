@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from holystone.render.report_writer import ReportMerger, ReportWriter
 
 CHECK_FORMATS = ("text", "json", "jsonl", "junit", "markdown", "nagios", "prometheus", "sarif")
+GATE_FORMATS = ("text", "json", "markdown")
 
 
 def writer_class(format: str) -> "type[ReportWriter]":

@@ -170,6 +170,14 @@ class Toolkit:
     lacking: Sequence[str]
     is_newer: bool
 
+    @property
+    def due(self) -> Sequence[str]:
+        """The pending revisions that somebody should run: not where nobody upgraded or adopted the store.
+
+        A repair makes the journal and nothing else.
+        """
+        return () if self.revision in (None, JOURNAL) else self.pending
+
 
 def revision_of(store: OpenStore, connection: Connection, branch: str = TOOLKIT) -> str | None:
     """Return the store's revision in a branch, which is named by itself or by one of its revisions."""

@@ -8,7 +8,7 @@ from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key
 from holystone.scan.relations.whole_store import WholeStore
-from holystone.store.toolkit import JOURNAL, Toolkit, metadata, state, versions
+from holystone.store.toolkit import Toolkit, metadata, state, versions
 
 NOTHING = "none"
 
@@ -30,9 +30,7 @@ class ToolkitFacts:
 
     @property
     def pending(self) -> Compared[str]:
-        # A repair makes the journal and nothing else, in a store that nobody has upgraded or adopted.
-        wanted = self.toolkit.revision not in (None, JOURNAL)
-        return Compared("pending", ", ".join(self.toolkit.pending if wanted else ()) or NOTHING, NOTHING)
+        return Compared("pending", ", ".join(self.toolkit.due) or NOTHING, NOTHING)
 
     @property
     def lacking(self) -> Compared[str]:

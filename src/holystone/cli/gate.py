@@ -1,0 +1,137 @@
+"""`holystone gate`: whether a store is fit for a deployment; reads only."""
+
+import json
+import tomllib
+from typing import TYPE_CHECKING
+
+import click
+
+from holystone.cli.completions import complete_file
+from holystone.cli.exit_codes import Exit
+from holystone.cli.options import (
+    format_option,
+    jobs_option,
+    named_target,
+    output_to,
+    selection_options,
+    target_options,
+    timeout_option,
+)
+from holystone.render import GATE_FORMATS
+
+if TYPE_CHECKING:
+    from holystone.gate.registered import Registered
+    from holystone.gate.waiver import Waiver
+    from holystone.scan.catalogue import Selection
+
+_STATUS = {"pass": Exit.OK, "refused": Exit.FOUND, "incomplete": Exit.COULD_NOT_RUN}
+
+
+@click.command
+@target_options
+@click.option(
+    "--against",
+    metavar="VERSION",
+    help="The engine about to be deployed: core:, provider: or package: with a version that `engines` lists.",
+)
+@click.option(
+    "--registered",
+    "registered_file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="TOML or JSON: the orchestrations, with versions, and the activities that the application registers.",
+)
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Leave out the findings of an earlier report, of check --format json.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["critical", "error", "warning", "info"]),
+    default="error",
+    show_default=True,
+    help="Refuse from this severity of a rule on.",
+)
+@selection_options
+@jobs_option
+@timeout_option
+@format_option(*GATE_FORMATS)
+@click.option("--output", metavar="FILE", shell_complete=complete_file, help="Write there instead of to stdout.")
+def gate(
+    target: str,
+    schema: str | None,
+    against: str | None,
+    registered_file: str | None,
+    baseline: str | None,
+    fail_on: str,
+    selection: "Selection",
+    jobs: int,
+    statement_timeout: float | None,
+    format_: str,
+    output: str | None,
+) -> int:
+    """Say before a deployment whether the store is fit for it; docs/gate.md has the rules.
+
+    Exit status: 0 pass; 1 refused; 2 a rule could not see, which refuses too. The file of --config may waive a rule,
+    with a reason, until a day. Writes nothing; on PostgreSQL a role with SELECT is enough.
+    """
+    from holystone import api
+    from holystone.cli.baseline import known, read_baseline
+    from holystone.render.gate import write_gate
+    from holystone.render.messages import error, notice
+    from holystone.scan.check import Severity
+    from holystone.store.open_store import OpenStore
+
+    registered = None if registered_file is None else _registered(registered_file)
+    waivers = _waivers(selection.policy_file)
+    selection.checks()  # what it names is told of before the store is opened
+    of_baseline = read_baseline(baseline, of_several=False) if baseline else {}
+    store = OpenStore.open(named_target(target, schema), read_only=True)
+    store.statement_timeout = statement_timeout
+    report = api.gate(
+        store,
+        against=against,
+        registered=registered,
+        waivers=waivers,
+        refuse_from=Severity[fail_on],
+        selection=selection,
+        known=known(of_baseline, store.target),
+        jobs=jobs,
+    )
+    with output_to(output) as out:
+        write_gate(format_, store, report, out)
+    for one in report.rules:
+        if one.outcome == "unseen":
+            error(f"{one.id} {one.name} could not look: {one.reason}", one.next_step or "")
+        elif one.outcome == "pass" and (ended := _ended(one.id, waivers)):
+            notice(f"Warning: the waiver of {one.id} in {selection.policy_file} ended on {ended.until}.")
+    return _STATUS[report.verdict]
+
+
+def _waivers(file: str | None) -> "list[Waiver]":
+    from holystone.cli.policy_file import read_waivers
+
+    return [] if file is None else read_waivers(file)
+
+
+def _ended(id: str, waivers: "list[Waiver]") -> "Waiver | None":
+    from datetime import date
+
+    return next((one for one in waivers if one.rule == id and not one.holds(date.today())), None)
+
+
+def _registered(file: str) -> "Registered":
+    from holystone.cli.files import read_file
+    from holystone.errors import HolystoneError
+    from holystone.gate.registered import registered
+
+    text = read_file(file)
+    try:
+        return registered(json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text))
+    except RecursionError:
+        wrong = "it is nested too deep"
+    except ValueError as error:
+        wrong = str(error)
+    raise HolystoneError(f"{file} cannot be used: {wrong}.", "Mend the file; docs/gate.md shows one.")

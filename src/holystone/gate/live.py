@@ -1,0 +1,158 @@
+"""What goes on in a store, as far as another version of the engine, or of the application, may not go on with it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, select
+
+from holystone.duroxide.engine_version import EngineVersion
+from holystone.duroxide.error_details import ERROR_DETAILS
+from holystone.duroxide.event import EVENT_SHAPES, Event
+from holystone.duroxide.event_types import RUNNING
+from holystone.duroxide.release import Writes
+from holystone.duroxide.tables import (
+    VERSION_COLUMNS,
+    executions,
+    history,
+    instances,
+    not_completed,
+    orchestrator_queue,
+    worker_queue,
+)
+from holystone.duroxide.work_item import FOR_WORKERS, STARTS, WORK_ITEM_SHAPES, WorkItem
+from holystone.errors import RecordError
+from holystone.gate.registered import Registered
+from holystone.scan.long_texts import is_long, unless_long
+from holystone.scan.reader import Reader
+
+_AT_A_TIME = 1_000
+"""Rows that are read at a time."""
+_ENGINES_OWN = "__duroxide_"
+"""What the names of the engine's own activities begin with, which it registers itself: src/lib.rs of the engine."""
+
+
+@dataclass
+class Instances:
+    """How many instances share something, and the id of one of them."""
+
+    example: str
+    count: int = 0
+
+
+@dataclass
+class Live:
+    """The executions that run, and the messages that wait, by what a version may stumble over.
+
+    `kinds` are those of events and of messages, and of the failures in them; `versions` those of the engine that the
+    executions are pinned to; `orchestrations` the names and versions that they, and messages that start one, go by;
+    `activities` what waits for a worker.
+    """
+
+    kinds: dict[str, Instances] = field(default_factory=dict)
+    versions: dict[EngineVersion, Instances] = field(default_factory=dict)
+    orchestrations: dict[tuple[str, str | None], Instances] = field(default_factory=dict)
+    activities: dict[str, Instances] = field(default_factory=dict)
+
+    def unreadable(self, writes: Writes) -> dict[str, Instances]:
+        """Return the kinds that a version cannot read: newer than it, or given up before it."""
+        readable = {*writes.events, *writes.work_items, *writes.failures}
+        return {kind: found for kind, found in self.kinds.items() if kind not in readable}
+
+    def unregistered(self, registered: Registered) -> dict[tuple[str, str | None], Instances]:
+        """Return the orchestrations that are not registered."""
+        return {one: found for one, found in self.orchestrations.items() if not registered.knows(*one)}
+
+
+def live(reader: Reader) -> Live:
+    """Return what goes on in a store; every event of each execution that runs is read, and every message.
+
+    What is none that any engine could have written is passed over: checks tell of that.
+    """
+    found = Live()
+    for row in reader.connection.execute(_running(reader)):
+        _count(found.orchestrations, (row.orchestration_name, row.orchestration_version), row.instance_id)
+        version = tuple(getattr(row, name, None) for name in VERSION_COLUMNS)
+        if all(isinstance(number, int) for number in version):
+            _count(found.versions, version, row.instance_id)
+    last: dict[str, tuple[Any, Any]] = {}
+    for row in _streamed(reader.connection, _events(reader)):
+        text = reader.event_text(row.instance_id, row.execution_id, row.event_id) if row.is_long else row.text
+        for kind in _kinds_of_event(text):
+            # The events of an execution come one after the other.
+            if last.get(kind) != (row.instance_id, row.execution_id):
+                last[kind] = (row.instance_id, row.execution_id)
+                _count(found.kinds, kind, row.instance_id)
+    for queue in (orchestrator_queue, worker_queue):
+        for row in _streamed(reader.connection, _messages(reader, queue)):
+            text = reader.long_text(select(queue.c.work_item).where(queue.c.id == row.id)) if row.is_long else row.text
+            _take_message(found, text)
+    return found
+
+
+def _running(reader: Reader) -> Select[Any]:
+    pins = [executions.c[name] for name in VERSION_COLUMNS if name in reader.store.columns[executions.name]]
+    names = (instances.c.instance_id, instances.c.orchestration_name, instances.c.orchestration_version)
+    return select(*names, *pins).select_from(instances).join(executions, _current).where(*_runs)
+
+
+_current = and_(
+    executions.c.instance_id == instances.c.instance_id,
+    executions.c.execution_id == instances.c.current_execution_id,
+)
+_runs = (not_completed(executions.c.status), executions.c.status == RUNNING)
+
+
+def _events(reader: Reader) -> Select[Any]:
+    of = history.c
+    running = select(executions.c.instance_id, executions.c.execution_id).select_from(instances)
+    one = running.join(executions, _current).where(*_runs).offset(0).subquery("running").c
+    text = of.event_data
+    return (
+        select(of.instance_id, of.execution_id, of.event_id, *_text_of(reader, text))
+        .where(of.instance_id == one.instance_id, of.execution_id == one.execution_id)
+        .order_by(of.instance_id, of.execution_id)
+    )
+
+
+def _messages(reader: Reader, queue: Any) -> Select[Any]:
+    return select(queue.c.id, *_text_of(reader, queue.c.work_item))
+
+
+def _text_of(reader: Reader, text: Any) -> list[Any]:
+    return [unless_long(reader.flavour, text).label("text"), is_long(reader.flavour, text).label("is_long")]
+
+
+def _streamed(connection: Connection, statement: Select[Any]) -> Iterator[Any]:
+    with connection.execute(statement.execution_options(yield_per=_AT_A_TIME)) as result:
+        yield from result
+
+
+def _kinds_of_event(text: Any) -> Iterator[str]:
+    try:
+        event = Event.from_json(text)
+    except (RecordError, TypeError):
+        return
+    yield event.type
+    if "details" in EVENT_SHAPES.get(event.type, ()):
+        yield from ERROR_DETAILS.names(event.payload["details"])
+
+
+def _take_message(found: Live, text: Any) -> None:
+    try:
+        item = WorkItem.from_json(text)
+    except RecordError:
+        return
+    instance = item.instance_id or ""
+    _count(found.kinds, item.kind, instance)
+    if "details" in WORK_ITEM_SHAPES.get(item.kind, ()):
+        for kind in ERROR_DETAILS.names(item.fields["details"]):
+            _count(found.kinds, kind, instance)
+    if item.kind in STARTS:
+        _count(found.orchestrations, (item.fields["orchestration"], item.fields["version"]), instance)
+    if item.kind in FOR_WORKERS and not item.fields["name"].startswith(_ENGINES_OWN):
+        _count(found.activities, item.fields["name"], instance)
+
+
+def _count(among: dict[Any, Instances], key: Any, instance: Any) -> None:
+    among.setdefault(key, Instances(str(instance))).count += 1

@@ -1,0 +1,108 @@
+"""The verdict of the gate as text, JSON and Markdown."""
+
+from collections.abc import Iterator
+from typing import TextIO
+
+import click
+
+from holystone.gate.model import Deployment, GateReport, RuleResult
+from holystone.json_pieces import Writer
+from holystone.printable import one_line
+from holystone.render.terminal import command, counted, wrapped
+from holystone.store.open_store import OpenStore
+
+_COLOURS = {"pass": "green", "refused": "red", "incomplete": "yellow", "unseen": "yellow"}
+_LOCKS = {"none": "keeps nobody out", "writers": "keeps writers out", "everybody": "keeps everybody out"}
+
+
+def write_gate(format: str, store: OpenStore, report: GateReport, out: TextIO) -> None:
+    """Write the verdict in one of the formats."""
+    if format == "json":
+        Writer(indent=1).write(report.to_json(), out)
+        out.write("\n")
+        return
+    lines = _markdown(store, report) if format == "markdown" else _text(store, report)
+    for line in lines:
+        click.echo(line, file=out)
+
+
+def _text(store: OpenStore, report: GateReport) -> Iterator[str]:
+    verdict = click.style(report.verdict, fg=_COLOURS[report.verdict], bold=True)
+    yield f"{verdict}  {one_line(report.target)}, engine migration {report.engine_migration or 'none recorded'}"
+    for one in report.rules:
+        if one.outcome not in ("pass", "not-asked"):
+            outcome = click.style(one.outcome, fg=_COLOURS.get(one.outcome))
+            yield f"\n{one.id} {one.name}  {one.severity}, {outcome}{_because(one)}"
+            for sentence in one.found:
+                yield wrapped(one_line(sentence), "  ")
+            if one.count > len(one.found):
+                yield f"  and {one.count - len(one.found):,} more"
+            if one.next_step and one.outcome != "waived":
+                yield wrapped(one_line(_next(store, one)), "  ")
+    if report.deployment is not None:
+        yield ""
+        yield from (wrapped(one_line(line), "  ", "") for line in _deployment(report.deployment))
+    yield f"\n{_counts(report)}"
+
+
+def _markdown(store: OpenStore, report: GateReport) -> Iterator[str]:
+    yield f"## Gate: {report.verdict}\n"
+    yield f"{_cell(report.target)}, engine migration {report.engine_migration or 'none recorded'}\n"
+    yield "| rule | severity | outcome | found |\n|---|---|---|---|"
+    for one in report.rules:
+        if one.outcome != "not-asked":
+            more = [f"and {one.count - len(one.found):,} more"] if one.count > len(one.found) else []
+            found = "<br>".join(map(_cell, [*one.found, *more]))
+            yield f"| {one.id} {one.name} | {one.severity} | {one.outcome}{_cell(_because(one))} | {found} |"
+    if report.deployment is not None:
+        yield ""
+        yield from (f"* {_cell(line)}" for line in _deployment(report.deployment))
+    yield f"\n{_counts(report)}"
+
+
+def _cell(text: str) -> str:
+    """Return the text as Markdown shows it, character by character."""
+    safe = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{character}" if character in "\\`*_[]|!#~" else character for character in safe)
+
+
+def _because(one: RuleResult) -> str:
+    if one.reason is None:
+        return ""
+    until = f" until {one.until}" if one.until is not None else ""
+    return f"{until}: {one_line(one.reason)}"
+
+
+def _next(store: OpenStore, one: RuleResult) -> str:
+    """Return the next step, with the store in the place of TARGET."""
+    words, begin, rest = (one.next_step or "").partition("holystone ")
+    if "TARGET" not in rest:
+        return f"Next: {one.next_step}"
+    name, _, after = rest.partition(" TARGET")
+    return f"Next: {words}{command(store, name)}{after}" if begin else f"Next: {one.next_step}"
+
+
+def _deployment(of: Deployment) -> Iterator[str]:
+    yield f"{of.version} (core {of.core}) {_opens(of)}"
+    for one in of.migrations:
+        yield f"migration {one.version} ({one.description})"
+        for change in one.changes:
+            cost = f", {counted(change.rows, 'row')}, about {change.seconds:g} s" if change.rows else ""
+            yield f"  {change.table}: {change.what}; {_LOCKS[change.lock]}{cost}"
+    if any(change.rows for one in of.migrations for change in one.changes):
+        yield f"All of them take about {of.seconds:g} s: an estimate from {of.basis}."
+
+
+def _opens(of: Deployment) -> str:
+    if not of.opens:
+        return f"ends at migration {of.last_migration}, before the store's: it does not know the store."
+    beside = "may go on meanwhile." if of.old_engine_may_run else "has to be stopped first."
+    number = counted(len(of.migrations), "migration")
+    runs = f"opens the store and runs {number}" if of.migrations else "opens it as it is"
+    return f"{runs}; the old engine {beside}"
+
+
+def _counts(report: GateReport) -> str:
+    of = [one.outcome for one in report.rules]
+    order = ("pass", "noted", "waived", "refused", "unseen", "not-asked")
+    return "Rules: " + ", ".join(f"{of.count(outcome)} {outcome}" for outcome in order if outcome in of) + "."

@@ -1,0 +1,85 @@
+"""The verdict, its exit status and its formats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import holystone
+from cli.helpers import UNDATED, Run, Sample
+from holystone.gate.model import json_schema
+from holystone.gate.rules import RULES
+
+DOCS = Path(__file__).parents[2] / "docs"
+NEWEST = {None: "package:0.2.2", "engine": "package:0.2.2"}
+
+
+def test_ids_are_in_order_and_once() -> None:
+    assert [rule.id for rule in RULES] == [f"G{number:03}" for number in range(1, len(RULES) + 1)]
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_a_sound_store_passes(sound: Sample, run: Run) -> None:
+    result = run("gate", *sound.words, "--against", "package:0.2.2", "--fail-on", "info")
+    assert (result.status, result.err) == (0, ""), result.out
+    assert "opens it as it is; the old engine may go on meanwhile." in " ".join(result.out.split())
+    assert "Rules: 14 pass, 2 not-asked." in result.out
+
+
+def test_one_that_has_drifted_is_refused_unless_that_is_known(sound: Sample, run: Run, tmp_path: Path) -> None:
+    sound.execute(UNDATED)
+    result = run("gate", *sound.words)
+    assert result.status == 1
+    assert "E003 completed-at-missing: 1 finding" in result.out
+    known = tmp_path / "known.json"
+    run("check", *sound.words, "--format", "json", "--output", str(known))
+    assert run("gate", *sound.words, "--baseline", str(known)).status == 0
+
+
+def test_json_is_as_its_schema_says(sound: Sample, run: Run) -> None:
+    published = json.loads((DOCS / "gate.schema.json").read_text())
+    assert published == json_schema()
+    for words in ([], ["--against", "package:0.1.28"]):
+        report = run("gate", *sound.words, "--format", "json", *words).json
+        Draft202012Validator(published).validate(report)
+        assert report["verdict"] == (
+            "refused" if words and sound.schema else "pass" if not words else report["verdict"]
+        )
+        assert (report["deployment"] is not None) == bool(words)
+
+
+def test_markdown_has_a_row_for_each_rule_that_was_asked(sound: Sample, run: Run) -> None:
+    lines = run("gate", *sound.words, "--format", "markdown").out.splitlines()
+    assert lines[0] == "## Gate: pass"
+    assert sum(line.startswith("| G0") for line in lines) == 11
+
+
+def test_from_python(sound: Sample) -> None:
+    report = holystone.gate(sound.target, schema=sound.schema, against="package:0.2.2")
+    assert (report.verdict, report.flavour) == ("pass", "postgresql" if sound.schema else "sqlite")
+
+
+@pytest.mark.parametrize(
+    ("against", "says"),
+    [
+        ("9.9.9", "'9.9.9' is no version of the engine that is known here; the newest core is 0.1.32."),
+        ("crate:0.1.32", "names no version of the engine: it may begin with core:, provider:, package:."),
+        ("0.1.28", "'0.1.28' is a version of several parts of the engine."),
+    ],
+)
+def test_a_version_that_is_none_is_refused_in_a_sentence(sound: Sample, run: Run, against: str, says: str) -> None:
+    result = run("gate", *sound.words, "--against", against)
+    assert (result.status, result.out) == (2, "")
+    assert says in result.err
+
+
+def test_of_a_core_in_several_providers_the_provider_is_asked_for(run: Run, sound: Sample) -> None:
+    result = run("gate", *sound.words, "--against", "core:0.1.32")
+    if sound.schema is None:
+        assert result.status == 0
+    else:
+        assert result.status == 2
+        assert "--against provider:0.1.35 or provider:0.1.36" in result.err
