@@ -57,7 +57,8 @@ def _readme() -> str:
 def _gate() -> str:
     """Return the guide to the gate, with the table of its rules."""
     rows = [
-        f"| {one.id} {one.name} | {one.severity.name} | {one.asks.of_page} | {one.asserts} {one.why} | {one.next_step} |"
+        f"| {one.id} {one.name} | {one.severity.name} | {one.asks.of_page} | {one.asserts} {one.why} | "
+        f"{one.next_step} |"
         for one in RULES
     ]
     head = "| rule | severity | asked | asserts, and why | next |\n|---|---|---|---|---|"

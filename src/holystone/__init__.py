@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holystone.api import apply, check, gate, plan, undo, why
+    from holystone.api import apply, check, plan, undo, why
     from holystone.errors import HolystoneError
     from holystone.scan.catalogue import Selection
     from holystone.scan.check import Level, Severity
@@ -18,14 +18,13 @@ _MODULES = {
     "Severity": "holystone.scan.check",
     "apply": "holystone.api",
     "check": "holystone.api",
-    "gate": "holystone.api",
     "plan": "holystone.api",
     "undo": "holystone.api",
     "why": "holystone.api",
 }
 """Public name -> the module that it is imported from when it is first asked for."""
 
-__all__ = ["HolystoneError", "Level", "Selection", "Severity", "apply", "check", "gate", "plan", "undo", "why"]
+__all__ = ["HolystoneError", "Level", "Selection", "Severity", "apply", "check", "plan", "undo", "why"]
 
 
 def __getattr__(name: str) -> Any:

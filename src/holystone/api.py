@@ -288,7 +288,7 @@ def gate(
     severity `refuse_from` on. Drift is what `check` finds with the selection and `known`. The errors are those of
     `check`, and HolystoneError where there is no such version.
 
-    >>> holystone.gate("orders.db", against="core:0.1.9").verdict
+    >>> holystone.api.gate("orders.db", against="core:0.1.9").verdict
     'refused'
     """
     from datetime import date

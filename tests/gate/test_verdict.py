@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-import holystone
 from cli.helpers import UNDATED, Run, Sample
+from holystone import api
 from holystone.gate.model import json_schema
 from holystone.gate.rules import RULES
 
 DOCS = Path(__file__).parents[2] / "docs"
-NEWEST = {None: "package:0.2.2", "engine": "package:0.2.2"}
 
 
 def test_ids_are_in_order_and_once() -> None:
@@ -45,20 +44,17 @@ def test_json_is_as_its_schema_says(sound: Sample, run: Run) -> None:
     for words in ([], ["--against", "package:0.1.28"]):
         report = run("gate", *sound.words, "--format", "json", *words).json
         Draft202012Validator(published).validate(report)
-        assert report["verdict"] == (
-            "refused" if words and sound.schema else "pass" if not words else report["verdict"]
-        )
         assert (report["deployment"] is not None) == bool(words)
 
 
 def test_markdown_has_a_row_for_each_rule_that_was_asked(sound: Sample, run: Run) -> None:
     lines = run("gate", *sound.words, "--format", "markdown").out.splitlines()
     assert lines[0] == "## Gate: pass"
-    assert sum(line.startswith("| G0") for line in lines) == 11
+    assert sum(line.startswith("| G0") for line in lines) == 10
 
 
 def test_from_python(sound: Sample) -> None:
-    report = holystone.gate(sound.target, schema=sound.schema, against="package:0.2.2")
+    report = api.gate(sound.target, schema=sound.schema, against="package:0.2.2")
     assert (report.verdict, report.flavour) == ("pass", "postgresql" if sound.schema else "sqlite")
 
 

@@ -83,7 +83,8 @@ def _next(store: OpenStore, one: RuleResult) -> str:
 
 
 def _deployment(of: Deployment) -> Iterator[str]:
-    yield f"{of.version} (core {of.core}) {_opens(of)}"
+    core = "" if of.version == f"core {of.core}" else f" (core {of.core})"
+    yield f"{of.version}{core} {_opens(of)}"
     for one in of.migrations:
         yield f"migration {one.version} ({one.description})"
         for change in one.changes:
