@@ -1,9 +1,10 @@
 """`holystone check`: hold stores to their history; reads only."""
 
 import os
+import re
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from shutil import copyfileobj
 from tempfile import TemporaryFile
@@ -45,6 +46,12 @@ def _reports(context: click.Context, parameter: click.Parameter, given: Sequence
             raise click.BadParameter(f"{text!r} should be FORMAT=FILE, with a format of {formats}.", context, parameter)
         reports.append((format, file))
     return reports
+
+
+def _ping_url(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+    if given is not None and not re.match(r"https?://[^/?#]", given):
+        raise click.BadParameter("it should be a URL such as https://monitor.example/ID.", context, parameter)
+    return given
 
 
 @click.command
@@ -97,6 +104,12 @@ def _reports(context: click.Context, parameter: click.Parameter, given: Sequence
     shell_complete=complete_file,
     help="Leave out the findings of an earlier --format json report.",
 )
+@click.option(
+    "--ping",
+    metavar="URL",
+    callback=_ping_url,
+    help="Tell a monitor: URL/start at the beginning, URL or URL/fail at the end.",
+)
 def check(
     targets: tuple[str, ...],
     schema: str | None,
@@ -114,6 +127,7 @@ def check(
     baseline: str | None,
     jobs: int,
     statement_timeout: float | None,
+    ping: str | None,
 ) -> int:
     """Check stores, and say what to do about what is found.
 
@@ -138,15 +152,40 @@ def check(
     request = Request(
         selection, [format for format, _ in outputs], layouts, known, since, full_every, jobs, statement_timeout
     )
+    with _pinged(ping) as ended:
+        done = _checked(targets, schema, request, [file for _, file in outputs], quiet, all_schemas)
+        status = _exit(done, format_, fail_on)
+        ended(status)
+    return status
+
+
+def _pinged(url: str | None) -> "AbstractContextManager[Callable[[int], None]]":
+    """Return what tells a monitor of a command, and takes its exit status; nothing is told without a URL."""
+    if url is None:
+        return nullcontext(lambda status: None)
+    from holystone.cli.ping import pinged
+
+    return pinged(url)
+
+
+def _checked(
+    targets: Sequence[str],
+    schema: str | None,
+    request: "Request",
+    files: Sequence[str | None],
+    quiet: bool,
+    all_schemas: bool,
+) -> list["Checked"]:
+    """Check the stores, and write the reports."""
     with ExitStack() as stack:
         stdout = stack.enter_context(_held_back()) if quiet else sys.stdout
-        outs = [stack.enter_context(output_to(file, stdout)) for _, file in outputs]
-        check_all = _check_several if several else _check_one
+        outs = [stack.enter_context(output_to(file, stdout)) for file in files]
+        check_all = _check_several if request.layouts[0].several else _check_one
         done = check_all(targets, schema, request, outs, all_schemas=all_schemas)
         if quiet and any(checked.summary.verdict != "clean" for checked in done):
             stdout.seek(0)
             copyfileobj(stdout, sys.stdout)
-    return _exit(done, format_, fail_on)
+    return done
 
 
 def _with_last(layout: "Layout", format: str, file: str | None) -> "Layout":
