@@ -1,6 +1,5 @@
-from sqlalchemy import and_, not_, or_
+from sqlalchemy import and_, not_
 
-from holystone.duroxide.event_types import CONTINUED_AS_NEW
 from holystone.scan.check import BOTH, Check, Level, Proof, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.executions import EXECUTIONS
@@ -13,11 +12,7 @@ CHECK = Check(
     level=Level.quick,
     flavours=BOTH,
     relation=EXECUTIONS,
-    violated=lambda execution: and_(
-        execution.is_current,
-        or_(execution.status == CONTINUED_AS_NEW, execution.ends_by_continuing),
-        not_(execution.next_is_queued),
-    ),
+    violated=lambda execution: and_(execution.is_current, execution.may_have_continued, not_(execution.next_is_queued)),
     expects=lambda facts: [facts.continuation],
     cause=no_cause,
     message="it continued as new, but there is neither a next execution nor the message that begins it",

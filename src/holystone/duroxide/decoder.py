@@ -52,6 +52,7 @@ _PIECE = 1024 * 1024
 """Characters of a text that are written at a time, so that a long one is not held once more."""
 
 _ANY = reduce(or_, EVENT_STRUCTS.values())
+_read_one = Decoder(_ANY).decode
 _read = Decoder(_ANY).decode_lines
 _read_or_null = Decoder(_ANY | None).decode_lines
 _write = Encoder().encode
@@ -97,14 +98,22 @@ def _length_written(events: Sequence[Any]) -> int:
     return length + len(_write(short))
 
 
-def read_each(texts: Sequence[Any]) -> Sequence[Any] | None:
-    """Return the event in each of some texts, None unless each surely holds one, as the engine writes it."""
+def read_each(texts: Sequence[str]) -> Sequence[Any] | None:
+    """Return the event in each of some texts, None unless each is surely one as the engine writes it."""
     try:
-        lines = "\n".join(texts)
-    except TypeError:  # one of them is no text
+        length = _bytes("".join(texts))
+        events = list(map(_read_one, texts))
+    except (TypeError, UnicodeError, DecodeError, ValidationError, RecursionError):
         return None
-    # So no text has a line end, and none goes on where another one has ended.
-    if not len(texts) - 1 == lines.count("\n") == lines.count("}\n{"):
-        return None
-    events = read_lines(lines)
-    return events if events is not None and len(events) == len(texts) else None
+    # Written as a list, they have commas between them, and two brackets.
+    return events if len(_write(events)) == length + len(events) + 1 else None
+
+
+def read_alone(text: Any) -> Any | None:
+    """Return the event in a text, which can be as long as a database takes one; None unless the engine writes it so."""
+    events = read_lines(text)
+    return events[0] if events is not None and len(events) == 1 else None
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

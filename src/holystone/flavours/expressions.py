@@ -43,7 +43,11 @@ class Expressions(Values):
         """
 
     @abstractmethod
-    def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
+    def beside_last_event(self) -> tuple[FromClause, FromClause]:
+        """Return `tables.executions` beside the last events of their histories, and those: in the executions' order."""
+
+    @abstractmethod
+    def event_says_type(self, event_data: ColumnElement[str], kind: str | ColumnElement[str]) -> ColumnElement[bool]:
         """Return whether the event, as the engine writes it, has this type: quick, and never wrongly yes.
 
         It may say no to an event that others wrote with spaces or in another order; `event_type` tells then.
@@ -69,6 +73,10 @@ class Expressions(Values):
 
         That is how both databases do it, and never surely so. Of one group all columns come in the same order.
         """
+
+    def sort_key(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return what the few rows that are found are sorted by, which is no reason to look for them in that order."""
+        return column
 
     @abstractmethod
     def string_agg(self, column: ColumnElement[Any]) -> FunctionElement[str]:

@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from sqlalchemy import ColumnElement, Text, and_, case, cast, false, literal, not_, or_, true
 
-from holystone.duroxide.fields import Field
-from holystone.duroxide.work_item import WORK_ITEM_SHAPES, WorkItem
+from holystone.duroxide.work_item import WorkItem
 
 Item = ColumnElement[str]
 """A column work_item."""
@@ -50,11 +49,7 @@ class Messages(ABC):
 
     @abstractmethod
     def is_whole(self, item: Item, kind: str) -> ColumnElement[bool]:
-        """Return whether a message of this kind, whose fields hold what they should, has each of them once."""
-
-    @abstractmethod
-    def holds(self, item: Item, kind: str, name: str, field: Field) -> ColumnElement[bool]:
-        """Return whether the field of a message of this kind holds what it should; only asked where it is JSON."""
+        """Return whether a message of this kind has its fields once, as they should be; only asked where it is JSON."""
 
     @abstractmethod
     def number(self, item: Item, kind: str, name: str) -> ColumnElement[int]:
@@ -62,11 +57,8 @@ class Messages(ABC):
 
     def is_readable(self, item: Item, kinds: Collection[str]) -> ColumnElement[bool]:
         """Return whether the engine can read the message: one of these kinds, which are known here, with all fields."""
-        # As CASE, for no JSON function may be asked about what is no JSON, nor what follows about odd fields.
-        whole = []
-        for kind in kinds:
-            held = and_(*(self.holds(item, kind, name, field) for name, field in WORK_ITEM_SHAPES[kind].items()))
-            whole.append((self.is_kind(item, kind), case((held, self.is_whole(item, kind)))))
+        # As CASE, for no JSON function may be asked about what is no JSON.
+        whole = [(self.is_kind(item, kind), self.is_whole(item, kind)) for kind in kinds]
         return _surely(case((self.is_json(item), case(*whole))))
 
     def says(self, item: Item, name: str, value: Value) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from holystone.duroxide.tables import history
 from holystone.flavours import Flavour
 from holystone.scan.long_texts import is_very_long
 
-_SAYS_TYPE = '"type":"'
+_SAYS_TYPE = ',"type":"'
 
 
 def event_text(instance_id: Any, execution_id: Any, event_id: Any) -> ColumnElement[str]:

@@ -246,7 +246,7 @@ class Question:
             select(*bits, *source.output())
             .select_from(source.rows)
             .where(or_(*also, *distinct.values()))
-            .order_by(*source.key)
+            .order_by(*map(source.flavour.sort_key, source.key))
             .execution_options(yield_per=500)
         )
 

@@ -48,17 +48,16 @@ class PostgreSQLExpressions(PostgreSQLValues, Expressions):
         # A store that is not whole yet, or of an older engine, has no other columns.
         columns = (column for column in executions.c if column.name in REQUIRED_COLUMNS[executions.name])
         execution = select(*columns).where(*within).subquery("execution")
-        last = (
-            select(history)
-            .where(history.c.instance_id == execution.c.instance_id, history.c.execution_id == execution.c.execution_id)
-            .order_by(history.c.event_id.desc())
-            .limit(1)
-            .lateral("last_event")
-        )
+        last = _last_event(execution)
         return WithLastEvent(execution.outerjoin(last, true()), execution, last)
 
-    def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
-        return func.strpos(event_data, f'"type":"{kind}"') > 0
+    def beside_last_event(self) -> tuple[FromClause, FromClause]:
+        last = _last_event(executions)
+        return executions.outerjoin(last, true()), last
+
+    def event_says_type(self, event_data: ColumnElement[str], kind: str | ColumnElement[str]) -> ColumnElement[bool]:
+        says = f'"type":"{kind}"' if isinstance(kind, str) else literal('"type":"').concat(kind).concat('"')
+        return func.strpos(event_data, says) > 0
 
     def type_begins(self, events: Table, prefix: str) -> ColumnElement[bool]:
         return func.strpos(events.c.event_data, f'"type":"{prefix}') > 0
@@ -142,3 +141,15 @@ class PostgreSQLExpressions(PostgreSQLValues, Expressions):
 
     def among_given(self, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
         return column == any_(bindparam(parameter, type_=ARRAY(Text)))
+
+
+def _last_event(execution: FromClause) -> FromClause:
+    """Return the last event of each execution."""
+    event = history.c
+    return (
+        select(history)
+        .where(event.instance_id == execution.c.instance_id, event.execution_id == execution.c.execution_id)
+        .order_by(event.event_id.desc())
+        .limit(1)
+        .lateral("last_event")
+    )

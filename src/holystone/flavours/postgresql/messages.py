@@ -52,19 +52,19 @@ class PostgreSQLMessages(Messages):
         return and_(item.regexp_match(_FLAT), func.right(item, 2) == "}}")
 
     def is_whole(self, item: Item, kind: str) -> ColumnElement[bool]:
-        """Return whether no field stands there twice: JSONB would print it once.
-
-        It puts a space after each colon and comma, and there are two of both for each field.
-        """
+        # JSONB prints a field once that stands there twice. It puts a space after each colon and comma, two of
+        # which go with each field.
         again = cast(cast(item, JSONB), Text)
         fields = [case((self.contains(item, literal(f'"{name}":')), 2), else_=0) for name in WORK_ITEM_SHAPES[kind]]
         spaces = reduce(add, fields)
-        return or_(item == again, func.length(again) - func.length(item) == spaces)
+        held = and_(*(self._holds(item, name, field) for name, field in WORK_ITEM_SHAPES[kind].items()))
+        return case((held, or_(item == again, func.length(again) - func.length(item) == spaces)))
 
     def number(self, item: Item, kind: str, name: str) -> ColumnElement[int]:
         return cast(func.substring(item, rf'"{name}": ?([0-9]{{1,18}})[,}}]'), BigInteger)
 
-    def holds(self, item: Item, kind: str, name: str, field: Field) -> ColumnElement[bool]:
+    def _holds(self, item: Item, name: str, field: Field) -> ColumnElement[bool]:
+        """Return whether a field holds what it should, as far as it begins so."""
         start = literal(f'"{name}":')
         value = func.substr(item, func.strpos(item, start) + func.length(start), 2)
         first = func.left(func.ltrim(value), 1)

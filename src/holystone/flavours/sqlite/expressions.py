@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     LargeBinary,
+    ScalarSelect,
     Select,
     Table,
     and_,
@@ -15,10 +16,13 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
 )
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import custom_op
 
 from holystone.duroxide.tables import executions, history
 from holystone.flavours.expressions import Expressions, WithLastEvent
@@ -38,16 +42,8 @@ class SQLiteExpressions(SQLiteValues, Expressions):
         # Three steps. The last events are found through the index of the primary key alone; then they are read
         # in the order in which they lie in the file, which takes half the time of reading them as they come;
         # and their executions are fetched once more by rowid, so that the sorter carries no outputs.
-        events = history.alias("event")
-        last_event = (
-            select(literal_column("event.rowid"))
-            .where(events.c.instance_id == executions.c.instance_id, events.c.execution_id == executions.c.execution_id)
-            .order_by(events.c.event_id.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
         found = (
-            select(literal_column("executions.rowid").label("execution_row"), last_event.label("event_row"))
+            select(literal_column("executions.rowid").label("execution_row"), _last_event().label("event_row"))
             .select_from(executions)
             .where(*within)
             .order_by("event_row")
@@ -61,8 +57,14 @@ class SQLiteExpressions(SQLiteValues, Expressions):
         )
         return WithLastEvent(rows, execution, last)
 
-    def event_says_type(self, event_data: ColumnElement[str], kind: str) -> ColumnElement[bool]:
-        return func.instr(event_data, f'"type":"{kind}"') > 0
+    def beside_last_event(self) -> tuple[FromClause, FromClause]:
+        last = history.alias("last_event")
+        return executions.outerjoin(last, literal_column("last_event.rowid") == _last_event()), last
+
+    def event_says_type(self, event_data: ColumnElement[str], kind: str | ColumnElement[str]) -> ColumnElement[bool]:
+        # Quicker than instr, which goes byte by byte, and past texts that hold the one byte which GLOB looks for.
+        says = f'*,"type":"{kind}"*' if isinstance(kind, str) else literal('*,"type":"').concat(kind).concat('"*')
+        return event_data.op("GLOB", is_comparison=True)(says)
 
     def type_begins(self, events: Table, prefix: str) -> ColumnElement[bool]:
         return events.c.event_type.op("GLOB", is_comparison=True)(f"{prefix}*")
@@ -74,6 +76,10 @@ class SQLiteExpressions(SQLiteValues, Expressions):
     def to_be_grouped(self, rows: Select[Any], order: Sequence[ColumnElement[Any]]) -> FromClause:
         # It goes by the index of the key to group them, which has them in order.
         return rows.subquery("grouped")
+
+    def sort_key(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        # With the sign it is no column of an index, by which each row would have to be looked up.
+        return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
     def string_agg(self, column: ColumnElement[Any]) -> FunctionElement[str]:
         return func.group_concat(column, "\n")
@@ -90,6 +96,11 @@ class SQLiteExpressions(SQLiteValues, Expressions):
 
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
         return _json_at(event_data, "$.type")
+
+    def is_terminal(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
+        # JSON is for few events: those that name such a type, or may do so by an escape.
+        may_name = [event_data.op("GLOB", is_comparison=True)(pattern) for pattern in ("*Orchestration*", "*\\u*")]
+        return case((or_(*may_name), super().is_terminal(event_data)), else_=False)
 
     def event_says(self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]) -> ColumnElement[bool]:
         return _json_at(event_data, path) == value
@@ -118,6 +129,18 @@ class SQLiteExpressions(SQLiteValues, Expressions):
 
     def matches_glob(self, text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
         return text.op("GLOB", is_comparison=True)(literal(pattern.replace("[", "[[]")))
+
+
+def _last_event() -> ScalarSelect[Any]:
+    """Return the rowid of the last event of an execution."""
+    event = history.alias("event")
+    return (
+        select(literal_column("event.rowid"))
+        .where(event.c.instance_id == executions.c.instance_id, event.c.execution_id == executions.c.execution_id)
+        .order_by(event.c.event_id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def _json_at(event_data: ColumnElement[str], path: str) -> ColumnElement[str]:

@@ -1,12 +1,10 @@
 """What SQLite can tell about the text of a message."""
 
-from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, not_, or_
+from sqlalchemy import ColumnElement, Integer, Text, and_, case, cast, func, literal, not_
 
 from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Field
 from holystone.duroxide.work_item import WORK_ITEM_SHAPES
 from holystone.flavours.messages import Item, Messages, Value
-
-_JSON_TYPES = {TEXT.means: "text", NUMBER.means: "integer"}
 
 
 class SQLiteMessages(Messages):
@@ -35,7 +33,7 @@ class SQLiteMessages(Messages):
         )
 
     def is_whole(self, item: Item, kind: str) -> ColumnElement[bool]:
-        """Return whether it is to the letter what the engine would write with these values: no field is there twice."""
+        # It is to the letter what the engine would write with these values: no field is there twice.
         first, *others = (self._written(item, kind, name, field) for name, field in WORK_ITEM_SHAPES[kind].items())
         written = literal(f'{{"{kind}":{{').concat(first)
         for one in others:
@@ -45,24 +43,25 @@ class SQLiteMessages(Messages):
     def _written(self, item: Item, kind: str, name: str, field: Field) -> ColumnElement[str]:
         """Return a field as the engine writes it, with the comma before it.
 
-        Of what SQL cannot read, the details of a failure and a list that is not empty, nothing is like it.
+        Nothing is like it where the field holds another type, or what SQL cannot read: the details of a failure, and a
+        list that is not empty.
         """
         path = f"$.{kind}.{name}"
-        simple = func.json_quote(func.json_extract(item, path))
-        value = simple if field.means in _JSON_TYPES else literal("[]" if field.means == PAIRS.means else "")
         comma = "" if name == next(iter(WORK_ITEM_SHAPES[kind])) else ","
-        text = literal(f'{comma}"{name}":').concat(value)
+        start = f'{comma}"{name}":'
+        value = func.json_extract(item, path)
+        if field.means == TEXT.means:
+            text = literal(f'{start}"').concat(func.substr(func.json_quote(value), 2))
+        elif field.means == NUMBER.means:
+            text = literal(start).concat(func.max(cast(value, Integer), 0))
+        else:
+            return self._if_there(literal(start + ("[]" if field.means == PAIRS.means else "")), item, path, field)
+        if field.accepts(None):
+            text = case((value.is_(None), f"{start}null"), else_=text)
+        return self._if_there(text, item, path, field)
+
+    def _if_there(self, text: ColumnElement[str], item: Item, path: str, field: Field) -> ColumnElement[str]:
         return case((func.json_type(item, path).is_(None), ""), else_=text) if field.left_out else text
 
     def number(self, item: Item, kind: str, name: str) -> ColumnElement[int]:
         return case((func.json_valid(item) == 1, func.json_extract(item, f"$.{kind}.{name}")))
-
-    def holds(self, item: Item, kind: str, name: str, field: Field) -> ColumnElement[bool]:
-        path = f"$.{kind}.{name}"
-        kept = func.json_type(item, path)
-        wanted = kept == _JSON_TYPES[field.means] if field.means in _JSON_TYPES else kept.in_(["object", "array"])
-        if field.means == NUMBER.means:
-            wanted = and_(wanted, func.json_extract(item, path) >= 0)
-        if field.accepts(None):
-            wanted = or_(wanted, kept == "null")
-        return wanted if field.required else or_(wanted, kept.is_(None))

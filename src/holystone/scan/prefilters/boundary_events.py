@@ -5,17 +5,17 @@ from contextlib import closing
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, not_, select
 
-from holystone.duroxide.event_types import START, TERMINAL
-from holystone.duroxide.tables import history
+from holystone.duroxide.event_types import RUNNING, START
+from holystone.duroxide.tables import executions, history
 from holystone.flavours import Flavour
 from holystone.scan.check import Proof
 from holystone.scan.event_text import event_text
+from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.long_texts import unless_long
-from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows
+from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows, execution_columns, on_table, with_instances
 from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
-from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import INSTANCES_PER_STATEMENT, Conditions
 
@@ -31,30 +31,32 @@ class BoundaryEvents(Prefilter):
 
     def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
         running = []
-        result, found = streamed(reader, _ends(reader.flavour, within))
-        with closing(result), closing(ExecutionRows(reader, within)) as rows:
+        result, found = streamed(reader, _rows(reader.flavour, within))
+        judged, total = ExecutionRows(reader), 0
+        with closing(result):
             while some := list(islice(found, TOGETHER)):
-                for (instance_id, execution_id, count, *_), events in zip(some, _outer(reader, some), strict=True):
+                for (*columns, highest, _, _), events in zip(some, _outer(reader, some), strict=True):
+                    count = highest if isinstance(highest, int) else 0
+                    total += count
                     if events is not None and type(events[0]).__name__ != START:
                         events = None
-                    is_sound = rows.matches(instance_id, execution_id, events)
-                    if is_sound and type((events or ())[-1]).__name__ not in TERMINAL:
-                        running.append((instance_id, execution_id))
-                    yield instance_id, count, is_sound, False
-            for instance_id in chain(_with_end(reader, running), rows.unmatched_instances()):
-                yield instance_id, 0, False, False
+                    is_sound = judged.matches(columns, events)
+                    if is_sound and columns[2] == RUNNING:
+                        running.append((columns[0], columns[1]))
+                    yield columns[0], count, is_sound, False
+        for instance_id in chain(_with_end(reader, running), judged.end(within), _misnumbered(reader, within, total)):
+            yield instance_id, 0, False, False
 
 
 def _outer(reader: Reader, found: Sequence[Any]) -> Sequence[Sequence[Any] | None]:
-    """Return for each row of `_ends` its events as structs: the first and the last one, or the one that is both.
+    """Return for each of `_rows` its events as structs: the first and the last one, or the one that is both.
 
-    None stands for those of an execution that is not numbered through, or has an event that the engine does not write.
+    None stands for those of an execution that has no history, or an event that the engine does not write.
     """
     from holystone.duroxide.decoder import read_each
 
     texts = [
-        ((first,) if count == 1 else (first, last)) if lowest == 1 and highest == count else ()
-        for _, _, count, lowest, highest, first, last in found
+        () if highest is None else (first,) if highest == 1 else (first, last) for *_, highest, first, last in found
     ]
     together = read_each([text for some in texts for text in some])
     if together is not None:
@@ -71,16 +73,16 @@ def _read(reader: Reader, instance_id: Any, execution_id: Any, texts: Mapping[An
 
     A long text is None, and read alone.
     """
-    from holystone.duroxide.decoder import read_each
+    from holystone.duroxide.decoder import read_alone
 
     found: list[Any] = []
     for event_id, text in texts.items():
         if text is None:
             text = reader.long_text(select(event_text(instance_id, execution_id, event_id)))
-        events = read_each([text])
-        if events is None:
+        event = read_alone(text)
+        if event is None:
             return None
-        found += events
+        found.append(event)
     return found or None
 
 
@@ -98,29 +100,42 @@ def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[st
         yield from (key[0] for key in {tuple(row) for row in reader.connection.execute(ended)}.intersection(some))
 
 
-def _ends(flavour: Flavour, within: Conditions) -> Select[Any]:
-    """Return the select of the executions that have history: how their events are numbered, and the outer ones."""
-    key = (history.c.instance_id, history.c.execution_id)
-    lowest, highest = func.min(history.c.event_id), func.max(history.c.event_id)
-    counts = [func.count().label("count"), lowest.label("lowest"), highest.label("highest")]
-    numbered = select(*key, *counts).where(*within).group_by(*key).subquery("numbered")
-    execution, first = numbered.c, history.alias("first")
-    last = history.alias("last").c
-    is_last = (
-        last.instance_id == execution.instance_id,
-        last.execution_id == execution.execution_id,
-        last.event_id == execution.highest,
-    )
-    last_text = select(unless_long(flavour, last.event_data)).where(*is_last).scalar_subquery()
-    # Joined, the first events are read in one go through the index; to look each of them up takes twice as long.
-    is_first = and_(
-        first.c.instance_id == execution.instance_id,
-        first.c.execution_id == execution.execution_id,
-        first.c.event_id == 1,
-        *rebind(first.c.instance_id, history.c.instance_id, within),
+def _misnumbered(reader: Reader, within: Conditions, total: int) -> Iterator[Any]:
+    """Yield the instances of histories that are not numbered through from 1 on, or are of no execution.
+
+    `total` is the sum of the highest numbers of all executions. No history that has whole numbers from 1 on alone has
+    more events than its highest number, so where there are as many in all, each is numbered through.
+    """
+    event, flavour = history.c, reader.flavour
+    is_numbered = and_(flavour.is_integer(event.event_id), event.event_id >= 1)
+    count, numbered = func.count(), func.count().filter(is_numbered)
+    if tuple(reader.connection.execute(select(count, numbered).where(*within)).one()) == (total, total):
+        return
+    of_execution = (executions.c.instance_id == event.instance_id, executions.c.execution_id == event.execution_id)
+    is_through = and_(numbered == count, func.max(event.event_id) == count, exists_lookup(*of_execution))
+    key = (event.instance_id, event.execution_id)
+    yield from reader.connection.execute(
+        select(event.instance_id).where(*within).group_by(*key).having(not_(is_through))
+    ).scalars()
+
+
+def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
+    """Return the select of executions with their instances, the highest number of their events, and the outer ones."""
+    rows, last = flavour.beside_last_event()
+    event = history.alias("event").c
+    is_first = (
+        event.instance_id == executions.c.instance_id,
+        event.execution_id == executions.c.execution_id,
+        event.event_id == 1,
     )
     return (
-        select(*execution, unless_long(flavour, first.c.event_data).label("first"), last_text.label("last"))
-        .select_from(numbered.outerjoin(first, is_first))
-        .order_by(execution.instance_id, execution.execution_id)
+        select(
+            *execution_columns(flavour),
+            last.c.event_id.label("highest"),
+            select(unless_long(flavour, event.event_data)).where(*is_first).scalar_subquery().label("first"),
+            unless_long(flavour, last.c.event_data).label("last"),
+        )
+        .select_from(with_instances(rows, within))
+        .where(*on_table(executions, within))
+        .order_by(executions.c.instance_id, executions.c.execution_id)
     )

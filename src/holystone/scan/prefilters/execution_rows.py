@@ -1,18 +1,31 @@
 """The rows of executions and of their instances, beside the events that they are copies of."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, case, func, select, true, union
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 
-from holystone.duroxide.engine_version import in_words
 from holystone.duroxide.error_details import display_message
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, FAILED, RUNNING, TERMINAL
 from holystone.duroxide.tables import VERSION_COLUMNS, executions, history, instances
 from holystone.flavours import Flavour
 from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.long_texts import unless_long
-from holystone.scan.prefilters.prefilter import streamed
 from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
@@ -26,81 +39,48 @@ NEEDS: Mapping[str, Collection[str]] = {
 _OUTPUT = {"OrchestrationCompleted": "output", "OrchestrationContinuedAsNew": "input"}
 """Type of a terminal event -> the field that the engine copies into the row."""
 _STILL_RUNNING = (RUNNING, None)
-_UNPINNED = (None, None, None)
 
 
 class ExecutionRows:
-    """The rows of the executions whose history meets some conditions, read along with it, in its order.
+    """The rows of executions as they come, in the order of their key, beside the events that they are copies of.
 
-    Histories and rows belong together as they come, and each instance ends with its current execution. Where that is
-    not so, something has lost its like, and all that comes after is left in doubt.
+    Each instance has to end with its current execution; the ids of those that do not are in `doubtful`.
     """
 
-    def __init__(self, reader: Reader, within: Conditions) -> None:
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._within = within
-        self._with_completed_at = reader.flavour.statuses_with_completed_at
-        self._greatest_version = reader.flavour.times.greatest_version
-        self._result, self._rows = streamed(reader, _rows(reader.flavour, within))
-        self._instances = 0
         self._instance_id: Any = None
         self._began_alone = False
-        self._in_step = True
-        self.is_current = True
-        """Whether the row that was looked at last is of its instance's current execution."""
-        self._custom_status: tuple[str | None, bool | None] = (None, None)
+        self._ends_as_current = True
+        self._instances = 0
+        self.doubtful: list[Any] = []
 
-    def matches(self, instance_id: Any, execution_id: int, events: Sequence[Any] | None) -> bool:
+    def matches(self, row: Sequence[Any], events: Sequence[Any] | None) -> bool:
         """Return whether the row of the next execution, and its instance's, surely are what its events make of them.
 
-        The events are structs, the first and the last one at least, and none but the last one may end the execution;
-        None says that they cannot be relied on.
+        The row is one of `execution_columns`. The events are structs, the first and the last one at least, and none but
+        the last one may end the execution; None says that they cannot be relied on.
         """
-        if not self._in_step:
-            return False
-        row = next(self._rows, None)
-        if row is None:
-            self._in_step = False
-            return False
-        (
-            of,
-            number,
-            status,
-            output,
-            has_output,
-            untimed,
-            timed,
-            *pinned,
-            current,
-            custom_status,
-            has_custom_status,
-            custom_status_version,
-            name,
-            version,
-            parent,
-            has_parent,
-        ) = row
-        self._custom_status = custom_status, has_custom_status
-        if of != self._instance_id:
-            self._in_step = self.is_current
-            self._instance_id = of
-            self._instances += 1
+        instance_id, execution_id, status, output, is_sound, is_current, name, version, parent, pinned_to = row
+        if instance_id != self._instance_id:
+            self._end_instance()
+            self._instance_id = instance_id
             self._began_alone = False
-        self.is_current = number == current
-        if of != instance_id or number != execution_id:
-            self._in_step = False
-        if events is None or not self._in_step:
+        self._ends_as_current = bool(is_current)
+        if events is None or not is_sound:
             return False
         start = events[0]
-        if number == 1:
+        if execution_id == 1:
             self._began_alone = start.parent_instance is None
-        if has_output and output is None:  # it is long
+        made = _made_by(events[-1])
+        if made is None or made[0] != status:
+            return False
+        said = made[1]
+        if output is None and said is not None:  # it is long, or is not there
             output = self._reader.output(instance_id, execution_id)
-        if (status, output) != _made_by(events[-1]):
+        if output != said:
             return False
-        if not (timed if status in self._with_completed_at else untimed):
-            return False
-        if not self.is_current:
+        if not is_current:
             return bool(status == CONTINUED_AS_NEW)
         # What takes an instance on that has continued as new, no event tells.
         return (
@@ -109,38 +89,35 @@ class ExecutionRows:
             and version == start.version
             and parent == start.parent_instance
             # Engines before 0.1.30 name the parent in the first execution alone.
-            and (self._began_alone if parent is None else bool(has_parent))
-            and (status != RUNNING or _is_version(pinned, start.duroxide_version))
-            and type(custom_status_version) is int
-            and bool(has_custom_status) <= custom_status_version < self._greatest_version
+            and (parent is not None or self._began_alone)
+            and (status != RUNNING or pinned_to is None or pinned_to == start.duroxide_version)
         )
 
-    @property
-    def custom_status(self) -> str | None:
-        """The custom status in the row of the instance whose execution was looked at last."""
-        short, is_there = self._custom_status
+    def custom_status(self, short: str | None, is_there: bool) -> str | None:
+        """Return the custom status of the instance whose execution was looked at last."""
         if short is not None or not is_there:
             return short
         row = select(instances.c.custom_status).where(instances.c.instance_id == self._instance_id)
         whole: str | None = self._reader.long_text(row)
         return whole
 
-    def close(self) -> None:
-        """Leave the rows that are still to come."""
-        self._result.close()
+    def end(self, within: Conditions) -> Sequence[Any]:
+        """Return the ids of instances in doubt, after the last execution of those that meet the conditions."""
+        self._end_instance()
+        self._ends_as_current = True
+        of_instances = on_table(instances, within)
+        count = select(func.count()).select_from(instances).where(*of_instances)
+        if self._reader.connection.execute(count).scalar_one() == self._instances:
+            return self.doubtful
+        has_executions = exists_lookup(executions.c.instance_id == instances.c.instance_id)
+        empty = select(instances.c.instance_id).where(*of_instances, not_(has_executions))
+        return [*self.doubtful, *self._reader.connection.execute(empty).scalars()]
 
-    def unmatched_instances(self) -> Iterator[Any]:
-        """Yield the ids of all instances, after the last history, where rows and histories have not come in step."""
-        narrowed = _on(instances, self._within)
-        if self._in_step and self.is_current and next(self._rows, None) is None:
-            count = select(func.count()).select_from(instances).where(*narrowed)
-            if self._reader.connection.execute(count).scalar_one() == self._instances:
-                return
-        instance_id = executions.c.instance_id
-        every = union(
-            select(instances.c.instance_id).where(*narrowed), select(instance_id).where(*_on(executions, self._within))
-        )
-        yield from self._reader.connection.execute(every).scalars()
+    def _end_instance(self) -> None:
+        if not self._ends_as_current:
+            self.doubtful.append(self._instance_id)
+        elif self._instance_id is not None:
+            self._instances += 1
 
 
 def _made_by(last: Any) -> tuple[str, str | None] | None:
@@ -153,42 +130,64 @@ def _made_by(last: Any) -> tuple[str, str | None] | None:
     return None if said is None else (status, said)
 
 
-def _is_version(pinned: Sequence[Any], begun_by: str) -> bool:
-    """Return whether an execution is pinned to no version, or to the one that began it."""
-    numbers = tuple(pinned)
-    return numbers == _UNPINNED or (all(type(one) is int for one in numbers) and in_words(numbers) == begun_by)
+def execution_columns(flavour: Flavour) -> Sequence[ColumnElement[Any]]:
+    """Return what `ExecutionRows.matches` unpacks, of executions beside their instances.
+
+    A column costs more to fetch than to compare with another one where it lies, so what no event tells is judged here.
+    """
+    execution, instance, parent = executions.c, instances.c, instances.alias("parent").c
+    is_timed = and_(execution.completed_at.is_not(None), flavour.completed_at_well_formed(execution.completed_at))
+    has_time = case(
+        (execution.status.in_(sorted(flavour.statuses_with_completed_at)), is_timed),
+        else_=execution.completed_at.is_(None),
+    )
+    named = instance.parent_instance_id
+    has_parent = case((named.is_not(None), exists_lookup(parent.instance_id == named)), else_=true())
+    least = case((instance.custom_status.is_not(None), 1), else_=0)
+    counts = and_(
+        flavour.is_integer(instance.custom_status_version),
+        instance.custom_status_version >= least,
+        instance.custom_status_version < flavour.times.greatest_version,
+    )
+    is_current = instance.current_execution_id == execution.execution_id
+    is_sound = and_(has_time, _is_pinned(flavour), or_(not_(is_current), and_(has_parent, counts)))
+    return [
+        execution.instance_id,
+        execution.execution_id,
+        execution.status,
+        unless_long(flavour, execution.output).label("output"),
+        type_coerce(is_sound, Integer).label("is_sound"),
+        type_coerce(is_current, Integer).label("is_current"),
+        instance.orchestration_name,
+        instance.orchestration_version,
+        named,
+        _pinned_to().label("pinned_to"),
+    ]
 
 
-def _on(table: Table, within: Conditions) -> Conditions:
+def _is_pinned(flavour: Flavour) -> ColumnElement[bool]:
+    """Return whether an execution is one that no event tells the version of, or is pinned to a version or to none."""
+    numbers = [executions.c[name] for name in VERSION_COLUMNS]
+    return or_(
+        executions.c.status != RUNNING,
+        and_(*(number.is_(None) for number in numbers)),
+        and_(*(and_(number.is_not(None), flavour.is_integer(number)) for number in numbers)),
+    )
+
+
+def _pinned_to() -> ColumnElement[str]:
+    """Return the version that a running execution is pinned to, NULL where it is pinned to none."""
+    first, second, third = (cast(executions.c[name], Text) for name in VERSION_COLUMNS)
+    version = first.concat(".").concat(second).concat(".").concat(third)
+    return case((executions.c.status == RUNNING, version))
+
+
+def with_instances(rows: FromClause, within: Conditions) -> FromClause:
+    """Return the executions, with what else is in their rows, beside their instances."""
+    is_of = and_(instances.c.instance_id == executions.c.instance_id, *on_table(instances, within))
+    return rows.outerjoin(instances, is_of)
+
+
+def on_table(table: Table, within: Conditions) -> Conditions:
     """Return the conditions on `history` as conditions on another table."""
     return rebind(table.c.instance_id, history.c.instance_id, within)
-
-
-def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
-    """Return the select of executions with their instances, in the order of their key: what `matches` unpacks."""
-    execution, instance, parent = executions.c, instances.c, instances.alias("parent").c
-    named = instance.parent_instance_id
-    joined = and_(instance.instance_id == execution.instance_id, *_on(instances, within))
-    return (
-        select(
-            execution.instance_id,
-            execution.execution_id,
-            execution.status,
-            unless_long(flavour, execution.output).label("output"),
-            execution.output.is_not(None).label("has_output"),
-            execution.completed_at.is_(None),
-            and_(execution.completed_at.is_not(None), flavour.completed_at_well_formed(execution.completed_at)),
-            *(execution[name] for name in VERSION_COLUMNS),
-            instance.current_execution_id,
-            unless_long(flavour, instance.custom_status).label("custom_status"),
-            instance.custom_status.is_not(None).label("has_custom_status"),
-            instance.custom_status_version,
-            instance.orchestration_name,
-            instance.orchestration_version,
-            named,
-            case((named.is_not(None), exists_lookup(parent.instance_id == named)), else_=true()),
-        )
-        .select_from(executions.outerjoin(instances, joined))
-        .where(*_on(executions, within))
-        .order_by(execution.instance_id, execution.execution_id)
-    )

@@ -4,14 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select, union
 
-from holystone.duroxide.tables import history, kv_delta, kv_store
+from holystone.duroxide.tables import executions, instances, kv_delta, kv_store
+from holystone.flavours import Flavour
 from holystone.scan.check import Proof
 from holystone.scan.history_batches import HistoryBatches, batched_histories
-from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows
+from holystone.scan.long_texts import unless_long
+from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows, execution_columns, on_table, with_instances
 from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
-from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
 
@@ -25,16 +26,47 @@ class FullHistory(Prefilter):
     def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
         batches, keyed = HistoryBatches(reader), _with_rows_of_keys(reader, within)
         result, found = streamed(reader, batched_histories(reader.flavour, within))
-        with closing(result), closing(ExecutionRows(reader, within)) as rows:
+        rows_result, rows = streamed(reader, _rows(reader.flavour, within))
+        judged, in_step = ExecutionRows(reader), True
+        with closing(result), closing(rows_result):
             for batch in found:
-                instance_id, execution_id = batch.instance_id, batch.execution_id
-                events = batches.sound_events(batch)
-                is_sound = rows.matches(instance_id, execution_id, events)
-                if is_sound and rows.is_current:
-                    is_sound = rows.custom_status == _custom_status(events or ())
+                instance_id, events = batch.instance_id, batches.sound_events(batch)
+                row = next(rows, None) if in_step else None
+                # Histories and rows belong together as they come: else something has lost its like, and all that comes
+                # after is left in doubt.
+                in_step = row is not None and (row[0], row[1]) == (instance_id, batch.execution_id)
+                is_sound = False
+                if row is not None and in_step:
+                    *columns, custom_status, has_custom_status = row
+                    is_sound = judged.matches(columns, events)
+                    if is_sound and row.is_current:
+                        custom_status = judged.custom_status(custom_status, has_custom_status)
+                        is_sound = custom_status == _custom_status(events or ())
                 yield instance_id, batch.texts, is_sound, instance_id in keyed or batches.may_have_keys(batch, events)
-            for instance_id in rows.unmatched_instances():
-                yield instance_id, 0, False, False
+            in_step = in_step and next(rows, None) is None
+        for instance_id in judged.end(within) if in_step else _every_instance(reader, within):
+            yield instance_id, 0, False, False
+
+
+def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
+    """Return the select of executions with their instances, and the custom status of these."""
+    custom_status = instances.c.custom_status
+    return (
+        select(
+            *execution_columns(flavour),
+            unless_long(flavour, custom_status).label("custom_status"),
+            custom_status.is_not(None).label("has_custom_status"),
+        )
+        .select_from(with_instances(executions, within))
+        .where(*on_table(executions, within))
+        .order_by(executions.c.instance_id, executions.c.execution_id)
+    )
+
+
+def _every_instance(reader: Reader, within: Conditions) -> Iterator[Any]:
+    """Yield the ids of all instances, and of those that have executions alone."""
+    ids = (select(table.c.instance_id).where(*on_table(table, within)) for table in (instances, executions))
+    yield from reader.connection.execute(union(*ids)).scalars()
 
 
 def _with_rows_of_keys(reader: Reader, within: Conditions) -> set[Any]:
@@ -44,7 +76,7 @@ def _with_rows_of_keys(reader: Reader, within: Conditions) -> set[Any]:
         for table in (kv_store, kv_delta)
         if table.name in reader.store.columns
         for instance_id in reader.connection.execute(
-            select(table.c.instance_id).where(*rebind(table.c.instance_id, history.c.instance_id, within)).distinct()
+            select(table.c.instance_id).where(*on_table(table, within)).distinct()
         ).scalars()
     }
 

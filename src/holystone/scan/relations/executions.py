@@ -2,176 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal_column, select
+from sqlalchemy import ColumnElement
 
 from holystone.duroxide.event import parse_event
-from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, EVENT_TYPES, FAILED, RUNNING, STATUSES, TERMINAL
+from holystone.duroxide.event_types import CONTINUED_AS_NEW, EVENT_TYPES, STATUSES, TERMINAL
 from holystone.duroxide.outcome import STILL_RUNNING, Outcome, terminal_outcome
 from holystone.duroxide.release import Rule
 from holystone.duroxide.releases import is_newer, since
-from holystone.duroxide.tables import executions, history, instances, orchestrator_queue
+from holystone.duroxide.tables import executions
 from holystone.flavours import Flavour
 from holystone.scan.compared import Compared, presence
 from holystone.scan.digest import digest_of
-from holystone.scan.event_text import text_or_type
-from holystone.scan.exists_lookup import exists_lookup
-from holystone.scan.long_texts import is_long, is_very_long, unless_long, unless_very_long
-from holystone.scan.pushdown import rebind
 from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Key, Relation
 from holystone.scan.relations.continuations import ChainEnd, chain_end
 from holystone.scan.relations.decode import outcome_of
+from holystone.scan.relations.execution_source import ExecutionSource
 from holystone.scan.relations.running_executions import would_be_stuck
 from holystone.scan.relations.upgrades import has_met
-
-
-class ExecutionSource:
-    """The executions, each with the last event of its history.
-
-    In a store that is as it should be, the text of the last event settles every question; the history is
-    gone through only where it does not, so expressions ask for the cheap thing first.
-
-    SQLite keeps a copy of a text for each place of a statement that names it, so what is asked of a text is asked in
-    one place, however many predicates need the answer; and one that is very long is left to the facts.
-    """
-
-    def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
-        self.flavour = flavour
-        self._within = within
-        self._joined = flavour.with_last_event(within)
-        self._columns: dict[str, ColumnElement[Any]] = {}
-        self._answers: dict[str, ColumnElement[Any]] = {}
-        row, last = self._joined.execution.c, self._joined.last
-        self.instance_id = self._answer("instance_id", self._column("instance_id", row.instance_id))
-        self.execution_id = self._answer("execution_id", self._column("execution_id", row.execution_id))
-        self.status = self._answer("status", self._column("status", row.status))
-        self.started_at = self._answer("started_at", self._column("started_at", row.started_at))
-        self.completed_at = self._answer("completed_at", self._column("completed_at", row.completed_at))
-        self.last_event_id = self._answer("last_event_id", self._column("last_event_id", last.c.event_id))
-        self.key = (self.instance_id, self.execution_id)
-        self._instance = instances.alias("instance").c
-
-    def _column(self, name: str, expression: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Return a column of the executions with their last events, which are read with those that somebody asks of."""
-        self._columns[name] = expression
-        return literal_column(f"read.{name}", expression.type)
-
-    def _answer(self, name: str, expression: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Return the column of `rows` that has the value of an expression over an execution and its last event."""
-        self._answers[name] = expression
-        return literal_column(f"execution.{name}", expression.type)
-
-    @property
-    def rows(self) -> FromClause:
-        # The offsets change no row: one keeps texts from being named anew in each place, one the answers from being
-        # asked for anew.
-        columns = [expression.label(name) for name, expression in self._columns.items()]
-        read = select(*columns).select_from(self._joined.rows).offset(0).subquery("read")
-        asked = [expression.label(name) for name, expression in self._answers.items()]
-        execution = select(*asked).select_from(read).offset(0).subquery("execution")
-        of_instance = self._instance.instance_id == execution.c.instance_id
-        narrowed = rebind(self._instance.instance_id, executions.c.instance_id, self._within)
-        return execution.outerjoin(self._instance.instance_id.table, and_(of_instance, *narrowed))
-
-    @cached_property
-    def _last_data(self) -> ColumnElement[str]:
-        return self._column("last_data", text_or_type(self.flavour, self._joined.last))
-
-    @cached_property
-    def status_agrees(self) -> ColumnElement[bool]:
-        """The status is the one that the terminal event gives: Running without one."""
-        answers = self._answers
-        key = answers["instance_id"], answers["execution_id"]
-        return self._answer("status_agrees", _status_agrees(self.flavour, *key, answers["status"], self._last_data))
-
-    @cached_property
-    def ends_by_continuing(self) -> ColumnElement[bool]:
-        """The last event says that the execution continued as new; it may have done so in an earlier one, too."""
-        says = self.flavour.event_says_type(self._last_data, "OrchestrationContinuedAsNew")
-        return self._answer("ends_by_continuing", says)
-
-    @cached_property
-    def status_known(self) -> ColumnElement[bool]:
-        return self.status.in_(STATUSES)
-
-    @cached_property
-    def ended(self) -> ColumnElement[bool]:
-        """The row is of an ended execution, and rightly so."""
-        return and_(self.status != RUNNING, self.status_agrees)
-
-    @cached_property
-    def has_completed_at(self) -> ColumnElement[bool]:
-        """The engine gives a completed_at to executions of this status."""
-        return self.status.in_(sorted(self.flavour.statuses_with_completed_at))
-
-    @cached_property
-    def output_surely_agrees(self) -> ColumnElement[bool]:
-        """The output is the last event's; it may be right in other ways, which are left to the facts."""
-        said_at = {
-            COMPLETED: "$.output",
-            CONTINUED_AS_NEW: "$.input",
-            FAILED: "$.details.Application.message",
-        }
-        row, status = self._joined.execution.c, self._answers["status"]
-        output = self._column("output", unless_very_long(self.flavour, row.output))
-        has_very_long = self._column("has_very_long_output", is_very_long(self.flavour, row.output))
-        says = {kept: self.flavour.event_says(self._last_data, path, output) for kept, path in said_at.items()}
-        agrees = func.coalesce(case(says, value=status, else_=output.is_(None)), False)
-        return self._answer("output_surely_agrees", case((has_very_long, False), else_=agrees))
-
-    @cached_property
-    def instance_exists(self) -> ColumnElement[bool]:
-        return self._instance.instance_id.is_not(None)
-
-    @cached_property
-    def has_history(self) -> ColumnElement[bool]:
-        return self.last_event_id.is_not(None)
-
-    @cached_property
-    def is_superseded(self) -> ColumnElement[bool]:
-        """The instance's current execution is a later one."""
-        return self.execution_id < self._instance.current_execution_id
-
-    @cached_property
-    def is_current(self) -> ColumnElement[bool]:
-        return self.execution_id == self._instance.current_execution_id
-
-    @cached_property
-    def next_is_queued(self) -> ColumnElement[bool]:
-        """A message waits that begins the instance's next execution."""
-        begins_next = self.flavour.messages.is_kind(orchestrator_queue.c.work_item, "ContinueAsNew")
-        return exists_lookup(orchestrator_queue.c.instance_id == self.instance_id, begins_next)
-
-    def output(self) -> Sequence[ColumnElement[Any]]:
-        messages = exists_lookup(orchestrator_queue.c.instance_id == self.instance_id)
-        later, row, last = executions.alias("later").c, executions.alias("row").c, history.alias("last").c
-        followed = exists_lookup(later.instance_id == self.instance_id, later.execution_id > self.execution_id)
-        of_row = (row.instance_id == self.instance_id, row.execution_id == self.execution_id)
-        of_last = (last.instance_id == self.instance_id, last.execution_id == self.execution_id)
-        output = select(unless_long(self.flavour, row.output)).where(*of_row)
-        has_long_output = select(is_long(self.flavour, row.output)).where(*of_row)
-        last_data = select(unless_long(self.flavour, last.event_data)).where(
-            *of_last, last.event_id == self.last_event_id
-        )
-        return [
-            self.instance_id.label("instance_id"),
-            self.execution_id.label("execution_id"),
-            self.status.label("status"),
-            output.scalar_subquery().label("output"),
-            has_long_output.scalar_subquery().label("has_long_output"),
-            self.completed_at.label("completed_at"),
-            self.last_event_id.label("last_event_id"),
-            last_data.scalar_subquery().label("last_data"),
-            self.instance_exists.label("instance_exists"),
-            messages.label("awaited"),
-            self.is_current.label("is_current"),
-            followed.label("followed"),
-            self.started_at.label("started_at"),
-            self.flavour.completed_at_well_formed(self.completed_at).label("well_formed"),
-        ]
 
 
 @dataclass(frozen=True)
@@ -336,36 +186,6 @@ def _told(reader: Reader, row: Any) -> tuple[Outcome | None, str | None]:
 
 def _is_of_known_engine(row: EventRow) -> bool:
     return row.type in EVENT_TYPES and row.event is not None and not is_newer(row.event["duroxide_version"])
-
-
-def _status_agrees(
-    flavour: Flavour,
-    instance_id: ColumnElement[str],
-    execution_id: ColumnElement[int],
-    status: ColumnElement[str],
-    last_data: ColumnElement[str],
-) -> ColumnElement[bool]:
-    """Return whether the status of an execution is the one that the terminal event gives: Running without one.
-
-    The event is looked for from the end backwards, as the engine's status API does: where two are terminal, the last
-    one counts.
-    """
-    at_first_sight = case(
-        {status: flavour.event_says_type(last_data, kind) for kind, status in TERMINAL.items()},
-        value=status,
-        else_=False,
-    )
-    event, is_very = history.c, is_very_long(flavour, history.c.event_data)
-    kind = case((is_very, flavour.type_at_a_glance(history)), else_=flavour.event_type(event.event_data))
-    ends = case(
-        (is_very, flavour.type_at_a_glance(history).in_(sorted(TERMINAL))),
-        else_=flavour.is_terminal(event.event_data),
-    )
-    of_execution = (event.instance_id == instance_id, event.execution_id == execution_id)
-    latest = select(kind).where(*of_execution, ends).order_by(event.event_id.desc()).limit(1).scalar_subquery()
-    derived = case(TERMINAL, value=latest, else_=RUNNING)
-    # Not joined by OR, of which SQLite evaluates both sides where it is not a condition.
-    return case((at_first_sight, True), else_=status == derived)
 
 
 EXECUTIONS = Executions()

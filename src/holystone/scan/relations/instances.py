@@ -19,9 +19,13 @@ class InstanceSource:
 
     def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
         self.flavour = flavour
+        execution = executions.c
+        # The last step down an index; SQLite takes longer over max.
         highest = (
-            select(func.max(executions.c.execution_id))
-            .where(executions.c.instance_id == instances.c.instance_id)
+            select(execution.execution_id)
+            .where(execution.instance_id == instances.c.instance_id)
+            .order_by(execution.execution_id.desc())
+            .limit(1)
             .scalar_subquery()
         )
         columns = [instances.c.instance_id, instances.c.current_execution_id, highest.label("highest_execution_id")]

@@ -66,22 +66,26 @@ class MessageSource(QueueSource):
     @property
     def answers(self) -> ColumnElement[bool]:
         """It is no answer, or surely one to an event of the instance, or to another execution than the current one."""
-        messages = self.flavour.messages
-        asked: dict[str, ColumnElement[bool]] = {}
-        for kind, answer in ANSWERS.items():
-            execution_id = messages.number(self._item, kind, answer.execution_id)
-            event = and_(
-                history.c.instance_id == self._message.instance_id,
-                history.c.execution_id == execution_id,
-                history.c.event_id == messages.number(self._item, kind, answer.event_id),
-                self.flavour.event_says_type(history.c.event_data, answer.asked_by),
+        messages, item, instance_id = self.flavour.messages, self._item, self._message.instance_id
+        kinds = {kind: messages.is_kind(item, kind) for kind in self._kinds}
+        execution_id, event_id, asked_by = (
+            case(*((kinds[kind], told(kind, answer)) for kind, answer in ANSWERS.items()))
+            for told in (
+                lambda kind, answer: messages.number(item, kind, answer.execution_id),
+                lambda kind, answer: messages.number(item, kind, answer.event_id),
+                lambda kind, answer: literal(answer.asked_by),
             )
-            current = and_(
-                instances.c.instance_id == self._message.instance_id, instances.c.current_execution_id == execution_id
-            )
-            answered = or_(exists_lookup(event), not_(exists_lookup(current)))
-            asked[kind] = and_(execution_id.is_not(None), answered)
-        return self._by_kind(asked, true())
+        )
+        event = and_(
+            history.c.instance_id == instance_id,
+            history.c.execution_id == execution_id,
+            history.c.event_id == event_id,
+            self.flavour.event_says_type(history.c.event_data, asked_by),
+        )
+        current = and_(instances.c.instance_id == instance_id, instances.c.current_execution_id == execution_id)
+        answered = and_(execution_id.is_not(None), or_(exists_lookup(event), not_(exists_lookup(current))))
+        is_other = or_(*(is_kind for kind, is_kind in kinds.items() if kind not in ANSWERS))
+        return case((is_other, true()), else_=func.coalesce(answered, false()))
 
     @property
     def begins_child(self) -> ColumnElement[bool]:
@@ -98,8 +102,13 @@ class MessageSource(QueueSource):
         self, conditions: Mapping[str, ColumnElement[bool]], other: ColumnElement[bool]
     ) -> ColumnElement[bool]:
         """Return the condition for the message's kind, `other` for those not named; false where it shows no kind."""
-        kinds = [(self.flavour.messages.is_kind(self._item, kind), conditions.get(kind, other)) for kind in self._kinds]
-        return case(*kinds, else_=false())
+        # Each condition stands there once, however many kinds it is for: to prepare a statement takes longest.
+        kinds: dict[int, list[ColumnElement[bool]]] = {}
+        for kind in self._kinds:
+            condition = conditions.get(kind, other)
+            kinds.setdefault(id(condition), []).append(self.flavour.messages.is_kind(self._item, kind))
+        distinct = {id(condition): condition for condition in [*conditions.values(), other]}
+        return case(*((or_(*some), distinct[number]) for number, some in kinds.items()), else_=false())
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return [
@@ -113,7 +122,6 @@ class MessageSource(QueueSource):
             self.comes_due.label("comes_due"),
             self._due_ms.label("due_ms"),
             self.instance_absent.label("instance_absent"),
-            self.answers.label("answers"),
         ]
 
 
@@ -163,7 +171,7 @@ class Messages(QueueRelation[MessageSource, MessageFacts]):
         text = work_item_of(reader, self.table, row)
         item, fault = self._read(reader, text)
         dead = row.instance_absent and item is not None and _is_dead(reader, row, item)
-        stray = not row.answers and item is not None and _is_stray(reader, row, item)
+        stray = item is not None and _is_stray(reader, row, item)
         columns = {"instance_id": row.instance_id}
         return MessageFacts(
             row.id,
