@@ -7,9 +7,9 @@ earlier execution, and all that comes after the end.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, false, literal, select, true
 
 from holystone.duroxide.event_types import TERMINAL
@@ -85,8 +85,7 @@ class ArrivalSource:
         return list(self._message)
 
 
-@dataclass(frozen=True)
-class ArrivalFacts:
+class ArrivalFacts(Struct, frozen=True):
     """One message: what it follows, where it begins an execution, and what its question has got already."""
 
     row_id: int

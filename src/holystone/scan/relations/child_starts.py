@@ -7,9 +7,9 @@ src/runtime/dispatchers/orchestration.rs, which takes name and input from it int
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, literal, or_, select, true
 
 from holystone.duroxide.event_types import START
@@ -91,8 +91,7 @@ class ChildStartSource:
         return [self._row.instance_id]
 
 
-@dataclass(frozen=True)
-class ChildStartFacts:
+class ChildStartFacts(Struct, frozen=True):
     """One child: what it was begun with, and what its parent's event says of it.
 
     `told` is empty where it is not sure which event that is, and where neither is replayed any more. `digests` are

@@ -1,8 +1,8 @@
 """The end of a chain: a current execution that continued as new, and the message that begins the next one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
@@ -15,8 +15,7 @@ from holystone.scan.relations.decode import read_events, read_message
 _PARENT = ("parent_instance", "parent_id", "parent_execution_id")
 
 
-@dataclass(frozen=True)
-class ChainEnd:
+class ChainEnd(Struct, frozen=True):
     """What takes the instance on: `queued` is whether it waits, or holds a message that may be it.
 
     `message` is the one that the engine wrote at `ended_at_ms` (since the epoch), as far as the events tell; None

@@ -1,9 +1,9 @@
 """Custom status facts: the status that an instance shows, and the last one that its events set."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, func, literal, not_, select
 
 from holystone.duroxide.event_types import EVENT_TYPES, START
@@ -80,8 +80,7 @@ class StatusSource:
         return list(self._instance)
 
 
-@dataclass(frozen=True)
-class StatusFacts:
+class StatusFacts(Struct, frozen=True):
     """One instance: its custom status as far as its events tell, and the version with which clients see that."""
 
     instance_id: str

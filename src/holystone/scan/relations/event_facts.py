@@ -1,9 +1,9 @@
 """What is known of one event: by itself, and beside the events of its execution that it refers to or ends."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from holystone.duroxide.event import Event
@@ -28,8 +28,7 @@ _NAMED = 5
 """Events that a finding names; of more it says how many there are."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """The event that another one refers to: `type` is None where there is none of that id before it.
 
     `known` is False where its type cannot be told.
@@ -39,8 +38,7 @@ class Source:
     known: bool = True
 
 
-@dataclass(frozen=True)
-class EventFacts:
+class EventFacts(Struct, frozen=True):
     """One event.
 
     `fault` says why the engine cannot read it, None where it can or where the type is unknown here; `harms` says whom

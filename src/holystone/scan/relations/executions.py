@@ -1,9 +1,9 @@
 """Execution facts: the row, the event that ended it, and what that event demands of the row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement
 
 from holystone.duroxide.event import parse_event
@@ -24,8 +24,7 @@ from holystone.scan.relations.running_executions import would_be_stuck
 from holystone.scan.relations.upgrades import has_met
 
 
-@dataclass(frozen=True)
-class ExecutionFacts:
+class ExecutionFacts(Struct, frozen=True):
     """One execution; `row` has the columns that are copies of its events.
 
     `outcome` is None where its history cannot be read, so that nothing is decided.

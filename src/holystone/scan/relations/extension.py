@@ -1,9 +1,9 @@
 """What relations of pg_durable's tables have in common, and what they read of the engine's."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, func, literal, or_, select
 from sqlalchemy.sql.selectable import LateralFromClause
 
@@ -104,8 +104,7 @@ def _how_failed(rows: Sequence[EventRow]) -> tuple[bool, str | None]:
     return False, kind if variant == "Configuration" and isinstance(kind, str) else variant
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """The events of each execution of an instance and of all below it; `is_whole` is whether none is pruned."""
 
     histories: Sequence[Sequence[Mapping[str, Any]]]

@@ -1,10 +1,10 @@
 """Facts of the graphs of pg_durable's instances: whether all that belongs to one is there."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import BigInteger, Column, ColumnElement, FromClause, Integer, Text, and_, cast, func, not_, select
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
@@ -80,8 +80,7 @@ def _has_settings(node: ReadOnlyColumnCollection[str, Column[Any]]) -> ColumnEle
     return and_(node.left_node.is_not(None), node.query.is_not(None))
 
 
-@dataclass(frozen=True)
-class ExtensionGraphFacts:
+class ExtensionGraphFacts(Struct, frozen=True):
     """One graph: whether the row of its instance is there, and the ids that it names without a node, sorted."""
 
     id: str

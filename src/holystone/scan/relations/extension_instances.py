@@ -1,10 +1,10 @@
 """Facts of pg_durable's instances: the row, what the engine has of it, and what the one should be by the other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -136,8 +136,7 @@ def _has_failed(row: Any) -> ColumnElement[bool]:
     return failed
 
 
-@dataclass(frozen=True)
-class ExtensionInstanceFacts:
+class ExtensionInstanceFacts(Struct, frozen=True):
     """One row of pg_durable's instances; `root` is what the engine has of it, None where that cannot be read.
 
     `verdict` is what is wrong with the row, None where nothing is that could not be two writers' race or a transaction

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, select
 
 from holystone.flavours import Flavour
@@ -36,8 +36,7 @@ class ExtensionNodeStateSource:
         return list(self._row.c)
 
 
-@dataclass(frozen=True)
-class ExtensionNodeStateFacts:
+class ExtensionNodeStateFacts(Struct, frozen=True):
     """The state of one node; `state` is what the history says, None where it does not tell for certain.
 
     `result` and `status_details` are JSON, as PostgreSQL prints it; `has_details` is whether there is such a column.

@@ -1,9 +1,9 @@
 """Facts of the engine's instances that are pg_durable's and have no row there."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, FromClause, Text, and_, cast, func, select, true
 
 from holystone.duroxide.event_types import FAILED, START
@@ -58,8 +58,7 @@ class ExtensionRootSource:
         ]
 
 
-@dataclass(frozen=True)
-class Origins:
+class Origins(Struct, frozen=True):
     """What is needed of an instance to make pg_durable's rows anew, beside its graph.
 
     `nodes` are those that were written to, and `roles` the names of those of the graph that are roles here.
@@ -70,8 +69,7 @@ class Origins:
     roles: frozenset[str]
 
 
-@dataclass(frozen=True)
-class ExtensionRootFacts:
+class ExtensionRootFacts(Struct, frozen=True):
     """One instance of the engine without a row of pg_durable's; `root` is None where its history cannot be read.
 
     `origins` are there where the history has the graph. `settled` is whether its end is too long ago for a transaction

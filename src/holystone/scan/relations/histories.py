@@ -1,9 +1,9 @@
 """History facts: the events of an execution as a whole, and the row of executions that goes with them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.duroxide.event import Event
@@ -89,8 +89,7 @@ class HistorySource:
         ]
 
 
-@dataclass(frozen=True)
-class HistoryFacts:
+class HistoryFacts(Struct, frozen=True):
     """One execution's history.
 
     `ids` are those of its events. `row` is what the row of executions should hold that is

@@ -1,9 +1,9 @@
 """Instance facts: the row, and the executions that it has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, func, select
 
 from holystone.duroxide.tables import executions, history, instances
@@ -38,8 +38,7 @@ class InstanceSource:
         return list(self.rows.c)
 
 
-@dataclass(frozen=True)
-class InstanceFacts:
+class InstanceFacts(Struct, frozen=True):
     """One instance; `highest_execution_id` is None where it has no execution.
 
     `doubt` says why the highest one may not be the one that the engine was at, None where the histories bear it out.

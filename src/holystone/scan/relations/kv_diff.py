@@ -1,9 +1,9 @@
 """The rows of kv_store and kv_delta as they are, and as events say that they should be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Table, select
 
 from holystone.duroxide.event_types import TERMINAL
@@ -17,8 +17,7 @@ Columns = Mapping[str, Any]
 """The columns of a row, less its key."""
 
 
-@dataclass(frozen=True)
-class Mismatch:
+class Mismatch(Struct, frozen=True):
     """A row that is not as it should be: its columns as they are, and as they should be; None where there is no row."""
 
     table: str

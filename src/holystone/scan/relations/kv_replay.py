@@ -5,10 +5,10 @@ The rules of the engine are in `holystone.duroxide.kv`.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -120,8 +120,7 @@ def _last_event() -> ColumnElement[str]:
     return select(history.c.event_data).where(of_current).order_by(history.c.event_id.desc()).limit(1).scalar_subquery()
 
 
-@dataclass(frozen=True)
-class KvReplayFacts:
+class KvReplayFacts(Struct, frozen=True):
     """All keys of one instance: the rows that are not what its executions wrote."""
 
     flavour: Flavour

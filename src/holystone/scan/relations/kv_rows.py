@@ -4,9 +4,9 @@ The rules of the engine are in `holystone.duroxide.kv`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Table, and_, not_, or_, select
 
 from holystone.duroxide.event_types import RUNNING
@@ -80,8 +80,7 @@ COLUMNS = {"key": "text", "value": "text", "last_updated_at_ms": "integer"}
 _CLASSES = {str: "text", int: "integer", float: "real", bytes: "blob"}
 
 
-@dataclass(frozen=True)
-class KeyFacts:
+class KeyFacts(Struct, frozen=True):
     """One row of kv_store or kv_delta.
 
     `classes` are the storage classes of its columns, NULL left out. `alone` is whether nothing but such rows is left of

@@ -7,9 +7,9 @@ lock of its instance, and passes over a message whose lock has not ended even wh
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, cast, false, not_, null, or_, select, true
 
 from holystone.duroxide.tables import instance_locks, orchestrator_queue, sessions, worker_queue
@@ -71,8 +71,7 @@ class LeaseSource:
         return [*self._lease, self._may_end.label("may_end"), self._is_of_turn.label("is_of_turn")]
 
 
-@dataclass(frozen=True)
-class LeaseFacts:
+class LeaseFacts(Struct, frozen=True):
     """One lock, by the columns that tell its row from others.
 
     `cause` says why no engine can have left it so, None where one can. `is_of_message` where the row is a queue's,

@@ -1,9 +1,9 @@
 """Lock facts: the engine's lock of an instance, and whether there is anything left that it could be for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, and_, not_, select
 
 from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue
@@ -35,8 +35,7 @@ class LockSource:
         return [*self.key, self.rows.c.locked_until, self.orphan.label("orphan")]
 
 
-@dataclass(frozen=True)
-class LockFacts:
+class LockFacts(Struct, frozen=True):
     """One lock; `orphan` is whether it has expired long ago and there is nothing left that it could be for."""
 
     instance_id: str

@@ -5,7 +5,6 @@ microsoft/duroxide-pg, and the dispatchers in src/runtime/dispatchers, which say
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, false, func, literal, not_, or_, select, true
@@ -125,8 +124,7 @@ class MessageSource(QueueSource):
         ]
 
 
-@dataclass(frozen=True)
-class MessageFacts(QueueFacts):
+class MessageFacts(QueueFacts, frozen=True):
     """A message for an instance.
 
     `dead` is whether nothing will ever take it: there is no instance, and none to be. `stray` is whether it answers

@@ -3,8 +3,9 @@
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from holystone.flavours import Flavour
 from holystone.flavours.structure import Objects
@@ -17,8 +18,7 @@ from holystone.store.toolkit import metadata
 STATE = "state"
 
 
-@dataclass(frozen=True)
-class ObjectFacts:
+class ObjectFacts(Struct, frozen=True):
     """An object of a kind, such as `trigger audit on history`: what of it matters, and what that should be."""
 
     kind: str

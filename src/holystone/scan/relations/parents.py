@@ -1,9 +1,9 @@
 """Who the parent of an instance is, by its own events, and whether that parent is still there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from holystone.duroxide.event import parse_event
@@ -12,8 +12,7 @@ from holystone.duroxide.tables import history, instances
 from holystone.scan.reader import Reader
 
 
-@dataclass(frozen=True)
-class Parent:
+class Parent(Struct, frozen=True):
     """`to_name` is what a row of instances should name: None for no parent, or one of which nothing is left.
 
     Where `decided` is False, events do not tell, or the parent is half there. `named` is what events name.

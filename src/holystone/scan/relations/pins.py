@@ -7,9 +7,9 @@ src/runtime/dispatchers/orchestration.rs, which asks the event once more.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_, select
 
 from holystone.duroxide.engine_version import EngineVersion, engine_version
@@ -56,8 +56,7 @@ class PinSource:
         return list(self.rows.c)
 
 
-@dataclass(frozen=True)
-class PinFacts:
+class PinFacts(Struct, frozen=True):
     """One execution that has not completed or failed: its row, and the version of the event that began it.
 
     `version` is None where the event does not tell one. `may_be_newer` is whether that is newer than all known here.

@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, FromClause, Subquery, Table, and_, false, func, not_, select, true
 
 from holystone.duroxide.releases import NEWEST_IN_WORDS
@@ -109,8 +109,7 @@ def work_item_of(reader: Reader, queue: Table, row: Any) -> Any:
     return reader.long_text(select(queue.c.work_item).where(queue.c.id == row.id))
 
 
-@dataclass(frozen=True)
-class QueueFacts:
+class QueueFacts(Struct, frozen=True):
     """One message.
 
     `fault` says why the engine cannot read it or take it from this queue, and `item` is None then.

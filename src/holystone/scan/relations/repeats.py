@@ -9,9 +9,9 @@ src/runtime/replay_engine.rs says what becomes of a second answer: one of the sa
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, literal, or_, select, true
 
 from holystone.duroxide.event_types import TERMINAL
@@ -98,8 +98,7 @@ class RepeatSource:
 _COLUMNS = {"id", "lock_token", *IDENTITY, *ROUTING}
 
 
-@dataclass(frozen=True)
-class RepeatFacts:
+class RepeatFacts(Struct, frozen=True):
     """One activity: its `row`, and what there is of it already; `fate` is OUTSTANDING where there is nothing.
 
     `like_the_other` is whether the row of the same activity that stays says the very same.

@@ -6,9 +6,9 @@ A message may lie in either queue; what is in doubt for another reason is left t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Table, Text, case, cast, false, literal, not_, select, true
 
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue, worker_queue
@@ -29,8 +29,7 @@ from holystone.scan.relations.worker_items import IDENTITY, ROUTING
 _OF_CHILD = {"orchestration": "name", "input": "input"}
 
 
-@dataclass(frozen=True)
-class RequestFacts:
+class RequestFacts(Struct, frozen=True):
     """One message: those of its fields that an event tells, as they are and as the event has them.
 
     `proven` are the fields of which something else in the store says the same as the event.

@@ -7,10 +7,10 @@ the ack of a turn, and that of an activity. So in no snapshot is an execution be
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, literal, not_, or_, select
 
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, RUNNING, TERMINAL
@@ -200,8 +200,7 @@ class RunningSource:
         return self.key
 
 
-@dataclass(frozen=True)
-class RunningFacts:
+class RunningFacts(Struct, frozen=True):
     """One execution; `runs` is False where its history ends it, or cannot be relied on.
 
     `waits_for` are the events that ask for what has not come, as far as the execution has not dropped them, and

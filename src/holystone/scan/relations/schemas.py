@@ -1,8 +1,9 @@
 """Schema facts: which of the engine's schemas the store has, told by its structure and the engine's own ledger."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
@@ -17,8 +18,7 @@ SCHEMA_NAMED, FUNCTION, LEDGER = "schema_named", "function", "ledger"
 """Kinds of objects, beside the schema itself, of which these facts tell."""
 
 
-@dataclass(frozen=True)
-class SchemaFacts:
+class SchemaFacts(Struct, frozen=True):
     """What the engine's tables look like."""
 
     shape: Shape

@@ -1,9 +1,9 @@
 """Start facts: an instance beside the event that began its current execution, of which its row is a copy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, and_, func, literal, not_, or_, select
 
 from holystone.duroxide.event import parse_event
@@ -106,8 +106,7 @@ def _start(instance_id: ColumnElement[str], execution_id: ColumnElement[int]) ->
     return event_text(instance_id, execution_id, 1)
 
 
-@dataclass(frozen=True)
-class StartFacts:
+class StartFacts(Struct, frozen=True):
     """One instance: its row, and what the row should hold as far as events tell.
 
     Where its parent is deleted, `ended` is whether it has come to its own end, so that it answers to nobody any more;

@@ -4,8 +4,7 @@ Each turn that does so raises custom_status_version by one, however often it doe
 src/providers/sqlite.rs of microsoft/duroxide and in the functions of microsoft/duroxide-pg. Nothing else writes it.
 """
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from sqlalchemy import select
 
 from holystone.duroxide.release import Rule
@@ -18,8 +17,7 @@ UPDATED = "CustomStatusUpdated"
 """The type of the event that each update appends."""
 
 
-@dataclass(frozen=True)
-class StatusUpdates:
+class StatusUpdates(Struct, frozen=True):
     """The updates that events tell; `are_all` is whether there were no others."""
 
     count: int

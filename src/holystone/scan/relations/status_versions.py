@@ -6,9 +6,9 @@ microsoft/duroxide-pg: it returns a status only where its version is greater tha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, and_, func, select
 
 from holystone.duroxide.tables import instances
@@ -46,8 +46,7 @@ class VersionSource:
         return list(self.rows.c)
 
 
-@dataclass(frozen=True)
-class VersionFacts:
+class VersionFacts(Struct, frozen=True):
     """One instance; `updates` is how often it has set or cleared its status, as far as events tell."""
 
     instance_id: str

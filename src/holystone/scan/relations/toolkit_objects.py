@@ -1,8 +1,9 @@
 """Toolkit facts: where holystone's own objects in the store stand."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
@@ -13,8 +14,7 @@ from holystone.store.toolkit import Toolkit, metadata, state, versions
 NOTHING = "none"
 
 
-@dataclass(frozen=True)
-class ToolkitFacts:
+class ToolkitFacts(Struct, frozen=True):
     """Where holystone's own objects stand; `unrecorded` are tables of theirs where no revision is recorded."""
 
     toolkit: Toolkit

@@ -5,7 +5,6 @@ microsoft/duroxide-pg, and the dispatchers in src/runtime/dispatchers, which say
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, not_, or_, select
@@ -86,8 +85,7 @@ class WorkerItemSource(QueueSource):
         ]
 
 
-@dataclass(frozen=True)
-class WorkerItemFacts(QueueFacts):
+class WorkerItemFacts(QueueFacts, frozen=True):
     """An activity that waits for a worker; `fate` says why none should take it, OUTSTANDING where one should.
 
     `is_awaited` is whether the execution of the columns, which are not those of the message, has asked for the activity
