@@ -61,7 +61,7 @@ def test_show_has_the_history(arguments: list[str], capsys: pytest.CaptureFixtur
     target, *schema = arguments
     assert run(["executions", "show", target, "chain-waiting", "1", *schema]) == 0
     out = capsys.readouterr().out
-    assert "event 1      OrchestrationStarted" in out
+    assert "Z  OrchestrationStarted  {" in out
     assert run(["executions", "show", target, "chain-waiting", *schema, "--format", "json"]) == 0
     executions = json.loads(capsys.readouterr().out)["executions"]
     assert [one["execution_id"] for one in executions] == list(range(1, len(executions) + 1))

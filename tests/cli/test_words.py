@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from .helpers import COMMAND, Run, Sample, clean_environment
+from .helpers import COMMAND, Run, Sample, clean_environment, holystone
 
 
 def selected(run: Run, store: Sample, *words: str) -> set[str]:
@@ -113,3 +114,19 @@ def test_runs_of_the_journal_are_completed(run: Run, drifted: Sample) -> None:
     )
     done = subprocess.run(COMMAND, capture_output=True, text=True, env=environment, timeout=60)
     assert done.stdout.split() == [f"plain,{entry['run']}"]
+
+
+def test_colours_are_had_where_they_are_forced(drifted: Sample, tmp_path: Path) -> None:
+    file = tmp_path / "report"
+    words = ("check", *drifted.words, "--report", f"text={file}")
+    forced = holystone(*words, environment={"FORCE_COLOR": "1"})
+    assert "\x1b[" in forced.out
+    assert "\x1b[" not in file.read_text()
+    assert "\x1b[" not in holystone(*words, environment={"FORCE_COLOR": "1", "NO_COLOR": "1"}).out
+    assert "\x1b[" not in holystone(*words).out
+
+
+def test_moments_are_had_in_one_form(run: Run, healthy: Sample) -> None:
+    said = run("executions", "show", *healthy.words[:1], "order-1", *healthy.words[1:]).out
+    assert re.search(r"began \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ, ended \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", said)
+    assert re.search(r"event 1 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  OrchestrationStarted", said)

@@ -95,6 +95,8 @@ def cli(context: click.Context) -> None:
     """
     if os.environ.get("NO_COLOR"):
         context.color = False
+    elif os.environ.get("FORCE_COLOR"):
+        context.color = True
 
 
 def main() -> None:

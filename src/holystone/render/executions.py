@@ -8,8 +8,10 @@ import click
 
 from holystone.errors import RecordError
 from holystone.json_pieces import Writer
-from holystone.printable import shown, value
+from holystone.printable import one_line, shown, value
+from holystone.render.messages import echo
 from holystone.render.terminal import command, counted
+from holystone.render.timestamps import moment_or_value
 from holystone.scan.lookup import Listed
 from holystone.store.histories import ExecutionRow, Histories
 
@@ -23,10 +25,10 @@ def list_text(store: Histories, executions: Iterable[Listed], limit: int, out: T
             break
         number += 1
         differs = differs or _differs(row, told)
-        click.echo(f"{_name(row)}  {_status(row, told)}  {_times(store, row)}", file=out)
-    click.echo(f"{counted(number, 'execution')}{', and more: --limit N' if more else ''}.", file=out)
+        echo(f"{_name(row)}  {_status(row, told)}  {_times(store, row)}", file=out)
+    echo(f"{counted(number, 'execution')}{', and more: --limit N' if more else ''}.", file=out)
     if differs:
-        click.echo(f"Some statuses are not what their histories say. Next: {command(store, 'check')}", file=out)
+        echo(f"Some statuses are not what their histories say. Next: {command(store, 'check')}", file=out)
 
 
 def list_json(store: Histories, executions: Iterable[Listed], out: TextIO) -> None:
@@ -38,13 +40,13 @@ def list_json(store: Histories, executions: Iterable[Listed], out: TextIO) -> No
 def show_text(store: Histories, executions: Iterable[Listed], out: TextIO) -> None:
     """Write each execution of an instance with its history, an event a line."""
     for row, told in executions:
-        click.echo(click.style(_name(row), bold=True), file=out)
-        click.echo(f"  status        {_status(row, told)}", file=out)
-        click.echo(f"  orchestration {value(row.name)}", file=out)
-        click.echo(f"  times         {_times(store, row)}", file=out)
-        click.echo(f"  output        {value(row.output)}", file=out)
+        echo(click.style(_name(row), bold=True), file=out)
+        echo(f"  status        {_status(row, told)}", file=out)
+        echo(f"  orchestration {value(row.name)}", file=out)
+        echo(f"  times         {_times(store, row)}", file=out)
+        echo(f"  output        {value(row.output)}", file=out)
         for line in _history(store, row):
-            click.echo(f"  {line}", file=out)
+            echo(f"  {line}", file=out)
 
 
 def show_json(store: Histories, executions: Iterable[Listed], out: TextIO) -> None:
@@ -72,7 +74,8 @@ def _history(store: Histories, row: ExecutionRow) -> list[str]:
     except RecordError as error:
         return [f"history cannot be read: {shown(error.message, 200)}"]
     return [
-        f"event {value(event.event_id):<6} {value(event.type)}  {shown(json.dumps(event.payload), 60)}"
+        f"event {value(event.event_id):<6} {moment_or_value(event.timestamp_ms)}  {value(event.type)}"
+        f"  {one_line(json.dumps(event.payload), 200)}"
         for event in events
     ]
 
@@ -91,5 +94,11 @@ def _status(row: ExecutionRow, told: str | None) -> str:
 
 
 def _times(store: Histories, row: ExecutionRow) -> str:
-    started, ended = store.flavour.to_json(row.started_at), store.flavour.to_json(row.completed_at)
-    return f"began {value(started)}" if ended is None else f"began {value(started)}, ended {value(ended)}"
+    began, ended = (_moment(store, moment) for moment in (row.started_at, row.completed_at))
+    return f"began {began}" if row.completed_at is None else f"began {began}, ended {ended}"
+
+
+def _moment(store: Histories, moment: Any) -> str:
+    """Return a moment in UTC, or what the column holds where that is none."""
+    ms = store.flavour.to_ms(moment)
+    return value(store.flavour.to_json(moment)) if ms is None else moment_or_value(ms)

@@ -1,9 +1,11 @@
 """What a command says beside its report: lines, notices and errors, none of which can drive a terminal."""
 
 import json
+import sys
 import textwrap
 from collections.abc import Sequence
 from shutil import get_terminal_size
+from typing import TextIO
 
 import click
 
@@ -21,6 +23,11 @@ LISTED = 40
 def width() -> int:
     """Return the columns of a page of prose on this terminal, or in a file or a pipe."""
     return max(_NARROWEST, min(WIDTH, get_terminal_size((WIDTH, 24)).columns))
+
+
+def echo(text: str, *, file: TextIO) -> None:
+    """Write a line of a report; with colours only to standard output, whatever FORCE_COLOR says."""
+    click.echo(text, file=file, color=None if file is sys.stdout else False)
 
 
 def say(text: str) -> None:

@@ -13,6 +13,7 @@ from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
 from holystone.mend.runs import Logged
 from holystone.printable import one_line, value
+from holystone.render.messages import echo
 from holystone.render.terminal import command, counted, key_of, wrapped
 from holystone.render.timestamps import moment_or_value
 from holystone.store.open_store import OpenStore
@@ -35,37 +36,35 @@ def plan_text(store: OpenStore, plan: Plan, out: TextIO, *, apply_with: Sequence
     for (id, _), changes in sorted(by_repair.items(), key=lambda item: min(change.check for change in item[1])):
         _write_repair(id, changes, out)
     for check_id, number in sorted(plan.unmended.items()):
-        click.echo(
-            f"{counted(number, 'finding')} of {check_id} no repair mends: holystone explain {check_id}", file=out
-        )
+        echo(f"{counted(number, 'finding')} of {check_id} no repair mends: holystone explain {check_id}", file=out)
     for check_id, number in sorted(plan.waiting.items()):
-        click.echo(f"{counted(number, 'finding')} of {check_id}: after these, make a plan again.", file=out)
+        echo(f"{counted(number, 'finding')} of {check_id}: after these, make a plan again.", file=out)
     safe = sum(change.safety == Safety.safe for change in plan.changes)
     unsafe = len(plan.changes) - safe
     if not plan.changes:
         where = " in what could be read" if plan.unread else ""
-        click.echo(f"{one_line(str(store.target))}: nothing to repair{where}.", file=out)
+        echo(f"{one_line(str(store.target))}: nothing to repair{where}.", file=out)
         return
-    click.echo(f"Plan {plan.hash}: {counted(safe, 'safe change')}, {unsafe} unsafe.", file=out)
+    echo(f"Plan {plan.hash}: {counted(safe, 'safe change')}, {unsafe} unsafe.", file=out)
     if apply_with is not None:
-        click.echo("Nothing was written.", file=out)
-        click.echo(f"Next: {command(store, 'repair apply', *apply_with)}", file=out)
+        echo("Nothing was written.", file=out)
+        echo(f"Next: {command(store, 'repair apply', *apply_with)}", file=out)
 
 
 def _write_repair(id: str, changes: list[Change], out: TextIO) -> None:
     repair = repairs().get(id)
-    click.echo(
+    echo(
         f"{click.style(id, bold=True)}  {changes[0].safety}  {counted(len(changes), 'row')} of {changes[0].table}",
         file=out,
     )
-    click.echo(wrapped(one_line(f"{repair.does} Loses: {repair.loses}"), indent="  "), file=out)
+    echo(wrapped(one_line(f"{repair.does} Loses: {repair.loses}"), indent="  "), file=out)
     for change in changes[:EXAMPLES]:
-        click.echo(f"    {change.check} {key_of(change.key)}: {effect(change)}", file=out)
+        echo(f"    {change.check} {key_of(change.key)}: {effect(change)}", file=out)
         if change.unsafe_because is not None and repair.safety is Safety.safe:
-            click.echo(wrapped(f"Not safe here: {one_line(change.unsafe_because)}.", indent="      "), file=out)
+            echo(wrapped(f"Not safe here: {one_line(change.unsafe_because)}.", indent="      "), file=out)
     if len(changes) > EXAMPLES:
-        click.echo(f"    and {len(changes) - EXAMPLES:,} more", file=out)
-    click.echo("", file=out)
+        echo(f"    and {len(changes) - EXAMPLES:,} more", file=out)
+    echo("", file=out)
 
 
 def effect(change: Change) -> str:
@@ -82,18 +81,18 @@ def effect(change: Change) -> str:
 def report_text(store: OpenStore, report: Report, out: TextIO, *, verb: str) -> None:
     """Write what became of a plan, or of an undo; `verb` is what was done to a row."""
     for change, why in report.skipped:
-        click.echo(f"  skipped {one_line(change.check)} {key_of(change.key)}: {one_line(why)}", file=out)
+        echo(f"  skipped {one_line(change.check)} {key_of(change.key)}: {one_line(why)}", file=out)
     for repair_id, number in sorted(report.unsafe.items()):
-        click.echo(
+        echo(
             f"  left {counted(number, 'row')} of the unsafe repair {repair_id}: "
             f"{command(store, 'repair apply', '--unsafe', repair_id)}",
             file=out,
         )
     already = f", {report.already:,} so already" if report.already else ""
-    click.echo(f"{counted(report.applied, 'row')} {verb}{already}, {report.left:,} left.", file=out)
+    echo(f"{counted(report.applied, 'row')} {verb}{already}, {report.left:,} left.", file=out)
     if report.run is not None and verb == "repaired":
-        click.echo(f"Run {report.run}. Next: {command(store, 'check')}", file=out)
-        click.echo(f"Way back: {command(store, 'repair undo', report.run)}", file=out)
+        echo(f"Run {report.run}. Next: {command(store, 'check')}", file=out)
+        echo(f"Way back: {command(store, 'repair undo', report.run)}", file=out)
 
 
 def stopped_text(store: OpenStore, run_id: str, run: Run | None, words: Sequence[str], *, verb: str) -> None:
@@ -124,17 +123,15 @@ def log_text(store: OpenStore, log: Iterable[Logged], out: TextIO, *, rows: bool
         what = f"undo of {run.undoes}" if run.undoes else f"apply of plan {run.plan}"
         begun = moment_or_value(run.started_at_ms)
         said = f"{run.run_id}  {begun}  {what} by {run.actor}: {counted(logged.count, 'row')}{by}{ended}"
-        click.echo(one_line(said), file=out)
+        echo(one_line(said), file=out)
         if run.finished_at_ms is None and not run.altered:
-            click.echo(f"    Go on: {command(store, 'repair resume', run.run_id)}", file=out)
+            echo(f"    Go on: {command(store, 'repair resume', run.run_id)}", file=out)
         for wrong in (*run.unreadable, *run.altered):
-            click.echo(f"    altered since: {one_line(wrong)}", file=out)
+            echo(f"    altered since: {one_line(wrong)}", file=out)
         for entry in logged.changes() if rows else ():
-            click.echo(
-                f"    {one_line(entry.change.check)} {key_of(entry.change.key)}: {effect(entry.change)}", file=out
-            )
+            echo(f"    {one_line(entry.change.check)} {key_of(entry.change.key)}: {effect(entry.change)}", file=out)
     if is_empty:
-        click.echo(f"{one_line(str(store.target))}: the journal is empty.", file=out)
+        echo(f"{one_line(str(store.target))}: the journal is empty.", file=out)
 
 
 def log_json(store: OpenStore, log: Iterable[Logged], out: TextIO) -> None:

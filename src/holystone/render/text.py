@@ -11,6 +11,7 @@ import click
 from holystone.mend.repair import Safety, repairs
 from holystone.pg_durable.tables import NO_EXTENSION
 from holystone.printable import one_line
+from holystone.render.messages import echo
 from holystone.render.report import Summary, Unavailable
 from holystone.render.report_writer import Examples, Layout, Part, ReportMerger, ReportWriter, name_of
 from holystone.render.terminal import command, counted, key_of, wrapped
@@ -46,9 +47,9 @@ class Writer(ReportWriter):
             _write_found(result, self.examples.of(result.check.id), out)
         for reason, failed in groupby(sorted(_failed(scan), key=_reason), key=_reason):
             names = ", ".join(one_line(f"{result.check.id} {result.check.name}") for result in failed)
-            click.echo(wrapped(f"{one_line(reason)} Not checked: {names}.") + "\n", file=out)
+            echo(wrapped(f"{one_line(reason)} Not checked: {names}.") + "\n", file=out)
         for error in scan.unloaded:
-            click.echo(wrapped(one_line(error.message)) + "\n", file=out)
+            echo(wrapped(one_line(error.message)) + "\n", file=out)
         _write_unread(scan, out)
         if self.layout.verbose:
             _write_outcomes(scan, out)
@@ -66,12 +67,12 @@ class Merger(ReportMerger):
         summary, out = part.summary, self.out
         if isinstance(summary, Unavailable):
             self.outcomes["not checked"] += 1
-            click.echo(wrapped(f"{name_of(summary)}: {one_line(summary.error.message)}") + "\n", file=out)
+            echo(wrapped(f"{name_of(summary)}: {one_line(summary.error.message)}") + "\n", file=out)
             return
         self.outcomes[_IN_WORDS[summary.verdict]] += 1
         if part.text is not None and (summary.verdict != "clean" or self.layout.verbose):
             copyfileobj(part.text, out)
-            click.echo(file=out)
+            echo("", file=out)
 
     def end(self) -> None:
         said = [
@@ -79,7 +80,7 @@ class Merger(ReportMerger):
         ]
         colour = "green" if self.outcomes.keys() == {"clean"} else "red"
         total = counted(self.outcomes.total(), "store")
-        click.echo(click.style(f"{total}: {', '.join(said)}.", fg=colour, bold=True), file=self.out)
+        echo(click.style(f"{total}: {', '.join(said)}.", fg=colour, bold=True), file=self.out)
 
 
 _IN_WORDS = {"clean": "clean", "drift": "with drift", "incomplete": "incomplete"}
@@ -90,8 +91,8 @@ def _write_outcomes(scan: Scan, out: TextIO) -> None:
     for result in scan.results.values():
         what = counted(result.count, "finding") if result.outcome is Outcome.found else str(result.outcome)
         why = "" if result.reason is None else f", {result.reason}"
-        click.echo(one_line(f"{result.check.id} {result.check.name}: {what}{why}"), file=out)
-    click.echo(file=out)
+        echo(one_line(f"{result.check.id} {result.check.name}: {what}{why}"), file=out)
+    echo("", file=out)
 
 
 def _failed(scan: Scan) -> list[Result]:
@@ -109,46 +110,46 @@ def _write_unread(scan: Scan, out: TextIO) -> None:
         for unread in result.unread:
             by_row.setdefault(f"{key_of(unread.key)}: {one_line(unread.reason)}", []).append(result.check.id)
     for row, ids in by_row.items():
-        click.echo(f"Not looked at by {', '.join(sorted(set(ids)))}: {row}.\n", file=out)
+        echo(f"Not looked at by {', '.join(sorted(set(ids)))}: {row}.\n", file=out)
 
 
 def _write_found(result: Result, examples: list[str], out: TextIO) -> None:
     check = result.check
     severity = click.style(check.severity.name, fg=_COLOURS[check.severity], bold=True)
     title = click.style(one_line(f"{check.id} {check.name}"), bold=True)
-    click.echo(f"{title}  {severity}  {counted(result.count, 'finding')}", file=out)
-    click.echo(wrapped(one_line(f"{check.title}. {check.harm}"), indent="  "), file=out)
+    echo(f"{title}  {severity}  {counted(result.count, 'finding')}", file=out)
+    echo(wrapped(one_line(f"{check.title}. {check.harm}"), indent="  "), file=out)
     for words in examples:
-        click.echo(f"    {words}", file=out)
+        echo(f"    {words}", file=out)
     if result.count > len(examples):
-        click.echo(f"    and {result.count - len(examples):,} more", file=out)
+        echo(f"    and {result.count - len(examples):,} more", file=out)
     if isinstance(check.repair, NoRepair):
-        click.echo(wrapped(one_line(f"No repair: {check.repair.because}."), indent="  "), file=out)
+        echo(wrapped(one_line(f"No repair: {check.repair.because}."), indent="  "), file=out)
     else:
         repair = repairs().by_id.get(check.repair)
         if repair is None:
-            click.echo(wrapped(one_line(f"Repair: {check.repair}, which is not installed."), indent="  "), file=out)
+            echo(wrapped(one_line(f"Repair: {check.repair}, which is not installed."), indent="  "), file=out)
             return
         offered = SAFE_UNLESS if repair.safety is Safety.safe else str(repair.safety)
-        click.echo(wrapped(one_line(f"Repair ({offered}): {repair.title.lower()}."), indent="  "), file=out)
-    click.echo(f"  More: holystone explain {check.id}\n", file=out)
+        echo(wrapped(one_line(f"Repair ({offered}): {repair.title.lower()}."), indent="  "), file=out)
+    echo(f"  More: holystone explain {check.id}\n", file=out)
 
 
 def _write_coverage(coverage: Coverage, verified: bool, out: TextIO) -> None:
     if coverage.instances is None:
-        click.echo(f"Looked at all instances: {coverage.why_all}.", file=out)
+        echo(f"Looked at all instances: {coverage.why_all}.", file=out)
     else:
         assert coverage.since_ms is not None
         since = moment_of(coverage.since_ms)
-        click.echo(f"Looked at {counted(len(coverage.instances), 'instance')} that changed since {since}.", file=out)
+        echo(f"Looked at {counted(len(coverage.instances), 'instance')} that changed since {since}.", file=out)
     if verified:
         full = (
             ""
             if coverage.instances is None
             else f"; all instances were last looked at {moment_of(coverage.full_at_ms)}"
         )
-        click.echo(f"Verified up to {moment_of(coverage.begun_ms)}{full}.", file=out)
-        click.echo("Edits by hand to older rows are seen by a look at all of them only.", file=out)
+        echo(f"Verified up to {moment_of(coverage.begun_ms)}{full}.", file=out)
+        echo("Edits by hand to older rows are seen by a look at all of them only.", file=out)
 
 
 def _write_summary(scan: Scan, summary: Summary, out: TextIO) -> None:
@@ -166,24 +167,24 @@ def _write_summary(scan: Scan, summary: Summary, out: TextIO) -> None:
     aside = f", {len(elsewhere)} not for this flavour" if elsewhere else ""
     aside += f", {len(of_extension)} for pg_durable alone" if of_extension else ""
     seconds = scan.duration_ms / 1000
-    click.echo(f"{name_of(summary)}: {counted(len(ran), 'check')}{over} in {seconds:.2f} s{aside}.", file=out)
+    echo(f"{name_of(summary)}: {counted(len(ran), 'check')}{over} in {seconds:.2f} s{aside}.", file=out)
     if scan.database_check_seconds is not None:
-        click.echo(f"In {scan.database_check_seconds:.2f} s of them the database checked itself (S009).", file=out)
+        echo(f"In {scan.database_check_seconds:.2f} s of them the database checked itself (S009).", file=out)
     told = [result for result in skipped if result not in elsewhere and result not in of_extension]
     for reason, of_reason in groupby(told, key=_reason):
         names = ", ".join(f"{result.check.id} {result.check.name}" for result in of_reason)
-        click.echo(one_line(f"{names}: skipped, {reason}."), file=out)
+        echo(one_line(f"{names}: skipped, {reason}."), file=out)
     if scan.satellites:
         whose = f"{counted(scan.satellites, 'instance')} that pg_durable runs for other databases"
-        click.echo(f"Not held against pg_durable's rows: {whose} (satellites).", file=out)
+        echo(f"Not held against pg_durable's rows: {whose} (satellites).", file=out)
     if scan.left_out:
-        click.echo(f"Left out by --ignore: {', '.join(scan.left_out)}.", file=out)
+        echo(f"Left out by --ignore: {', '.join(scan.left_out)}.", file=out)
     if scan.coverage is not None:
         _write_coverage(scan.coverage, scan.verifies, out)
     if scan.suppressed:
-        click.echo(f"{counted(scan.suppressed, 'finding')} suppressed by the configuration.", file=out)
+        echo(f"{counted(scan.suppressed, 'finding')} suppressed by the configuration.", file=out)
     if scan.baseline:
-        click.echo(f"{counted(scan.baseline, 'finding')} of the baseline left out.", file=out)
+        echo(f"{counted(scan.baseline, 'finding')} of the baseline left out.", file=out)
     total = sum(result.count for result in results)
     if scan.verdict is Verdict.incomplete:
         failed = len(_failed(scan))
@@ -195,15 +196,15 @@ def _write_summary(scan: Scan, summary: Summary, out: TextIO) -> None:
             said.append(f"{counted(rows, 'row')} could not be looked at")
         what = " and ".join(said) or "every check was skipped"
         nothing = "" if ran else " Nothing was checked."
-        click.echo(click.style(f"Incomplete: {what}.{nothing}", fg="red", bold=True), file=out)
+        echo(click.style(f"Incomplete: {what}.{nothing}", fg="red", bold=True), file=out)
     elif total:
         severities = ", ".join(f"{number:,} {name}" for name, number in _worst_first(summary.severities))
-        click.echo(click.style(f"Drift: {counted(total, 'finding')}.", fg="red", bold=True), file=out)
-        click.echo(f"{severities}; {_repairable(summary.repairs)}.", file=out)
+        echo(click.style(f"Drift: {counted(total, 'finding')}.", fg="red", bold=True), file=out)
+        echo(f"{severities}; {_repairable(summary.repairs)}.", file=out)
         if summary.repairs.keys() - {"none"}:
-            click.echo(f"Next: {command(scan.store, 'repair plan', *scan.selected_by)}", file=out)
+            echo(f"Next: {command(scan.store, 'repair plan', *scan.selected_by)}", file=out)
     else:
-        click.echo(click.style("Clean.", fg="green", bold=True), file=out)
+        echo(click.style("Clean.", fg="green", bold=True), file=out)
 
 
 def _worst_first(severities: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ from holystone.diagnosis.durations import from_now
 from holystone.diagnosis.model import Activity, Diagnosis, Execution, HistoryEvent, Lock, Message, Session
 from holystone.json_pieces import Writer
 from holystone.printable import one_line, shown, value
+from holystone.render.messages import echo
 from holystone.render.terminal import command, counted, wrapped
 from holystone.render.timestamps import moment_of_second
 from holystone.store.open_store import OpenStore
@@ -30,18 +31,18 @@ def why_json(diagnosis: Diagnosis, out: TextIO) -> None:
 
 def why_text(store: OpenStore, diagnosis: Diagnosis, out: TextIO) -> None:
     """Write the sentence, what else is to be known, and the rows."""
-    click.echo(click.style(_title(diagnosis), bold=True), file=out)
+    echo(click.style(_title(diagnosis), bold=True), file=out)
     state = click.style(diagnosis.state, fg=_COLOURS.get(diagnosis.state, "cyan"))
-    click.echo(f"  {state}", file=out)
+    echo(f"  {state}", file=out)
     for sentence in (diagnosis.sentence, *diagnosis.notes):
-        click.echo(wrapped(one_line(sentence), "  "), file=out)
+        echo(wrapped(one_line(sentence), "  "), file=out)
     for heading, lines in _parts(diagnosis):
         if lines:
-            click.echo(f"\n{click.style(heading, bold=True)}", file=out)
+            echo(f"\n{click.style(heading, bold=True)}", file=out)
             for line in lines:
-                click.echo(f"  {one_line(line)}", file=out)
+                echo(f"  {one_line(line)}", file=out)
     if diagnosis.state in _IN_DOUBT or any(cause.wakes is False for cause in diagnosis.causes):
-        click.echo(f"\nNext: {command(store, 'check', '--instance', diagnosis.instance_id)}", file=out)
+        echo(f"\nNext: {command(store, 'check', '--instance', diagnosis.instance_id)}", file=out)
 
 
 def _title(diagnosis: Diagnosis) -> str:
