@@ -1,5 +1,3 @@
-from sqlalchemy import not_
-
 from holystone.duroxide.work_item import FOR_WORKERS, WORK_ITEM_SHAPES
 from holystone.scan.check import BOTH, Check, Level, Severity, no_cause
 from holystone.scan.evidence import Evidence
@@ -25,7 +23,7 @@ CHECK = Check(
     level=Level.quick,
     flavours=BOTH,
     relation=(MESSAGES, WORKER_ITEMS),
-    violated=lambda message: not_(message.readable),
+    violated=lambda message: message.may_be_unreadable,
     expects=lambda facts: [facts.work_item],
     cause=no_cause,
     message="the engine cannot take it: {observed[work_item]}",

@@ -1,5 +1,3 @@
-from sqlalchemy import not_
-
 from holystone.scan.check import Check, Level, NoRepair, Severity, no_cause
 from holystone.scan.evidence import Evidence
 from holystone.scan.relations.messages import MESSAGES
@@ -12,7 +10,7 @@ CHECK = Check(
     level=Level.quick,
     flavours=frozenset({"postgresql"}),
     relation=MESSAGES,
-    violated=lambda message: not_(message.readable),
+    violated=lambda message: message.may_be_unreadable,
     expects=lambda facts: [facts.text],
     cause=no_cause,
     message="the engine reads what JSONB makes of it; as it stands, {observed[text]}",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Table, and_, not_, select, true
+from sqlalchemy import ColumnElement, Table, and_, select, true
 
 from holystone.duroxide.tables import orchestrator_queue, worker_queue
 from holystone.printable import shown
@@ -67,7 +67,7 @@ def _unreadable_messages(reader: Reader) -> Iterator[Blockade]:
     queue = orchestrator_queue
     if queue.name not in reader.flavour.halted_by_unreadable:
         return
-    for row_id, facts in _suspects(reader, MESSAGES, queue, lambda source: not_(source.readable)):
+    for row_id, facts in _suspects(reader, MESSAGES, queue, lambda source: source.may_be_unreadable):
         if facts.fault is not None and not reader.flavour.engine_can_decode(_text(reader, queue, row_id)):
             what = f"message {row_id} cannot be read ({shown(facts.fault, 200)})"
             yield Blockade(
@@ -79,7 +79,7 @@ def _unreadable_activities(reader: Reader) -> Iterator[Blockade]:
     queue = worker_queue
     if queue.name not in reader.flavour.halted_by_unreadable:
         return
-    for row_id, facts in _suspects(reader, WORKER_ITEMS, queue, lambda source: not_(source.readable)):
+    for row_id, facts in _suspects(reader, WORKER_ITEMS, queue, lambda source: source.may_be_unreadable):
         if facts.fault is not None:
             what = f"row {row_id} of worker_queue cannot be read ({shown(facts.fault, 200)})"
             yield Blockade(queue.name, row_id, f"No worker of this store goes on: {what}, and each fetch fails at it.")

@@ -55,9 +55,11 @@ class PostgreSQLMessages(Messages):
         # JSONB prints a field once that stands there twice. It puts a space after each colon and comma, two of
         # which go with each field.
         again = cast(cast(item, JSONB), Text)
-        fields = [case((self.contains(item, literal(f'"{name}":')), 2), else_=0) for name in WORK_ITEM_SHAPES[kind]]
-        spaces = reduce(add, fields)
-        held = and_(*(self._holds(item, name, field) for name, field in WORK_ITEM_SHAPES[kind].items()))
+        shape = WORK_ITEM_SHAPES[kind]
+        held = and_(*(self._holds(item, name, field) for name, field in shape.items()))
+        others = (self.contains(item, literal(f'"{name}":')) for name, field in shape.items() if not field.required)
+        sure: ColumnElement[int] = literal(2 * sum(field.required for field in shape.values()))
+        spaces = reduce(add, (case((is_there, 2), else_=0) for is_there in others), sure)
         return case((held, or_(item == again, func.length(again) - func.length(item) == spaces)))
 
     def number(self, item: Item, kind: str, name: str) -> ColumnElement[int]:
@@ -66,7 +68,7 @@ class PostgreSQLMessages(Messages):
     def _holds(self, item: Item, name: str, field: Field) -> ColumnElement[bool]:
         """Return whether a field holds what it should, as far as it begins so."""
         start = literal(f'"{name}":')
-        value = func.substr(item, func.strpos(item, start) + func.length(start), 2)
+        value = func.substr(item, func.strpos(item, start) + len(f'"{name}":'), 2)
         first = func.left(func.ltrim(value), 1)
         begins = _FIRST.get(field.means, "") + ("n" if field.accepts(None) else "")
         there, well = self.contains(item, start), first.in_(list(begins))

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from msgspec import Struct
@@ -70,10 +71,10 @@ class QueueSource(ABC):
         """It is due later than a new message can be; none asks to wait but a timer's."""
         return func.coalesce(self._due_ms > self.flavour.times.clock_ms + APART_MS, false())
 
-    @property
-    def readable(self) -> ColumnElement[bool]:
-        """Surely one that the engine can read; the facts decide on the others."""
-        return self.flavour.messages.is_readable(self._item, self._kinds)
+    @cached_property
+    def may_be_unreadable(self) -> ColumnElement[bool]:
+        """Not surely one that the engine can read; the facts decide. It is a long expression, and checks share it."""
+        return not_(self.flavour.messages.is_readable(self._item, self._kinds))
 
     def _says(self, column: str) -> ColumnElement[bool]:
         says = self.flavour.messages.says(self._item, _FIELDS.get(column, "instance"), self._message[column])
