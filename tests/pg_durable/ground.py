@@ -74,6 +74,19 @@ class Database:
         kept = [{name: value for name, value in row.items() if name not in left_out} for (row,) in rows]
         return sorted(kept, key=lambda row: json.dumps(row, sort_keys=True))
 
+    def contents(self) -> dict[str, list[Any]]:
+        """All that can be seen to change: the rows of every table, functions and columns."""
+        tables = self.execute(
+            "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'S', 'v', 'm') AND relnamespace NOT IN"
+            " ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace)"
+        )
+        found: dict[str, list[Any]] = {
+            name: sorted(self.execute(f"SELECT row(t.*)::text FROM {name} AS t")) for (name,) in tables
+        }
+        found["functions"] = sorted(self.execute("SELECT oid::regprocedure::text, prosrc FROM pg_proc"))
+        found["columns"] = sorted(self.execute("SELECT attrelid::regclass::text, attname::text FROM pg_attribute"))
+        return found
+
     @property
     def shown(self) -> str:
         """The URL as it is printed."""

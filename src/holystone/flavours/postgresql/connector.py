@@ -241,7 +241,10 @@ class PostgreSQLConnector(Connector):
     def translate_error(self, error: DBAPIError) -> HolystoneError:
         cause = ends.first(error.orig or error)
         state = getattr(cause, "sqlstate", None) or ""
-        said = self.target.without_secrets(" ".join(str(cause).split())).rstrip(".?")
+        diagnosed = getattr(cause, "diag", None)
+        # Where in the statement it was refused, which follows, tells nobody anything.
+        text = (diagnosed.message_primary if diagnosed is not None and state == "42501" else None) or str(cause)
+        said = self.target.without_secrets(" ".join(text.split())).rstrip(".?")
         if isinstance(error, ends.ConnectionLostError) or state.startswith(_ENDED):
             words = self.target.without_secrets(ends.last_words(cause)).rstrip(".")
             last = self.target.without_secrets(ends.last_words(error.orig)).rstrip(".")
