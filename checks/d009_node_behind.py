@@ -32,7 +32,7 @@ CHECK = Check(
             "WHERE (h.instance_id = n.instance_id OR starts_with(h.instance_id, n.instance_id || '::')) "
             "AND h.event_data LIKE '%update-node-status%' AND strpos(h.event_data, n.id) > 0 "
             "ORDER BY (e.event_data::jsonb->>'timestamp_ms')::bigint DESC LIMIT 1) w ON true "
-            "WHERE n.status IS DISTINCT FROM coalesce(w.asked->>'status', 'pending') OR (w.asked ? 'result' "
+            "WHERE n.status IS DISTINCT FROM coalesce(w.asked->>'status', 'pending') OR (w.asked->'result' IS NOT NULL "
             "AND n.result IS NULL) OR n.status_details->>'execution_id' IS DISTINCT FROM w.asked->>'execution_id';"
         )
     },

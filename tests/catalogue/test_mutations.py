@@ -12,6 +12,7 @@ from sqlalchemy import True_, false, not_
 from catalogue.conftest import Prepare
 from catalogue.sources import ON_EACH_FLAVOUR, case_of
 from holystone.scan.check import Check
+from holystone.scan.relations.extension_node_states import EXTENSION_NODE_STATES
 from holystone.scan.result import Verdict
 from holystone.scan.scan import Scan
 from holystone.store import Store
@@ -63,8 +64,10 @@ def found(store: Store, check: Check) -> int:
 
 
 def has_predicate(check: Check) -> bool:
-    """Whether the check suspects some rows only: what is looked at whole, always, cannot be suspected less."""
+    """Whether SQL tells which rows are suspects: where the relation does, a spoilt condition makes no difference."""
     nothing: Any = None
+    if check.relations[0] is EXTENSION_NODE_STATES:
+        return True  # all of its rows are suspects, and the condition says so
     try:
         return not isinstance(check.violated(nothing), True_)
     except AttributeError:
