@@ -165,8 +165,8 @@ def without_forgotten(
     """
     if end_of(delta) is None or not any(item.kind == _CANCEL for item in orchestrator_items):
         return orchestrator_items
-    started = {*_children(earlier).values()}
-    return [item for item in orchestrator_items if item.kind != _CANCEL or item.instance_id in started]
+    forgotten = {*_children(delta).values()}.difference(_children(earlier).values())
+    return [item for item in orchestrator_items if item.kind != _CANCEL or item.instance_id not in forgotten]
 
 
 def _children(events: Iterable[Event]) -> dict[int, str]:

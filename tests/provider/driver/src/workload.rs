@@ -138,7 +138,11 @@ pub async fn run(store: Arc<dyn Provider>, kinds: &'static [Kind], of_each: usiz
         act(&client, instance, orchestration, input, at_once).await;
     }
     settle(&client).await;
-    for (instance, n, (_, orchestration, inputs, _, later)) in &instances {
+    for (instance, n, (kind, orchestration, inputs, _, later)) in &instances {
+        if kind.ends_with("in-vain") && !later.is_empty() {
+            // What comes later is to come after the end.
+            client.wait_for_orchestration(instance, ENDED).await.expect("an end");
+        }
         act(&client, instance, orchestration, inputs[n % inputs.len()], later).await;
     }
     settle(&client).await;
