@@ -121,10 +121,10 @@ def main(target: str, schema: str | None) -> None:
         for instance in TOLD.keys() & states.keys():
             if states[instance] == "Running":
                 client.raise_event(TOLD[instance], "go", "gone")
-        time.sleep(1)
+        time.sleep(0.3)
         states = {one: client.get_status(one).status for one in there}
     print(json.dumps(states), flush=True)
-    runtime.shutdown(1_000)
+    runtime.shutdown(100)
 
 
 if __name__ == "__main__":

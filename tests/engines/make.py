@@ -27,7 +27,8 @@ PHASES = ("make", "change", "halt")
 States = dict[str, str]
 _BUILD_SECONDS = 1_800
 _RUN_SECONDS = 180
-_AT_ONCE = 3
+_AT_ONCE = 6
+"""Stores that are made side by side: most of the time each waits until nothing happens any more."""
 
 
 def build(core: str) -> Path:

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 
 import psycopg
@@ -37,12 +37,8 @@ VERSIONS: tuple[str, ...] = (
 """Versions of the engine's core that wrote otherwise than the one before, oldest first."""
 NEWEST = VERSIONS[-1]
 THROUGH_ALL = "-".join(VERSIONS)
-UPGRADES: tuple[str, ...] = (
-    *(f"{older}-{newer}" for older, newer in pairwise(VERSIONS)),
-    *(f"{older}-{NEWEST}" for older in VERSIONS[:-2]),
-    THROUGH_ALL,
-)
-"""From each version to the next one, from each to the newest, and through all of them."""
+UPGRADES: tuple[str, ...] = (*(f"{older}-{newer}" for older, newer in combinations(VERSIONS, 2)), THROUGH_ALL)
+"""From each version to each newer one, and through all of them."""
 PATHS: tuple[str, ...] = (*VERSIONS, *UPGRADES)
 """The versions that wrote a store, one after the other, joined by dashes."""
 FLAVOURS = ("sqlite", "postgresql")

@@ -20,9 +20,12 @@ Found = set[tuple[str, str | None]]
 """Check and instance of what a scan found."""
 
 
-def left_by_upgrades(published: PublishedStore, store: Store) -> Found:
-    """What an upgrade of the engine leaves wrong: the newest engine reads it otherwise than it was meant, or not."""
-    newest = parsed(published.path.split("-")[-1])
+def left_by_upgrades(published: PublishedStore, store: Store, last: str | None = None) -> Found:
+    """What an upgrade of the engine leaves wrong: the newest engine reads it otherwise than it was meant, or not.
+
+    `last` is the version that has migrated the store last, where that is not the last one that made it.
+    """
+    newest = parsed(last or published.path.split("-")[-1])
     left: Found = set()
     with store.snapshot() as connection:
         if published.flavour == "sqlite" and newest >= since(Rule.completed_at_in_ms):
