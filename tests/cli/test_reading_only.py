@@ -26,6 +26,7 @@ COMMANDS = (
     ["repair", "plan"],
     ["repair", "log"],
     ["migrate", "status"],
+    ["gate", "--against", "package:0.2.2"],
     ["migrate", "sql"],
 )
 HARMLESS_WRITE = "UPDATE instances SET updated_at = CURRENT_TIMESTAMP"

@@ -252,6 +252,8 @@ NEWEST: EngineVersion = RELEASES[-1].last
 NEWEST_IN_WORDS = in_words(NEWEST)
 POSTGRESQL_OF_PACKAGE: int = list(RELEASES[-1].packages.values())[-1]
 """The last migration of a PostgreSQL store that the newest Python package of the engine knows; Rust may know more."""
+REFUSES_NEWER: EngineVersion = (0, 1, 34)
+"""The first version of the PostgreSQL provider that does not open a store with migrations that it does not know."""
 REMOVED = frozenset[str]().union(*(release.removed for release in RELEASES))
 """The kinds of events and of failures that older engines wrote, and later ones cannot read."""
 LAST_REMOVAL: EngineVersion = next(release.first for release in reversed(RELEASES) if release.removed)

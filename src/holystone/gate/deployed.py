@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from holystone.duroxide.engine_version import EngineVersion, in_words, parsed
 from holystone.duroxide.release import Release, Writes
-from holystone.duroxide.releases import NEWEST_IN_WORDS, WRITES
+from holystone.duroxide.releases import NEWEST_IN_WORDS, REFUSES_NEWER, WRITES
 from holystone.errors import HolystoneError
 
 CORE, PROVIDER, PACKAGE = "core", "provider", "package"
@@ -16,8 +17,9 @@ KINDS = (CORE, PROVIDER, PACKAGE)
 class Deployed:
     """A version of the engine: `name` of a `kind`, the core or what is built on it.
 
-    `oldest` and `newest` are the versions of the core that it may have: of a provider and a package the release is
-    known that it was built on, and no more. `migration` is its last migration of a store of the flavour.
+    `oldest` and `newest` are the versions of the core that it may have: of a provider the release is known that it was
+    built on, and no more. `migration` is its last migration of a store of the flavour. `refuses_newer` is whether it
+    does not open a store that has later ones; on SQLite none looks.
     """
 
     kind: str
@@ -26,6 +28,7 @@ class Deployed:
     oldest: EngineVersion
     newest: EngineVersion
     migration: int
+    refuses_newer: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -81,11 +84,19 @@ def _named(name: str, flavour: str) -> Iterator[Deployed]:
         release = one.release
         if name in release.versions:
             version = parsed(name)
-            for last in [one.sqlite] if on_sqlite else release.providers.values():
-                yield Deployed(CORE, name, one, version, version, last)
+            core = partial(Deployed, CORE, name, one, version, version)
+            if on_sqlite:
+                yield core(one.sqlite)
+            else:
+                yield from (core(last, _refuses_newer(provider)) for provider, last in release.providers.items())
         if name in release.providers and not on_sqlite:
-            yield Deployed(PROVIDER, name, one, release.first, release.last, release.providers[name])
+            ends = (release.first, release.last, release.providers[name])
+            yield Deployed(PROVIDER, name, one, *ends, _refuses_newer(name))
         if name in release.packages:
+            version = parsed(release.package_cores[name])
             last = one.sqlite if on_sqlite else release.packages[name]
-            core = parsed(release.package_cores[name])
-            yield Deployed(PACKAGE, name, one, core, core, last)
+            yield Deployed(PACKAGE, name, one, version, version, last, not on_sqlite)
+
+
+def _refuses_newer(provider: str) -> bool:
+    return parsed(provider) >= REFUSES_NEWER

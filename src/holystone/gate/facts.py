@@ -8,7 +8,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from holystone.errors import HolystoneError
-from holystone.flavours.structure import LedgerEntry, Objects
+from holystone.flavours.structure import Objects
 from holystone.gate import live, upgrade
 from holystone.gate.deployed import Deployed
 from holystone.gate.model import Deployment
@@ -16,7 +16,6 @@ from holystone.gate.registered import Registered
 from holystone.mend.journal import Run
 from holystone.mend.runs import log_of
 from holystone.scan.check import Severity
-from holystone.scan.finding import Finding
 from holystone.scan.reader import Reader
 from holystone.scan.relations.toolkit_objects import TOOLKIT_OBJECTS, ToolkitFacts
 from holystone.scan.relations.upgrades import has_met_newer
@@ -29,7 +28,7 @@ from holystone.store.shape import Shape, recognise
 class Facts:
     """A store, with what is about to be deployed on it; a property raises HolystoneError where it cannot be read.
 
-    `found_as` yields the findings of a scan that leaves out those of a baseline, and makes its verdict.
+    The scan is made when a rule asks for drift.
     """
 
     def __init__(self, store: OpenStore, deployed: Deployed | None, registered: Registered | None, scan: Scan) -> None:
@@ -43,12 +42,6 @@ class Facts:
         """Which of the engine's schemas the store has."""
         with self._reading(self.store.unlocked_snapshot) as reader:
             return recognise(self.store, reader.connection)
-
-    @cached_property
-    def ledger(self) -> Sequence[LedgerEntry]:
-        """The engine's own migrations in the store."""
-        with self._reading(self.store.unlocked_snapshot) as reader:
-            return reader.flavour.structure.ledger(reader.connection) or ()
 
     @cached_property
     def has_met_newer(self) -> bool:
@@ -112,7 +105,7 @@ class Facts:
         HolystoneError where a check could not look.
         """
         count: Counter[str] = Counter()
-        for finding in self._findings():
+        for finding in self._scan:
             if finding.severity >= Severity.error:
                 count[f"{finding.check.id} {finding.check.name}"] += 1
         if self._scan.verdict is Verdict.incomplete:
@@ -125,9 +118,6 @@ class Facts:
                 "holystone check TARGET says the whole of it.",
             )
         return dict(sorted(count.items()))
-
-    def _findings(self) -> Iterator[Finding]:
-        yield from self._scan
 
     @contextmanager
     def _reading(self, snapshot: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Reader]:

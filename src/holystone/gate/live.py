@@ -6,13 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, select
 
-from holystone.duroxide.engine_version import EngineVersion
+from holystone.duroxide.engine_version import EngineVersion, engine_version
 from holystone.duroxide.error_details import ERROR_DETAILS
 from holystone.duroxide.event import EVENT_SHAPES, Event
 from holystone.duroxide.event_types import RUNNING
 from holystone.duroxide.release import Writes
 from holystone.duroxide.tables import (
-    VERSION_COLUMNS,
     executions,
     history,
     instances,
@@ -44,8 +43,8 @@ class Instances:
 class Live:
     """The executions that run, and the messages that wait, by what a version may stumble over.
 
-    `kinds` are those of events and of messages, and of the failures in them; `versions` those of the engine that the
-    executions are pinned to; `orchestrations` the names and versions that they, and messages that start one, go by;
+    `kinds` are those of events and of messages, and of the failures in them; `versions` those of the engine's core that
+    wrote the events; `orchestrations` the names and versions that they, and messages that start one, go by;
     `activities` what waits for a worker.
     """
 
@@ -70,19 +69,16 @@ def live(reader: Reader) -> Live:
     What is none that any engine could have written is passed over: checks tell of that.
     """
     found = Live()
-    for row in reader.connection.execute(_running(reader)):
+    for row in reader.connection.execute(_running()):
         _count(found.orchestrations, (row.orchestration_name, row.orchestration_version), row.instance_id)
-        version = tuple(getattr(row, name, None) for name in VERSION_COLUMNS)
-        if all(isinstance(number, int) for number in version):
-            _count(found.versions, version, row.instance_id)
-    last: dict[str, tuple[Any, Any]] = {}
+    last: dict[object, tuple[Any, Any]] = {}
     for row in _streamed(reader.connection, _events(reader)):
         text = reader.event_text(row.instance_id, row.execution_id, row.event_id) if row.is_long else row.text
-        for kind in _kinds_of_event(text):
+        for among, what in _of_event(found, text):
             # The events of an execution come one after the other.
-            if last.get(kind) != (row.instance_id, row.execution_id):
-                last[kind] = (row.instance_id, row.execution_id)
-                _count(found.kinds, kind, row.instance_id)
+            if last.get(what) != (row.instance_id, row.execution_id):
+                last[what] = (row.instance_id, row.execution_id)
+                _count(among, what, row.instance_id)
     for queue in (orchestrator_queue, worker_queue):
         for row in _streamed(reader.connection, _messages(reader, queue)):
             text = reader.long_text(select(queue.c.work_item).where(queue.c.id == row.id)) if row.is_long else row.text
@@ -90,10 +86,9 @@ def live(reader: Reader) -> Live:
     return found
 
 
-def _running(reader: Reader) -> Select[Any]:
-    pins = [executions.c[name] for name in VERSION_COLUMNS if name in reader.store.columns[executions.name]]
+def _running() -> Select[Any]:
     names = (instances.c.instance_id, instances.c.orchestration_name, instances.c.orchestration_version)
-    return select(*names, *pins).select_from(instances).join(executions, _current).where(*_runs)
+    return select(*names).select_from(instances).join(executions, _current).where(*_runs)
 
 
 _current = and_(
@@ -128,14 +123,18 @@ def _streamed(connection: Connection, statement: Select[Any]) -> Iterator[Any]:
         yield from result
 
 
-def _kinds_of_event(text: Any) -> Iterator[str]:
+def _of_event(found: Live, text: Any) -> Iterator[tuple[dict[Any, Instances], object]]:
+    """Yield what an event is counted among, and as what."""
     try:
         event = Event.from_json(text)
     except (RecordError, TypeError):
         return
-    yield event.type
+    yield found.kinds, event.type
     if "details" in EVENT_SHAPES.get(event.type, ()):
-        yield from ERROR_DETAILS.names(event.payload["details"])
+        for kind in ERROR_DETAILS.names(event.payload["details"]):
+            yield found.kinds, kind
+    if (version := engine_version(event.duroxide_version)) is not None:
+        yield found.versions, version
 
 
 def _take_message(found: Live, text: Any) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from holystone.duroxide.engine_version import EngineVersion, in_words
+from holystone.duroxide.engine_version import in_words
 from holystone.duroxide.release import Rule as EngineRule
 from holystone.errors import HolystoneError
 from holystone.gate.facts import Facts
@@ -13,14 +13,14 @@ from holystone.scan.check import Severity
 
 
 def _schema_unknown(facts: Facts) -> Iterator[str]:
-    if not facts.shape.is_newer:
-        yield from facts.shape.faults
+    shape = facts.shape
+    if not shape.is_newer:
+        yield from (fault for fault in shape.faults if fault not in shape.ledger)
 
 
 def _migration_half_done(facts: Facts) -> Iterator[str]:
-    for entry in facts.ledger:
-        if entry.fault is not None:
-            yield f"migration {entry.version} of the engine {entry.fault}"
+    if not facts.shape.is_newer:
+        yield from facts.shape.ledger
 
 
 def _engine_newer(facts: Facts) -> Iterator[str]:
@@ -33,26 +33,23 @@ def _engine_older(facts: Facts) -> Iterator[str]:
     if deployment.opens:
         return
     last = f"the store is at the engine's migration {facts.store.engine_migration}, {deployed} ends at"
-    if facts.store.flavour.name == "postgresql":
-        yield f"{last} {deployed.migration}, and calls functions that later migrations have made anew"
+    if deployed.refuses_newer:
+        yield f"{last} {deployed.migration}, and does not open it: it knows none of the migrations behind that"
+    elif facts.store.flavour.name == "postgresql":
+        yield f"{last} {deployed.migration}: it opens the store without a word, and calls functions that are others now"
     elif facts.lost_column is None:
         yield f"{last} {deployed.migration}: it opens the store without a word, and fails what it cannot read"
     else:
         yield f"{last} {deployed.migration}, and does not open it: it looks for {facts.lost_column}, which is gone"
 
 
-def _pinned_to_newer(facts: Facts) -> Iterator[str]:
+def _written_by_newer(facts: Facts) -> Iterator[str]:
     deployed = facts.deployed
-    passes_over = EngineRule.pins_executions in deployed.writes.rules
+    pins = EngineRule.pins_executions in deployed.writes.rules
+    then = "passes over what began there" if pins else "takes them up all the same, for it knows no pins"
     for version, found in sorted(facts.live.versions.items()):
-        if version > deployed.oldest:
-            yield f"{_that_run(found)} {_began(version, deployed.newest)} core {in_words(version)}, and " + (
-                "this version passes over them" if passes_over else "this version takes them up, for it knows no pins"
-            )
-
-
-def _began(version: EngineVersion, newest: EngineVersion) -> str:
-    return "began on" if version > newest else "began on what may be a newer"
+        if version > deployed.newest:
+            yield f"{_that_run(found)} have events of core {in_words(version)}, and this version {then}"
 
 
 def _unreadable(facts: Facts) -> Iterator[str]:
@@ -138,8 +135,8 @@ RULES: tuple[Rule, ...] = (
         name="migration-half-done",
         severity=Severity.critical,
         asks=Asks.nothing,
-        asserts="Each migration in the engine's ledger was run to its end, and is the one that was published.",
-        why="The engine runs a store no further whose ledger has a migration that failed, or was edited since.",
+        asserts="The engine's ledger has each migration up to its last, run to the end, and as it was published.",
+        why="The engine runs a migration that is missing once more, and none after one that failed or is another one.",
         next_step="Restore the store from before the migration, or let the engine that began it finish.",
         found=_migration_half_done,
     ),
@@ -161,20 +158,20 @@ RULES: tuple[Rule, ...] = (
         asserts="The version knows every migration of the engine that the store has.",
         why=(
             "On SQLite an older engine opens the store without a word, and what it cannot read it fails for good; on "
-            "PostgreSQL it calls functions that are others now."
+            "PostgreSQL one before provider 0.1.34 opens it, too, and mostly nothing goes on there; later ones refuse."
         ),
         next_step="Deploy the version that the store has met, or a newer one; or restore the store from before it.",
         found=_engine_older,
     ),
     Rule(
         id="G005",
-        name="pinned-to-newer",
+        name="written-by-newer",
         severity=Severity.error,
         asks=Asks.against,
-        asserts="No execution that runs began on a newer core than the version's.",
-        why="An engine takes up none that is pinned to a newer one: it stays where it is, and nobody says so.",
-        next_step="Let them end on the engine that began them first: holystone executions list TARGET --status Running",
-        found=_pinned_to_newer,
+        asserts="No execution that runs has an event of a newer core than the version's.",
+        why="An engine since 0.1.17 takes up nothing that began on a newer one, and is silent; older ones may fail it.",
+        next_step="Let them end on that engine first: holystone executions list TARGET --status Running",
+        found=_written_by_newer,
     ),
     Rule(
         id="G006",

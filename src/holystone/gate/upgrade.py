@@ -2,17 +2,19 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import MetaData, Table, func, select
 
+from holystone.duroxide.engine_version import parsed
 from holystone.duroxide.release import Writes
 from holystone.duroxide.releases import WRITES, of_postgresql, of_sqlite
 from holystone.flavours.lineage import Facts, Level, is_column
 from holystone.gate.deployed import Deployed
 from holystone.gate.model import Deployment, Migration, TableChange
+from holystone.migrate.engines import engines
 from holystone.scan.reader import Reader
 
 ROWS_PER_SECOND = 100_000
@@ -78,15 +80,25 @@ def _last(reader: Reader) -> int:
 
 
 def _level(reader: Reader, migration: int) -> Level:
-    levels = reader.flavour.structure.lineage.levels
-    return next(level for level in reversed(levels) if level.version <= migration)
+    return next(level for level in reversed(_levels(reader)) if level.version <= migration)
+
+
+def _levels(reader: Reader) -> Sequence[Level]:
+    """Return the levels of the lineage; before a migration was edited its level was another one, and a store may be."""
+    lineage, columns = reader.flavour.structure.lineage, reader.store.columns
+    variants = {level.version: level for level in lineage.variants}
+    now = next((level for level in reversed(lineage.levels) if level.version <= _last(reader)), lineage.levels[0])
+    named = (name.removeprefix("column ").partition(".") for name in now.facts if is_column(name))
+    if all(column in columns.get(table, ()) for table, _, column in named):
+        return lineage.levels
+    return [variants.get(level.version, level) for level in lineage.levels]
 
 
 def _migrations(reader: Reader, deployed: Deployed) -> Iterator[Migration]:
     """Yield those between the store's last one and the version's; none where the store has no ledger to go by."""
     before: Facts | None = None
     counted: dict[str, int] = {}
-    for level in reader.flavour.structure.lineage.levels:
+    for level in _levels(reader):
         if before is not None and 0 < _last(reader) < level.version <= deployed.migration:
             changes = _on_postgresql(before, level.facts) if _has_functions(reader) else _on_sqlite(before, level.facts)
             yield Migration(
@@ -207,10 +219,17 @@ def _dropped(reader: Reader, deployed: Deployed) -> Iterator[str]:
 
 
 def _old(reader: Reader) -> Writes | None:
-    """Return what the newest engine writes that has the store's last migration; None where that is unknown."""
+    """Return what the engine writes that has the store: one with its last migration, and that wrote in it last.
+
+    None where that is unknown.
+    """
     last = _last(reader)
     releases = of_sqlite(last) if reader.flavour.name == "sqlite" else tuple(of_postgresql(last).values())
-    return next((one for one in reversed(WRITES) if one.release in releases), None)
+    of_migration = [one for one in WRITES if one.release in releases]
+    wrote = engines(reader.store, reader.connection).wrote
+    if wrote and (met := [one for one in of_migration if one.release.first <= parsed(wrote[-1])]):
+        return met[-1]
+    return of_migration[-1] if of_migration else None
 
 
 def _unknown_to(old: Writes, new: Writes) -> list[str]:

@@ -21,7 +21,8 @@ class Shape:
 
     `name` is `migrated (engine migration N)`, or `fallback` for what the SQLite engine makes by hand when one of its
     migrations fails, or says which of these an unknown shape comes nearest to. `differences` from that one, each
-    a sentence about the store without its end, are what makes a shape unknown. `additions` are others' tables,
+    a sentence about the store without its end, are what makes a shape unknown; those of `ledger` are about the engine's
+    ledger, and say that a migration is missing, failed or was another one. `additions` are others' tables,
     triggers and indexes. `is_newer` where the engine's ledger goes on after the last migration that this version of
     holystone knows. `functions` is what is wrong with those that are there.
     """
@@ -32,6 +33,7 @@ class Shape:
     additions: Sequence[str]
     is_newer: bool
     functions: Functions = field(default=_NO_FUNCTIONS)
+    ledger: Sequence[str] = ()
 
     @property
     def faults(self) -> Sequence[str]:
@@ -68,9 +70,10 @@ def recognise(store: OpenStore, connection: Connection) -> Shape:
     nearest = min(_candidates(lineage), key=lambda one: (_distance(one.facts, facts), one.version != newest))
     differences = list(_differences(nearest.facts, facts))
     is_newer = newest is not None and newest > lineage.versions[-1]
-    functions = _NO_FUNCTIONS
+    functions, of_ledger = _NO_FUNCTIONS, list[str]()
     if nearest.version is not None:
-        differences = [*_faults(lineage, entries, nearest.version), *differences]
+        of_ledger = list(_faults(lineage, entries, nearest.version))
+        differences = [*of_ledger, *differences]
         version = newest if newest in lineage.versions else nearest.version
         functions = structure.functions(connection, None if is_newer else version)
         differences += [f"it lacks the function {signature}" for signature in functions.missing]
@@ -83,6 +86,7 @@ def recognise(store: OpenStore, connection: Connection) -> Shape:
         [*_added_indexes(nearest.facts, facts), *(name for name in others if not name.startswith(f"table {OURS}"))],
         is_newer,
         functions,
+        of_ledger,
     )
 
 
