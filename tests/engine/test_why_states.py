@@ -219,3 +219,15 @@ def test_a_session_keeps_other_workers_off_until_it_ends(engine_store: MakeStore
     assert "is for the worker" not in diagnosed(store)[instance].sentence
     works(store, [])
     assert diagnosed(store)[instance].state == "ended"
+
+
+def test_a_parent_is_as_stuck_as_its_child(engine_store: MakeStore, flavour: Flavour) -> None:
+    store = engine_store(LATEST, flavour, ["parent-waiting"])
+    subscribed = "event_data LIKE '%ExternalSubscribed%'"
+    store.execute(f"DELETE FROM history WHERE instance_id = 'parent-waiting::sub::2' AND {subscribed}")
+    found = diagnosed(store)
+    assert {one.state for one in found.values()} == {"stuck"}
+    assert found["parent-waiting"].sentence.count("o message at all will ever wake it") == 2
+    before = progress(store)
+    works(store, [])
+    assert progress(store) == before

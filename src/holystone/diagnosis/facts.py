@@ -192,7 +192,7 @@ class FactsReader:
         if facts.history is not None and facts.history.outcome is not None and facts.history.events is not None:
             facts.children = self.part("children", self._children, {})
             facts.lost = self.part("answers", self._lost, {})
-        facts.blockades = self.part("the queues as a whole", lambda: blockades(self.reader), [])
+        facts.blockades = self.part("the queues as a whole", self._blockades, [])
         self.part("parent", self._parent, None)
         return facts
 
@@ -321,6 +321,9 @@ class FactsReader:
         assert facts.history is not None
         assert facts.history.events is not None
         return never_answered(self.reader, facts.instance_id, facts.execution_id, facts.history.events, facts.waits_for)
+
+    def _blockades(self) -> Sequence[Blockade]:
+        return self.reader.once("blockades", lambda: blockades(self.reader))
 
     def _parent(self) -> None:
         facts, parent = self.facts, None

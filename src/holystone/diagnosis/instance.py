@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from holystone.diagnosis import extension, model
 from holystone.diagnosis.causes import causes
-from holystone.diagnosis.conclusion import UNKNOWN, conclusion
+from holystone.diagnosis.conclusion import BLOCKED, ORPHANED, STUCK, UNKNOWN, UNREADABLE, conclusion
 from holystone.diagnosis.facts import MOST, NEVER, Facts, FactsReader, Queued
 from holystone.diagnosis.short_history import ShortEvent, ShortReader
 from holystone.diagnosis.suggestions import close_ids
@@ -18,8 +18,11 @@ from holystone.printable import shown
 from holystone.scan.reader import Reader
 from holystone.store.open_store import OpenStore
 
-DEEPEST = 8
+DEEPEST = 50
 """How far a diagnosis follows children that wait for children."""
+FOLLOWED = 3
+"""Children that are followed beside those that it takes to know that one goes on."""
+NEVER_GOES_ON = (STUCK, BLOCKED, UNREADABLE, ORPHANED)
 EVENTS = 20
 """Events that are listed unless somebody says how many."""
 
@@ -113,20 +116,28 @@ class Instance:
         )
 
     def _follow_children(self, depth: int = 0) -> None:
-        """Say of each child that is waited for what it waits for itself."""
-        for cause in self.causes:
-            if cause.kind != "child" or cause.child is None:
-                continue
+        """Say of children that are waited for what they wait for themselves: of the first ones, and until one goes on.
+
+        What is deeper than DEEPEST may go on, for all that is known then.
+        """
+        waits_for = (cause for cause in self.causes if cause.kind == "child" and cause.child is not None)
+        goes_on = False
+        for number, cause in enumerate(waits_for):
+            if goes_on and number >= FOLLOWED:
+                break
+            assert cause.child is not None
             if depth >= DEEPEST:
+                cause.wakes = None
                 continue
             child = Instance(self.reader, cause.child)
             child._follow_children(depth + 1)
             come_to = conclusion(child.facts, child.causes)
             cause.sentence = f"{cause.sentence} The child: {come_to.sentence}"
-            if come_to.state in ("stuck", "unreadable", "orphaned"):
+            if cause.wakes and come_to.state in NEVER_GOES_ON:
                 cause.wakes = False
-            elif come_to.state == UNKNOWN:
+            elif cause.wakes and come_to.state == UNKNOWN:
                 cause.wakes = None
+            goes_on = goes_on or cause.wakes is True
 
     def _instance(self) -> model.Instance | None:
         row = self.facts.row

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from holystone.diagnosis.durations import from_now
-from holystone.diagnosis.model import Activity, Diagnosis, Execution, HistoryEvent, Lock, Message, Session
+from holystone.diagnosis.model import Activity, Cause, Diagnosis, Execution, HistoryEvent, Lock, Message, Session
 from holystone.json_pieces import Writer
 from holystone.printable import one_line, shown, value
 from holystone.render.messages import echo
@@ -41,7 +41,7 @@ def why_text(store: OpenStore, diagnosis: Diagnosis, out: TextIO) -> None:
             echo(f"\n{click.style(heading, bold=True)}", file=out)
             for line in lines:
                 echo(f"  {one_line(line)}", file=out)
-    if diagnosis.state in _IN_DOUBT or any(cause.wakes is False for cause in diagnosis.causes):
+    if diagnosis.state in _IN_DOUBT or diagnosis.notes or any(cause.wakes is False for cause in diagnosis.causes):
         echo(f"\nNext: {command(store, 'check', '--instance', diagnosis.instance_id)}", file=out)
 
 
@@ -56,7 +56,7 @@ def _title(diagnosis: Diagnosis) -> str:
 
 def _parts(diagnosis: Diagnosis) -> Iterator[tuple[str, Sequence[str]]]:
     counts = diagnosis.counts
-    yield _head("cause", len(diagnosis.causes)), [_cause(diagnosis, number) for number in range(len(diagnosis.causes))]
+    yield _head("cause", len(diagnosis.causes)), [_cause(diagnosis, cause) for cause in diagnosis.causes]
     yield _head("execution", counts.executions), [_execution(one, diagnosis.now_ms) for one in diagnosis.executions]
     yield _listed("event", len(diagnosis.events), counts.events), [_event(one) for one in diagnosis.events]
     messages = [_message(one, diagnosis.now_ms) for one in diagnosis.messages]
@@ -84,11 +84,14 @@ def _listed(noun: str, listed: int, number: int) -> str:
     return head if listed == number else f"{head}, the last {listed:,}"
 
 
-def _cause(diagnosis: Diagnosis, number: int) -> str:
-    cause = diagnosis.causes[number]
+def _cause(diagnosis: Diagnosis, cause: Cause) -> str:
+    """Return a cause in a line; what the sentences above have told is not told again."""
     wakes = {True: "wakes it", False: "does not wake it", None: "cannot be told"}[cause.wakes]
     due = "" if cause.due_ms is None else f", from {_at(cause.due_ms, diagnosis.now_ms)}"
-    return f"{cause.kind} ({wakes}{due}): {cause.sentence}"
+    row = "" if cause.row_id is None else f", row {value(cause.row_id)} of {cause.table}"
+    event = "" if cause.event_id is None else f", event {cause.event_id}"
+    told = any(cause.sentence in one for one in (diagnosis.sentence, *diagnosis.notes))
+    return f"{cause.kind}: {wakes}{due}{event}{row}{'' if told else f'. {cause.sentence}'}"
 
 
 def _execution(one: Execution, now_ms: int) -> str:
@@ -103,9 +106,13 @@ def _event(one: HistoryEvent) -> str:
     if one.type is None:
         return f"{value(one.event_id):<4} cannot be read: {shown(one.fault or '', 200)}"
     source = "" if one.source_event_id is None else f" of {one.source_event_id}"
-    payload = shown(json.dumps(one.payload, ensure_ascii=False), _PAYLOAD)
+    payload = " ".join(f"{name}={_in_short(part)}" for name, part in one.payload.items() if part is not None)
     when = "" if one.timestamp_ms is None else _moment(one.timestamp_ms)
     return f"{value(one.event_id):<4} {when}  {shown(one.type)}{source}  {payload}"
+
+
+def _in_short(part: Any) -> str:
+    return shown(part if isinstance(part, str) else json.dumps(part), _PAYLOAD)
 
 
 def _message(one: Message, now_ms: int) -> str:
