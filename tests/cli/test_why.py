@@ -94,6 +94,25 @@ def test_the_last_events_are_listed_and_all_are_counted(run: Run, healthy: Sampl
     assert "OrchestrationStarted" not in run("why", healthy.target, "order-1", *healthy.words[1:], "--events", "0").out
 
 
+ODD = (
+    "UPDATE executions SET output = X'FF00' WHERE instance_id = 'order-1'",
+    "INSERT INTO kv_store (instance_id, key, value) VALUES ('order-1', X'FF00', 'v'), ('order-1', 'k', 'v')",
+    "INSERT INTO instance_locks VALUES ('order-1', 'token', 9e999, 'text')",
+    "INSERT INTO instance_locks VALUES ('order-1', 'token', 'text', -9e999)",
+    "UPDATE instances SET orchestration_version = X'FF00', custom_status = X'FF00'",
+)
+
+
+@pytest.mark.parametrize("statement", ODD)
+def test_any_value_can_be_shown(run: Run, sqlite_store: Sample, statement: str) -> None:
+    """SQLite keeps anything in any column."""
+    sqlite_store.execute(statement)
+    for format in ("text", "json"):
+        said = run("why", sqlite_store.target, "order-1", "--format", format)
+        assert (said.status, said.err) == (0, "")
+        assert "Infinity" not in said.out
+
+
 @pytest.fixture
 def policy(postgresql_store: Sample) -> Iterator[Sample]:
     """A store whose tables have no row security after the test."""

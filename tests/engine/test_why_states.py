@@ -9,7 +9,7 @@ import time
 import pytest
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
-from engine.whys import LAST_ATTEMPT, diagnosed, now, progress, works
+from engine.whys import LAST_ATTEMPT, diagnosed, now, progress, works, works_to_the_end, works_until
 
 pytestmark = pytest.mark.long
 
@@ -88,7 +88,7 @@ def test_leases_and_timers_come_when_it_says(engine_store: MakeStore, flavour: F
     found = diagnosed(store)
     assert {found[one].state for one in held} <= {"due", "waiting"}
     assert "whose lease ended" in found["held-activity"].sentence or found["held-activity"].state == "due"
-    works(store, [])
+    works_to_the_end(store, held)
     assert {one: diagnosed(store)[one].state for one in held} == dict.fromkeys(held, "ended")
 
 
@@ -118,7 +118,7 @@ def test_an_unreadable_history_sleeps_until_a_message_fails_it(
     assert found.state == "unreadable"
     assert "with it the engine fails the instance, after ten attempts" in found.causes[0].sentence
     store.execute(f"UPDATE orchestrator_queue SET attempt_count = {LAST_ATTEMPT}, visible_at = ?", now(store))
-    works(store, [])
+    works_to_the_end(store, ["queue-empty"])
     found = diagnosed(store)["queue-empty"]
     assert found.state == "ended"
     assert "as poisoned" in found.sentence
@@ -146,13 +146,14 @@ def test_what_is_dropped_does_not_take_it_on(engine_store: MakeStore, engine_ver
     assert {found[one].state for one in ("waiting", "waiting-after-work", "timer-pending")} == {"waiting"}
     assert any("for which it does not wait" in cause.sentence for cause in found["timer-pending"].causes)
     before = progress(store)
-    works(store, [])
+    others = "SELECT 1 FROM orchestrator_queue WHERE instance_id <> 'timer-pending'"
+    works_until(store, [], lambda: not store.execute(others) and progress(store) != before)
     after = progress(store)
     # The engine keeps an event that nobody waits for, and goes on as before.
     assert {one for one in after if after[one] != before[one]} == {"timer-pending"}
     found = diagnosed(store)
     assert {found[one].state for one in ("waiting", "waiting-after-work", "timer-pending")} <= {"waiting", "turn"}
-    assert not store.execute("SELECT 1 FROM orchestrator_queue WHERE instance_id <> 'timer-pending'")
+    assert not store.execute(others)
 
 
 def _fired(instance: str, event_id: int) -> dict[str, object]:
@@ -166,7 +167,7 @@ def test_a_child_whose_parent_is_gone_says_so(engine_store: MakeStore, flavour: 
     found = diagnosed(store)["parent-waiting::sub::2"]
     assert found.state == "waiting"
     assert found.notes == ["Its parent parent-waiting was deleted. Its answer will go to nobody."]
-    works(store, [["event", "parent-waiting::sub::2", "go"]])
+    works_to_the_end(store, ["parent-waiting::sub::2"], [["event", "parent-waiting::sub::2", "go"]])
     found = diagnosed(store)["parent-waiting::sub::2"]
     assert (found.state, found.notes) == ("ended", ["Its parent parent-waiting was deleted."])
 
@@ -180,7 +181,7 @@ def test_an_instance_without_a_row_goes_on_by_its_history(engine_store: MakeStor
     assert (found["waiting"].state, found["waiting-after-work"].state) == ("waiting", "orphaned")
     assert found["waiting"].notes[0].startswith("It has no row in instances")
     assert "What is left of it: an execution." in found["waiting-after-work"].sentence
-    works(store, [["event", "waiting", "go"]])
+    works_to_the_end(store, ["waiting"], [["event", "waiting", "go"]])
     assert diagnosed(store)["waiting"].state == "ended"
 
 
@@ -217,7 +218,7 @@ def test_a_session_keeps_other_workers_off_until_it_ends(engine_store: MakeStore
         assert progress(store)[instance] == before[instance]
     time.sleep(max(0.0, until / 1000 - time.time()))
     assert "is for the worker" not in diagnosed(store)[instance].sentence
-    works(store, [])
+    works_to_the_end(store, [instance])
     assert diagnosed(store)[instance].state == "ended"
 
 

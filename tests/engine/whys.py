@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ from holystone.store import Store
 
 WORKS_MS = 2_500
 """How long the engine works in a round."""
+PATIENCE = 10
+"""Rounds that a busy machine may need for what takes one."""
 LAST_ATTEMPT = 10
 
 Progress = Mapping[str, tuple[int, int]]
@@ -43,6 +45,22 @@ def now(store: EngineStore) -> object:
     return int(time.time() * 1000) if store.flavour == "sqlite" else datetime.now(UTC)
 
 
-def works(store: EngineStore, acts: list[Any], for_ms: int = WORKS_MS) -> None:
+def works(store: EngineStore, acts: Sequence[Any], for_ms: int = WORKS_MS) -> None:
     """Let a runtime that takes activities of every tag work while a client acts, and for a while after."""
     store.run("play", json.dumps([["restart", "every tag"], *acts, ["wait", for_ms]]))
+
+
+def works_until(store: EngineStore, acts: Sequence[Any], holds: Callable[[], bool]) -> None:
+    """Let it work until something holds, or for some rounds."""
+    works(store, acts)
+    for _ in range(PATIENCE):
+        if holds():
+            return
+        works(store, ())
+
+
+def works_to_the_end(store: EngineStore, instances: Collection[str], acts: Sequence[Any] = ()) -> None:
+    """Let it work until instances have ended, or for some rounds."""
+    ends = 'event_data LIKE \'%"type":"OrchestrationCompleted"%\' OR event_data LIKE \'%"type":"OrchestrationFailed"%\''
+    ended = f"SELECT DISTINCT instance_id FROM history WHERE {ends}"
+    works_until(store, acts, lambda: set(instances) <= {str(one) for (one,) in store.execute(ended)})

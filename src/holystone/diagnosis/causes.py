@@ -116,7 +116,7 @@ def _worker(facts: Facts, row: Queued, asked_ms: int) -> str:
         return f"is in the hands of a worker, whose lease ends {from_now(lease, now)} {rest}."
     session = facts.sessions.get(row.session_id or "")
     if session is not None and (held := lock_end(session["locked_until"])) > now:
-        owner, named = shown(session["worker_id"]), shown(row.session_id or "")
+        owner, named = shown(str(session["worker_id"])), shown(row.session_id or "")
         rest = f"which has the session {named} for another {duration(held - now)} unless that is renewed"
         return f"is for the worker {owner}, {rest}; then any other one takes it."
     if lease is not None:
@@ -136,7 +136,7 @@ def _given_back(row: Queued) -> str:
 
 
 def _with_tag(row: Queued) -> str:
-    return "" if row.tag is None else f" with the tag {shown(row.tag)}"
+    return "" if row.tag is None else f" with the tag {shown(str(row.tag))}"
 
 
 def _child(facts: Facts, event: Mapping[str, Any]) -> Cause:

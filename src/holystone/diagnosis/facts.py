@@ -169,7 +169,9 @@ class Facts:
 
 def lock_end(locked_until: Any) -> int:
     """Return when a lock ends, in ms; NEVER for what the engine takes for no time that comes."""
-    return int(locked_until) if isinstance(locked_until, int | float) else NEVER
+    if not isinstance(locked_until, int | float) or locked_until >= NEVER:
+        return NEVER
+    return int(max(locked_until, 0))
 
 
 class FactsReader:
@@ -300,7 +302,7 @@ class FactsReader:
         return None if row is None else row._asdict()
 
     def _sessions(self) -> Mapping[str, Mapping[str, Any]]:
-        named = {one.session_id for one in self.facts.activities if one.session_id is not None}
+        named = {one.session_id for one in self.facts.activities if isinstance(one.session_id, str)}
         if not named or sessions.name not in self.reader.flavour.stored:
             return {}
         rows = select(sessions).where(sessions.c.session_id.in_(sorted(named)))

@@ -9,6 +9,7 @@ from holystone.diagnosis import extension, model
 from holystone.diagnosis.causes import causes
 from holystone.diagnosis.conclusion import BLOCKED, ORPHANED, STUCK, UNKNOWN, UNREADABLE, conclusion
 from holystone.diagnosis.facts import MOST, NEVER, Facts, FactsReader, Queued
+from holystone.diagnosis.odd_values import as_number, as_text
 from holystone.diagnosis.short_history import ShortEvent, ShortReader
 from holystone.diagnosis.suggestions import close_ids
 from holystone.duroxide.event import COMMON
@@ -90,9 +91,9 @@ class Instance:
             sessions=[
                 model.Session(
                     session_id=row["session_id"],
-                    worker_id=row["worker_id"],
-                    locked_until_ms=row["locked_until"],
-                    last_activity_ms=row["last_activity_at"],
+                    worker_id=str(row["worker_id"]),
+                    locked_until_ms=as_number(row["locked_until"]),
+                    last_activity_ms=as_number(row["last_activity_at"]),
                 )
                 for row in facts.sessions.values()
             ],
@@ -145,12 +146,12 @@ class Instance:
             return None
         to_ms = self.reader.flavour.to_ms
         return model.Instance(
-            orchestration_name=row["orchestration_name"],
-            orchestration_version=row["orchestration_version"],
-            current_execution_id=row["current_execution_id"],
+            orchestration_name=as_text(row["orchestration_name"]),
+            orchestration_version=as_text(row["orchestration_version"]),
+            current_execution_id=as_number(row["current_execution_id"]),
             created_ms=to_ms(row["created_at"]),
             updated_ms=to_ms(row["updated_at"]),
-            custom_status=row["custom_status"],
+            custom_status=as_text(row["custom_status"]),
         )
 
     def _lock(self) -> model.Lock | None:
@@ -158,7 +159,9 @@ class Instance:
         if lock is None:
             return None
         return model.Lock(
-            locked_until_ms=lock["locked_until"], locked_at_ms=lock["locked_at"], is_held=self.facts.is_in_turn
+            locked_until_ms=as_number(lock["locked_until"]),
+            locked_at_ms=as_number(lock["locked_at"]),
+            is_held=self.facts.is_in_turn,
         )
 
     def _number_of_executions(self) -> int:
@@ -177,10 +180,10 @@ class Instance:
             told = facts.history.outcome.status
         version = [row[name] for name in VERSION_COLUMNS]
         return model.Execution(
-            execution_id=row["execution_id"],
-            status=row["status"],
+            execution_id=as_number(row["execution_id"]),
+            status=as_text(row["status"]),
             status_of_history=told,
-            output=row["output"],
+            output=as_text(row["output"]),
             started_ms=to_ms(row["started_at"]),
             completed_ms=to_ms(row["completed_at"]),
             engine_version=None if None in version else ".".join(map(str, version)),
@@ -212,7 +215,7 @@ class Instance:
         )
         found = self.reader.connection.execute(status).scalar_one_or_none()
         sentence = next((one.sentence for one in self.causes if one.child == instance_id), None)
-        return model.Relative(instance_id=instance_id, status=found, sentence=sentence)
+        return model.Relative(instance_id=str(instance_id), status=as_text(found), sentence=sentence)
 
     def _keys(self) -> list[model.Key]:
         """Return the keys as the current execution sees them: those of kv_delta in place of those of kv_store."""
@@ -221,7 +224,9 @@ class Instance:
             if table.name not in self.reader.flavour.stored:
                 continue
             for row in self.reader.connection.execute(self._reading.rows(table).order_by(table.c.key)):
-                found[row.key] = model.Key(key=row.key, value=row.value, updated_ms=row.last_updated_at_ms or None)
+                key = str(row.key)
+                updated = row.last_updated_at_ms if isinstance(row.last_updated_at_ms, int) else None
+                found[key] = model.Key(key=key, value=as_text(row.value), updated_ms=updated or None)
         return [found[key] for key in sorted(found)]
 
 
@@ -244,7 +249,7 @@ def _message(one: Queued) -> model.Message:
         fault=one.fault,
         due_ms=None if one.due_ms >= NEVER else one.due_ms,
         created_ms=one.created_ms,
-        attempts=one.attempts,
+        attempts=as_number(one.attempts),
         fields={} if one.item is None else dict(one.item.fields),
     )
 
@@ -262,7 +267,7 @@ def _activity(one: Queued, now_ms: int) -> model.Activity:
         created_ms=one.created_ms,
         locked_until_ms=None if lease is None or lease >= NEVER else lease,
         is_locked=lease is not None and lease > now_ms,
-        attempts=one.attempts,
-        session_id=one.session_id,
-        tag=one.tag,
+        attempts=as_number(one.attempts),
+        session_id=as_text(one.session_id),
+        tag=as_text(one.tag),
     )
