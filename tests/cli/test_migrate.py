@@ -110,6 +110,23 @@ def test_what_status_tells_to_do_next_does_it(run: Run, healthy: Sample) -> None
     assert not commands_in(run("migrate", "status", *healthy.words).out)
 
 
+def test_status_with_check_exits_with_1_where_a_revision_should_be_run(run: Run, breakable: Sample) -> None:
+    check = ("migrate", "status", *breakable.words, "--check")
+    # Nobody has upgraded the store, and a repair makes the journal alone.
+    assert run(*check).status == 0
+    run("migrate", "upgrade", *breakable.words, "--to", "t0001")
+    assert run(*check).status == 0
+    run("migrate", "upgrade", *breakable.words, "--to", ALL[-2])
+    result = run(*check)
+    assert (result.status, result.err) == (1, "")
+    assert f"pending            {ALL[-1]}" in result.out
+    run("migrate", "upgrade", *breakable.words)
+    assert run(*check).status == 0
+    breakable.execute("DROP INDEX holystone_executions_status")
+    assert run(*check).status == 1
+    assert run("migrate", "status", *breakable.words).status == 0
+
+
 def test_status_says_what_is_unlike_the_engines(run: Run, breakable: Sample) -> None:
     breakable.execute("DROP INDEX idx_orch_lock; CREATE TABLE reports (id INTEGER)")
     result = run("migrate", "status", *breakable.words)

@@ -99,6 +99,12 @@ CASES = (
         "migration ",
     ),
     Case(
+        "G002",
+        sql("DROP TABLE _sqlx_migrations", "DROP TABLE _duroxide_migrations"),
+        "it has no ledger of the engine's migrations",
+        ("--against", "package:0.2.2"),
+    ),
+    Case(
         "G003",
         sql(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) "

@@ -9,9 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cli.helpers import UNDATED, Run, Sample
+from engine.engines import ENGINES
 from holystone import api
 from holystone.gate.model import json_schema
 from holystone.gate.rules import RULES
+from migrate.old_stores import make_fallback
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -79,3 +81,37 @@ def test_of_a_core_in_several_providers_the_provider_is_asked_for(run: Run, soun
     else:
         assert result.status == 2
         assert "--against provider:0.1.35 or provider:0.1.36" in result.err
+
+
+def test_what_comes_of_a_store_cannot_drive_a_terminal(sound: Sample, run: Run, tmp_path: Path) -> None:
+    sound.execute(
+        "UPDATE instances SET orchestration_name = 'Or' || %s || '[31m|der' WHERE instance_id = 'order-3'".replace(
+            "%s", "char(27)" if sound.schema is None else "chr(27)"
+        )
+    )
+    file = tmp_path / "registered.json"
+    file.write_text('{"orchestrations": {"Order": ["1.0.0"], "Meter": ["1.0.0"]}}')
+    for format in ("text", "json", "markdown"):
+        result = run("gate", *sound.words, "--registered", str(file), "--format", format)
+        assert result.status == 1
+        assert "\x1b" not in result.out + result.err
+        assert "[31m|der" in result.out.replace("\\|", "|").replace("\\[", "[")
+
+
+def test_a_store_that_the_engine_made_by_hand_passes(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "fallback.db"
+    make_fallback(ENGINES[-1], path)
+    result = run("gate", str(path), "--against", "core:0.1.32")
+    assert (result.status, result.err) == (0, ""), result.out
+
+
+def test_without_an_answer_there_is_no_traceback(tmp_path: Path, run: Run) -> None:
+    result = run("gate", str(tmp_path / "none.db"), "--against", "core:0.1.32")
+    assert (result.status, result.out) == (2, "")
+    assert result.err.splitlines()[1].startswith("Next: ")
+
+
+def test_an_output_file_is_whole(sound: Sample, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "verdict.json"
+    assert run("gate", *sound.words, "--format", "json", "--output", str(file)).out == ""
+    assert json.loads(file.read_text())["verdict"] == "pass"

@@ -204,7 +204,7 @@ def _kept_out(reader: Reader, deployed: Deployed, migrations: Collection[Migrati
         yield "the migrations make functions anew that it calls"
     elif migrations:
         yield "the store is another one's then, and nothing keeps an older engine that is started from opening it"
-    for column in _dropped(reader, deployed):
+    for column in _dropped(reader, deployed) if migrations else ():
         yield f"it writes {column}, which goes"
     if old is not None and (news := _unknown_to(old, deployed.writes)):
         yield f"it cannot read {', '.join(news)}, which the version writes"

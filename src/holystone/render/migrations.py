@@ -19,6 +19,7 @@ def status_json(found: Status) -> None:
             "engine_migration": found.engine_migration,
             "toolkit_revision": found.toolkit_revision,
             "pending": list(found.pending),
+            "due": list(found.due),
             "store_revision": found.store_revision,
             "lacking": list(found.lacking),
             "engines": {name: list(versions) for name, versions in vars(found.engines).items()},
