@@ -60,9 +60,9 @@ against the description: their stores stand for its own.
 
 With several versions the later ones have gone on with what the first one made: there is a store of each pair of an
 older and a newer one, and one that all have gone on with. A cell names the databases on which the test passed for each
-store of its row. Stores that the newest PostgreSQL provider has migrated are opened by no Python package yet: there
-*repaired* and *brought up* end before the engine, and `tox -e engines` has the provider itself run what lives in them
-to its end, after the same repair.
+store of its row, with a number where it was not tried on all of them. Stores that the newest PostgreSQL provider has
+migrated are opened by no Python package yet: there *repaired* and *brought up* end before the engine, and
+`tox -e engines` has the provider itself run what lives in them to its end, after the same repair.
 """
 
 _ABOUT_EXTENSION = """
@@ -132,5 +132,10 @@ def _in_words(path: str) -> str:
 
 
 def _cell(passed: list[set[str]]) -> str:
-    everywhere = set.intersection(*passed)
-    return "both" if everywhere == set(_FLAVOURS) else ", ".join(_FLAVOURS[one] for one in sorted(everywhere))
+    counts = {words: sum(flavour in one for one in passed) for flavour, words in _FLAVOURS.items()}
+    if set(counts.values()) == {len(passed)}:
+        return "both"
+    parts = [
+        name if count == len(passed) else f"{name} {count} of {len(passed)}" for name, count in counts.items() if count
+    ]
+    return ", ".join(parts)
