@@ -70,9 +70,10 @@ def recognise(store: OpenStore, connection: Connection) -> Shape:
     nearest = min(_candidates(lineage), key=lambda one: (_distance(one.facts, facts), one.version != newest))
     differences = list(_differences(nearest.facts, facts))
     is_newer = newest is not None and newest > lineage.versions[-1]
-    functions, of_ledger = _NO_FUNCTIONS, list[str]()
+    functions = _NO_FUNCTIONS
+    of_ledger: tuple[str, ...] = ()
     if nearest.version is not None:
-        of_ledger = list(_faults(lineage, entries, nearest.version))
+        of_ledger = tuple(_faults(lineage, entries, nearest.version))
         differences = [*of_ledger, *differences]
         version = newest if newest in lineage.versions else nearest.version
         functions = structure.functions(connection, None if is_newer else version)
