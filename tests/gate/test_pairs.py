@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from conftest import SQLITE_AND_LONG_POSTGRESQL
 from engines.conftest import SAMPLE, Opened
 from engines.pairs import Met, met
 from engines.published import FLAVOURS, VERSIONS, PublishedStore
@@ -14,6 +15,7 @@ from engines.test_releases import provider
 from holystone import api
 from holystone.gate.model import GateReport
 from holystone.scan.catalogue import Selection
+from holystone.scan.check import Severity
 from holystone.store import Store
 
 UNDRIFTED = Selection(select=["E001"])
@@ -122,3 +124,23 @@ def test_the_migrations_are_those_that_the_engine_ran(published: PublishedStore,
         one for one in added if one in after and one.partition(".")[0] not in new_tables
     }
     assert report.deployment.old_engine_may_run == (not ran and published.flavour == "sqlite" and not added)
+
+
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
+def test_that_the_old_engine_has_to_stop_refuses_where_warnings_do(flavour: str, opened: Opened) -> None:
+    published = PublishedStore("0.1.24", flavour)
+    store = opened(published)
+    against = "core:0.1.32" if flavour == "sqlite" else "provider:0.1.38"
+    noted = api.gate(store, against=against, selection=UNDRIFTED)
+    assert (noted.verdict, {one.id for one in noted.rules if one.outcome == "noted"}) == ("pass", {"G007"})
+    refused = api.gate(store, against=against, selection=UNDRIFTED, refuse_from=Severity.warning)
+    assert (refused.verdict, {one.id for one in refused.rules if one.outcome == "refused"}) == ("refused", {"G007"})
+    assert refused.deployment is not None
+    of_keys = [change for one in refused.deployment.migrations for change in one.changes if change.table == "kv_store"]
+    # SQLite writes kv_store anew for the column that goes; PostgreSQL keeps that column.
+    assert any(change.rows > 0 and "drops column execution_id" in change.what for change in of_keys) == (
+        flavour == "sqlite"
+    )
+    assert any("it writes kv_store.execution_id, which goes" in one for one in refused.deployment.because) == (
+        flavour == "sqlite"
+    )
