@@ -85,10 +85,19 @@ class Model:
             self.enqueue_for_worker(item)
         gone = {("ActivityExecute", *activity) for activity in cancelled_activities}
         self.worker_queue = [row for row in self.worker_queue if _identity(row["work_item"]) not in gone]
+        never_started = self._never_started(instance_id, history_delta)
         for item in orchestrator_items:
-            self.enqueue_for_orchestrator(item)
+            if item.kind != "CancelInstance" or item.instance_id not in never_started:
+                self.enqueue_for_orchestrator(item)
         self.orchestrator_queue = [row for row in self.orchestrator_queue if row["lock_token"] != lock_token]
         del self.instance_locks[instance_id]
+
+    def _never_started(self, instance_id: str, delta: Sequence[Event]) -> set[str]:
+        """Return the children that a turn schedules as it ends the execution: nobody starts them."""
+        if not any(event.type in ENDS for event in delta):
+            return set()
+        names = [event.payload["instance"] for event in delta if event.type == "SubOrchestrationScheduled"]
+        return {f"{instance_id}::{name}" if name.startswith("sub::") else name for name in names}
 
     def abandon_orchestration_item(
         self, lock_token: str, delay_ms: int | None = None, ignore_attempt: bool = False

@@ -43,13 +43,15 @@ def test_the_command_makes_a_store_and_says_so(path: Path) -> None:
     assert result.out == f"Made the store {path} (engine migration 20240112000000).\n"
     assert holystone("migrate", "upgrade", str(path)).out == "Nothing to do: the newest revision is there.\n"
     status = holystone("migrate", "status", str(path), "--format", "json").json
-    shape = status.pop("shape")
+    shape, engines = status.pop("shape"), status.pop("engines")
+    assert (engines["wrote"], engines["migrated"][-1]) == ([], engines["opening"][-1])
     assert status == {
         "schema": 1,
         "engine_migration": "20240112000000",
         "store_revision": "s0012",
         "toolkit_revision": NEWEST,
         "pending": [],
+        "due": [],
         "lacking": [],
         "adopted": None,
     }

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import Column, ColumnElement
 
 _PIECE = 1024 * 1024
 """Characters of a text that are looked at at a time, so that a long one is not held once more."""
@@ -46,6 +46,10 @@ class Values(ABC):
     @abstractmethod
     def is_json_of_value(self, document: Any) -> bool:
         """Return whether JSON that anybody may have written is what `to_json` makes of some value."""
+
+    def is_json_of_column(self, column: Column[Any], document: Any) -> bool:
+        """Return whether it is so of a value that this column can have."""
+        return self.is_json_of_value(document)
 
     @abstractmethod
     def sql_literal(self, value: Any) -> ColumnElement[Any]:

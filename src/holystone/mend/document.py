@@ -1,6 +1,5 @@
 """Changes as others may have written them, in a file or in the journal: each part is looked at before it is used."""
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -63,6 +62,9 @@ def _require_key(store: OpenStore, what: str, table: Any, key: Any) -> None:
     _require_row(store, what, table, key)
     if not key or key.keys() - set(TABLES[table].columns.keys()):
         raise ValueError(f"{what} is none of {table}")
+    columns = TABLES[table].columns
+    if wrong := [name for name, value in key.items() if not store.flavour.is_json_of_column(columns[name], value)]:
+        raise ValueError(f"{what} gives {min(wrong)!r} a value that it cannot have")
 
 
 def _require_row(store: OpenStore, what: str, table: Any, row: Any) -> None:
@@ -73,10 +75,5 @@ def _require_row(store: OpenStore, what: str, table: Any, row: Any) -> None:
         raise ValueError(f"{what} is no object")
     if strange := row.keys() - store.columns[table]:
         raise ValueError(f"{what} names {min(strange)!r}, which is no column of {table}")
-    if wrong := _wrong(row, store.flavour.is_json_of_value):
-        raise ValueError(f"{what} gives {wrong[0]!r} a value that no column has")
-
-
-def _wrong(row: Mapping[str, Any], is_right: Callable[[Any], bool]) -> list[str]:
-    wrong: Iterable[str] = (name for name, value in row.items() if not is_right(value))
-    return sorted(wrong)
+    if wrong := [name for name, value in row.items() if not store.flavour.is_json_of_value(value)]:
+        raise ValueError(f"{what} gives {min(wrong)!r} a value that no column has")

@@ -8,7 +8,7 @@ from typing import ClassVar, TextIO
 
 from holystone.printable import one_line
 from holystone.render.report import Summary, Unavailable
-from holystone.render.terminal import key_of
+from holystone.render.terminal import key_of, quoted
 from holystone.scan.finding import Finding
 from holystone.scan.scan import Scan
 
@@ -109,4 +109,4 @@ def verdict_of(verdicts: Collection[str]) -> str:
 def name_of(summary: Summary | Unavailable) -> str:
     """Return the store as a user names it: its target, and the schema where there is one."""
     store = summary.store
-    return one_line(store.target if store.schema is None else f"{store.target} --schema {store.schema}")
+    return one_line(store.target if store.schema is None else f"{store.target} --schema {quoted(store.schema)}")

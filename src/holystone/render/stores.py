@@ -6,7 +6,7 @@ from typing import Any
 from holystone.printable import one_line
 from holystone.render.messages import document, say
 from holystone.render.report import toolkit_revision_if_readable
-from holystone.render.terminal import command, counted
+from holystone.render.terminal import command, counted, quoted
 from holystone.store.open_store import OpenStore
 
 
@@ -19,7 +19,7 @@ def stores_text(stores: Sequence[OpenStore]) -> None:
     """Write a line a store, and the command that checks the first."""
     for store in stores:
         target, migration = store.target, store.engine_migration or "not recorded"
-        name = str(target) if target.schema is None else f"{target} --schema {target.schema}"
+        name = str(target) if target.schema is None else f"{target} --schema {quoted(target.schema)}"
         beside = "" if store.no_extension is not None else ", with pg_durable"
         say(f"{one_line(name)}  {store.flavour.name}, engine migration {migration}{beside}")
     say(f"{counted(len(stores), 'store')}.")

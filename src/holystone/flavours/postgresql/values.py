@@ -7,7 +7,7 @@ kept as the text that PostgreSQL writes.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Text, cast, literal, literal_column, null
+from sqlalchemy import Column, ColumnElement, DateTime, Integer, Text, cast, literal, literal_column, null
 
 from holystone.flavours.postgresql.jsonb import printed
 from holystone.flavours.values import Values, fits_bigint, is_fit_to_print, is_utf8
@@ -50,6 +50,10 @@ class PostgreSQLValues(Values):
                 return fits_bigint(document)
             case _:
                 return False
+
+    def is_json_of_column(self, column: Column[Any], document: Any) -> bool:
+        fits = document is None or isinstance(column.type, Integer) == isinstance(document, int)
+        return fits and self.is_json_of_value(document)
 
     def sql_literal(self, value: Any) -> ColumnElement[Any]:
         if isinstance(value, str) and not is_fit_to_print(value):
