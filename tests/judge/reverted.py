@@ -85,7 +85,7 @@ def depth(patch: pytest.MonkeyPatch) -> None:
 
 def versions(patch: pytest.MonkeyPatch) -> None:
     """That one version of the engine set custom statuses without an event."""
-    patch.setattr(custom_statuses, "STATUS_WITHOUT_EVENT", None)
+    patch.setattr(custom_statuses, "keeps", lambda *_: False)
 
 
 # The damages

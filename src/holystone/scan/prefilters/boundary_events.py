@@ -1,7 +1,6 @@
 """The prefilter of boundary events: the first and the last event of each execution are read, the others counted."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from itertools import chain, islice
 from typing import Any
 
@@ -31,20 +30,21 @@ class BoundaryEvents(Prefilter):
 
     def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
         running = []
-        result, found = streamed(reader, _rows(reader.flavour, within))
-        judged, total = ExecutionRows(reader), 0
-        with closing(result):
+        judged, total, histories = ExecutionRows(reader), 0, 0
+        with streamed(reader, _rows(reader.flavour, within)) as found:
             while some := list(islice(found, TOGETHER)):
                 for (*columns, highest, _, _), events in zip(some, _outer(reader, some), strict=True):
                     count = highest if isinstance(highest, int) else 0
                     total += count
+                    histories += highest is not None
                     if events is not None and type(events[0]).__name__ != START:
                         events = None
                     is_sound = judged.matches(columns, events)
                     if is_sound and columns[2] == RUNNING:
                         running.append((columns[0], columns[1]))
                     yield columns[0], count, is_sound, False
-        for instance_id in chain(_with_end(reader, running), judged.end(within), _misnumbered(reader, within, total)):
+        misnumbered = _misnumbered(reader, within, total, histories)
+        for instance_id in chain(_with_end(reader, running), judged.end(within), misnumbered):
             yield instance_id, 0, False, False
 
 
@@ -100,20 +100,23 @@ def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[st
         yield from (key[0] for key in {tuple(row) for row in reader.connection.execute(ended)}.intersection(some))
 
 
-def _misnumbered(reader: Reader, within: Conditions, total: int) -> Iterator[Any]:
+def _misnumbered(reader: Reader, within: Conditions, total: int, histories: int) -> Iterator[Any]:
     """Yield the instances of histories that are not numbered through from 1 on, or are of no execution.
 
-    `total` is the sum of the highest numbers of all executions. No history that has whole numbers from 1 on alone has
+    `total` is the sum of the highest numbers of all executions, `histories` the number of those that have a history.
+    Where there are no more histories, none is of no execution. No history that has whole numbers from 1 on alone has
     more events than its highest number, so where there are as many in all, each is numbered through.
     """
     event, flavour = history.c, reader.flavour
     is_numbered = and_(flavour.is_integer(event.event_id), event.event_id >= 1)
     count, numbered = func.count(), func.count().filter(is_numbered)
-    if tuple(reader.connection.execute(select(count, numbered).where(*within)).one()) == (total, total):
+    key = (event.instance_id, event.execution_id)
+    each = select(count.label("events"), numbered.label("numbered")).where(*within).group_by(*key).subquery()
+    in_all = select(*(func.coalesce(func.sum(one), 0) for one in each.c), func.count()).select_from(each)
+    if tuple(map(int, reader.connection.execute(in_all).one())) == (total, total, histories):
         return
     of_execution = (executions.c.instance_id == event.instance_id, executions.c.execution_id == event.execution_id)
     is_through = and_(numbered == count, func.max(event.event_id) == count, exists_lookup(*of_execution))
-    key = (event.instance_id, event.execution_id)
     yield from reader.connection.execute(
         select(event.instance_id).where(*within).group_by(*key).having(not_(is_through))
     ).scalars()

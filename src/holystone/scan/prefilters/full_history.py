@@ -1,7 +1,6 @@
 """The prefilter of whole histories: every event is read."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Select, select, union
@@ -25,10 +24,11 @@ class FullHistory(Prefilter):
 
     def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
         batches, keyed = HistoryBatches(reader), _with_rows_of_keys(reader, within)
-        result, found = streamed(reader, batched_histories(reader.flavour, within))
-        rows_result, rows = streamed(reader, _rows(reader.flavour, within))
         judged, in_step = ExecutionRows(reader), True
-        with closing(result), closing(rows_result):
+        with (
+            streamed(reader, batched_histories(reader.flavour, within)) as found,
+            streamed(reader, _rows(reader.flavour, within)) as rows,
+        ):
             for batch in found:
                 instance_id, events = batch.instance_id, batches.sound_events(batch)
                 row = next(rows, None) if in_step else None

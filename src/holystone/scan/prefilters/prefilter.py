@@ -3,12 +3,12 @@
 import gc
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, ClassVar
 
-from sqlalchemy import CursorResult, Select
+from sqlalchemy import Select
 
 from holystone.duroxide.tables import executions, instances
 from holystone.scan.check import Check, Proof
@@ -123,10 +123,11 @@ class Prefilter(ABC):
         """Yield what is to be thought of each execution; those of an instance one after the other, in order."""
 
 
-def streamed(reader: Reader, statement: Select[Any]) -> tuple[CursorResult[Any], Iterator[Any]]:
-    """Return the result of a statement that fetches many rows, and its rows: in less time than by iterating over it."""
-    result = reader.connection.execute(statement.execution_options(yield_per=500))
-    return result, chain.from_iterable(result.partitions())
+@contextmanager
+def streamed(reader: Reader, statement: Select[Any]) -> Iterator[Iterator[Any]]:
+    """Yield the rows of a statement that fetches many: in less time than by iterating over its result."""
+    with closing(reader.connection.execute(statement.execution_options(yield_per=500))) as result:
+        yield chain.from_iterable(result.partitions())
 
 
 @contextmanager
