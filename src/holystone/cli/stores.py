@@ -34,8 +34,9 @@ def stores(places: tuple[str, ...], format_: str) -> int:
             for candidate in candidates(where, parse, all_schemas=True):
                 try:
                     found.append(OpenStore.open(candidate.target, read_only=True))
-                except NoTablesError:
-                    continue
+                except NoTablesError as none:
+                    if candidate.named:
+                        failed.append(none)
                 except HolystoneError as unreadable:
                     failed.append(unreadable)
         except HolystoneError as unreachable:

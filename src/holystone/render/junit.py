@@ -2,31 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from shutil import copyfileobj
-from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 from holystone.printable import one_line
 from holystone.render.report import CheckResult, Summary, Unavailable
-from holystone.render.report_writer import Examples, Layout, Part, ReportMerger, ReportWriter, name_of
+from holystone.render.report_writer import ExamplesWriter, Part, ReportMerger, name_of
 from holystone.render.terminal import counted, key_of
 from holystone.scan.check import Severity
-from holystone.scan.finding import Finding
-from holystone.scan.scan import Scan
 
 EXAMPLES = 20
 """Findings listed of each check, unless the user says how many to list in all."""
 _BEGIN, _END = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="holystone">\n', "</testsuites>\n"
 
 
-class Writer(ReportWriter):
+class Writer(ExamplesWriter):
     """Writes a test suite: a check that found something from --fail-on up is a failure, one that failed an error."""
 
-    def __init__(self, scan: Scan, out: TextIO, layout: Layout) -> None:
-        super().__init__(scan, out, layout)
-        self.examples = Examples(EXAMPLES, layout.limit)
-
-    def add(self, finding: Finding) -> None:
-        self.examples.add(finding)
+    each = EXAMPLES
 
     def end(self, summary: Summary) -> None:
         cases = [*map(self._case, summary.checks), *map(_not_loaded, summary.not_loaded)]

@@ -5,11 +5,9 @@ from typing import TextIO
 
 from holystone.printable import one_line
 from holystone.render.report import Summary, Unavailable
-from holystone.render.report_writer import Examples, Layout, Part, ReportMerger, ReportWriter, name_of
+from holystone.render.report_writer import ExamplesWriter, Layout, Part, ReportMerger, name_of
 from holystone.render.terminal import command, counted
 from holystone.scan.check import Severity
-from holystone.scan.finding import Finding
-from holystone.scan.scan import Scan
 
 EXAMPLES = 3
 """Findings listed of each check, unless the user says how many to list in all."""
@@ -17,15 +15,10 @@ _VERDICTS = {"clean": "Clean", "drift": "Drift", "incomplete": "Incomplete"}
 _ESCAPED = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>#|!"}
 
 
-class Writer(ReportWriter):
+class Writer(ExamplesWriter):
     """Writes a heading with the verdict, then the checks that found something, worst first."""
 
-    def __init__(self, scan: Scan, out: TextIO, layout: Layout) -> None:
-        super().__init__(scan, out, layout)
-        self.examples = Examples(EXAMPLES, layout.limit)
-
-    def add(self, finding: Finding) -> None:
-        self.examples.add(finding)
+    each = EXAMPLES
 
     def end(self, summary: Summary) -> None:
         write = self.out.write

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import TextIO
 
 from holystone.printable import one_line
 from holystone.render.report import Summary, Unavailable
-from holystone.render.report_writer import Layout, Part, ReportMerger, ReportWriter, name_of
+from holystone.render.report_writer import ReportWriter, SummariesMerger, name_of
 from holystone.render.terminal import counted
 from holystone.scan.check import Severity
 from holystone.scan.finding import Finding
@@ -33,15 +32,8 @@ class Writer(ReportWriter):
             self.out.write(_line([summary], self.layout.fail_on))
 
 
-class Merger(ReportMerger):
+class Merger(SummariesMerger):
     """Writes all at the end."""
-
-    def __init__(self, out: TextIO, layout: Layout) -> None:
-        super().__init__(out, layout)
-        self.summaries: list[Summary | Unavailable] = []
-
-    def add(self, part: Part) -> None:
-        self.summaries.append(part.summary)
 
     def end(self) -> None:
         self.out.write(_line(self.summaries, self.layout.fail_on))

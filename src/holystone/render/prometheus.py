@@ -7,7 +7,7 @@ from typing import TextIO
 
 from holystone.printable import one_line
 from holystone.render.report import Summary, Unavailable, this_tool
-from holystone.render.report_writer import Layout, Part, ReportMerger, ReportWriter
+from holystone.render.report_writer import Layout, ReportWriter, SummariesMerger
 from holystone.scan.finding import Finding
 
 _SUCCESS = "holystone_check_last_success_timestamp_seconds"
@@ -40,15 +40,8 @@ class Writer(ReportWriter):
             _write([summary], self.out, self.layout)
 
 
-class Merger(ReportMerger):
+class Merger(SummariesMerger):
     """Writes all at the end."""
-
-    def __init__(self, out: TextIO, layout: Layout) -> None:
-        super().__init__(out, layout)
-        self.summaries: list[Summary | Unavailable] = []
-
-    def add(self, part: Part) -> None:
-        self.summaries.append(part.summary)
 
     def end(self) -> None:
         _write(self.summaries, self.out, self.layout)

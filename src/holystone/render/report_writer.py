@@ -95,6 +95,31 @@ class Examples:
         return self._of[check]
 
 
+class ExamplesWriter(ReportWriter):
+    """Keeps the first findings of each check in words, for a report that is written at the end of the scan."""
+
+    each: ClassVar[int]
+    """Findings listed of each check, unless the user says how many to list in all."""
+
+    def __init__(self, scan: Scan, out: TextIO, layout: Layout) -> None:
+        super().__init__(scan, out, layout)
+        self.examples = Examples(self.each, layout.limit)
+
+    def add(self, finding: Finding) -> None:
+        self.examples.add(finding)
+
+
+class SummariesMerger(ReportMerger):
+    """Keeps the summaries alone, for a report of several stores that is written at the end."""
+
+    def __init__(self, out: TextIO, layout: Layout) -> None:
+        super().__init__(out, layout)
+        self.summaries: list[Summary | Unavailable] = []
+
+    def add(self, part: Part) -> None:
+        self.summaries.append(part.summary)
+
+
 def in_words(finding: Finding) -> str:
     """Return a finding as one line: the row, what is wrong with it, and why, where that is known."""
     cause = "" if finding.cause is None else f" ({one_line(finding.cause)})"

@@ -13,11 +13,10 @@ from holystone.pg_durable.tables import NO_EXTENSION
 from holystone.printable import one_line
 from holystone.render.messages import echo
 from holystone.render.report import Summary, Unavailable
-from holystone.render.report_writer import Examples, Layout, Part, ReportMerger, ReportWriter, name_of
+from holystone.render.report_writer import ExamplesWriter, Layout, Part, ReportMerger, name_of
 from holystone.render.terminal import command, counted, key_of, wrapped
 from holystone.render.timestamps import moment_of
 from holystone.scan.check import NoRepair, Severity
-from holystone.scan.finding import Finding
 from holystone.scan.result import Outcome, Result, Verdict
 from holystone.scan.scan import Scan
 from holystone.scan.watermark import Coverage
@@ -30,15 +29,10 @@ EXAMPLES = 3
 _COLOURS = {Severity.critical: "red", Severity.error: "red", Severity.warning: "yellow", Severity.info: "blue"}
 
 
-class Writer(ReportWriter):
+class Writer(ExamplesWriter):
     """Keeps some examples of each check while the scan goes on, and writes all at its end."""
 
-    def __init__(self, scan: Scan, out: TextIO, layout: Layout) -> None:
-        super().__init__(scan, out, layout)
-        self.examples = Examples(EXAMPLES, layout.limit)
-
-    def add(self, finding: Finding) -> None:
-        self.examples.add(finding)
+    each = EXAMPLES
 
     def end(self, summary: Summary) -> None:
         scan, out = self.scan, self.out
