@@ -32,7 +32,9 @@ BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND
 @contextmanager
 def started(*words: str) -> Iterator[subprocess.Popen[str]]:
     """Run a command that can be interrupted, though whoever runs the tests may not be; in the end it is gone."""
-    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         process = subprocess.Popen(
             [*COMMAND, *words],
@@ -43,7 +45,8 @@ def started(*words: str) -> Iterator[subprocess.Popen[str]]:
             env=clean_environment(),
         )
     finally:
-        signal.signal(signal.SIGINT, heeded)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     with process:
         try:
             yield process
@@ -67,6 +70,8 @@ def test_an_interrupted_apply_says_so_and_changes_nothing(sqlite_store: Sample, 
 SIGNALLED_AT_EXIT = """
 import atexit, os, signal, sys
 from holystone.cli.main import main
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohup has them inherit that it is ignored
 signal.signal(signal.SIGINT, signal.default_int_handler)
 atexit.register(os.kill, os.getpid(), signal.{name})
 sys.argv = ["holystone", "--version"]
