@@ -8,7 +8,7 @@ from holystone.migrate.adopt import Adoption, last_adoption
 from holystone.migrate.engines import Engines, engines
 from holystone.store.open_store import OpenStore
 from holystone.store.shape import Shape, recognise
-from holystone.store.toolkit import revision_of, state
+from holystone.store.toolkit import revision_of, state, versions
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Status:
 
 def toolkit_revision(store: OpenStore) -> str | None:
     """Return the revision of holystone's tables in the store, None where there are none."""
+    if versions.name not in store.columns:
+        return None  # to connect costs a check of a small store more than many a statement of its own
     with store.unlocked_snapshot() as connection:
         return revision_of(store, connection)
 
