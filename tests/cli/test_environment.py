@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
-import termios
 from pathlib import Path
 
 import pytest
 
-from .helpers import COMMAND, STALE, UNDATED, Run, Sample, assert_refused, clean_environment, holystone
+from .helpers import STALE, UNDATED, Run, Sample, assert_refused, holystone
+from .terminals import on_terminal
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +57,32 @@ def test_an_option_goes_before_the_schema_of_the_environment(
     assert run("check", *postgresql_store.words).status == 0
 
 
+def test_the_environment_leaves_room_for_an_instance(run: Run, named: Sample) -> None:
+    shown = run("executions", "show", named.target, "order-1", "1", *named.words[1:])
+    assert shown.status == 0
+    assert run("executions", "show", "order-1") == shown
+    assert run("executions", "show", "order-1", "1") == shown
+    assert run("executions", "show", named.target, "order-1", *named.words[1:]) == shown
+    assert run("why", "order-1").status == 0
+    assert_refused(run("executions", "show", "nobody", "1"), "has no execution 1 of 'nobody'")
+    assert_refused(run("executions", "show", named.target, "order-1", "one"), "'one' is no number of an execution")
+
+
+def test_the_environment_names_any_option(
+    run: Run, drifted: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLYSTONE_CHECK_FAIL_ON", "never")
+    monkeypatch.setenv("HOLYSTONE_CHECK_SELECT", "E001 E002")
+    monkeypatch.setenv("HOLYSTONE_CHECK_FORMAT", "json")
+    result = run("check", *drifted.words)
+    assert result.status == 0
+    assert [check["id"] for check in result.json["checks"]] == ["E001", "E002"]
+    assert run("check", *drifted.words, "--fail-on", "error").status == 1
+    monkeypatch.setenv("HOLYSTONE_CHECK_FORMAT", "nagios")
+    unknown = holystone("check", str(tmp_path / "none.db"), environment={"HOLYSTONE_CHECK_FORMAT": "nagios"})
+    assert (unknown.status, unknown.out[:19]) == (3, "HOLYSTONE UNKNOWN -")
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -75,30 +98,6 @@ def test_an_option_goes_before_the_schema_of_the_environment(
 )
 def test_a_command_needs_a_target(run: Run, words: list[str]) -> None:
     assert_refused(run(*words), "Missing argument 'TARGET")
-
-
-def on_terminal(*words: str, typed: str = "", columns: int = 80, **environment: str) -> tuple[int, str]:
-    """Run a command on a terminal of its own; return its status and what the terminal got."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, columns))
-    process = subprocess.Popen(
-        [*COMMAND, *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=clean_environment({"TERM": "xterm", **environment}),
-        start_new_session=True,
-    )
-    os.close(theirs)
-    os.write(ours, typed.encode())
-    said = b""
-    while True:
-        try:
-            said += os.read(ours, 65536)
-        except OSError:  # how Linux says that the last process has let go of the terminal
-            break
-    os.close(ours)
-    return process.wait(), said.decode()
 
 
 def test_a_terminal_gets_colours(sqlite_store: Sample) -> None:

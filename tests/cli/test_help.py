@@ -103,6 +103,47 @@ def test_the_catalogue_is_listed(run: Run) -> None:
     assert all(check.id in said and check.name in said for check in checks())
 
 
+@pytest.mark.parametrize("path", [path for path, command in TREE.items() if isinstance(command, click.Group)])
+def test_no_sentence_of_a_list_is_cut(run: Run, path: str) -> None:
+    listed = run(*path.split()[1:], "--help").out.partition("Commands:\n")[2].splitlines()
+    assert listed
+    for line in listed:
+        assert line.endswith("."), line
+        assert not line.endswith("..."), line
+
+
+def test_help_and_version_are_commands_too(run: Run) -> None:
+    assert run("help").out == run("--help").out
+    assert run("help", "repair", "apply").out == run("repair", "apply", "--help").out
+    assert run("version").out == run("--version").out
+    assert run("help", "chek").status == 2
+    assert run("help", "check", "more").status == 2
+
+
+def test_what_the_environment_may_say_is_told(run: Run) -> None:
+    assert "HOLYSTONE_DEBUG" in run("--help").out
+    assert "HOLYSTONE_TARGET" in run("--help").out
+    told = " ".join(run("check", "--help").out.split())
+    assert "[env var: HOLYSTONE_CONFIG]" in told
+    assert "[env var: HOLYSTONE_SCHEMA" in told
+
+
+def test_a_check_is_explained_to_programs(run: Run) -> None:
+    told = run("explain", "E001", "--format", "json").json
+    assert told["schema"] == 1
+    assert told["check"].keys() >= {"id", "name", "asserts", "harm", "sql", "repair"}
+    assert told["check"]["sql"].keys() == {"sqlite", "postgresql"}
+    assert run("explain", "restore-outcome", "--format", "json").json["repair"]["safety"] == "safe"
+
+
+def test_pages_have_colours_where_they_are_forced() -> None:
+    plain, coloured = (holystone("explain", "E001", environment=one).out for one in ({}, {"FORCE_COLOR": "1"}))
+    assert "\x1b[" not in plain
+    assert click.unstyle(coloured) == plain
+    assert "\x1b[1mMEANING" in coloured
+    assert "\x1b[34m\x1b[1mSELECT" in coloured
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_understands_its_completion(run: Run, shell: str) -> None:
     result = run("completion", shell)

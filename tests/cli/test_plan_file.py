@@ -43,12 +43,14 @@ def test_a_plan_has_the_keys_that_scripts_read(plan: Path) -> None:
 
 
 def test_stdout_and_the_file_hold_the_same_plan(run: Run, drifted: Sample, plan: Path) -> None:
-    assert run("repair", "plan", *drifted.words, "--format", "json").json == json.loads(plan.read_text())
+    again = run("repair", "plan", *drifted.words, "--format", "json").json
+    assert {**again, "made": None} == {**json.loads(plan.read_text()), "made": None}
 
 
 @pytest.mark.parametrize("words", [["-o", "-"], ["-o", "-", "--format", "json"]], ids=" ".join)
 def test_a_dash_puts_the_plan_on_stdout(run: Run, drifted: Sample, plan: Path, words: list[str]) -> None:
-    assert run("repair", "plan", *drifted.words, *words).json == json.loads(plan.read_text())
+    again = run("repair", "plan", *drifted.words, *words).json
+    assert again["changes"] == json.loads(plan.read_text())["changes"]
 
 
 def test_a_plan_is_read_from_stdin(run: Run, sqlite_store: Sample) -> None:

@@ -24,14 +24,18 @@ def checks(format_: str) -> int:
 
 @click.command
 @click.argument("id", metavar="ID", shell_complete=complete_check)
-def explain(id: str) -> int:
+@format_option("text", "json")
+def explain(id: str, format_: str) -> int:
     """Show the runbook page of a check, or what a repair does."""
     from holystone.mend.repair import repairs
+    from holystone.render.catalogue import check_json, repair_json
     from holystone.render.messages import block
     from holystone.render.runbook import repair_page, shipped_page, terminal
     from holystone.scan.catalogue import checks as catalogue
 
-    known = {repair.id: repair for repair in repairs()}
-    page = repair_page(known[id]) if id in known else shipped_page(catalogue().get(id))
-    block(terminal(page))
+    repair = repairs().by_id.get(id)
+    if format_ == "json":
+        check_json(catalogue().get(id)) if repair is None else repair_json(repair)
+    else:
+        block(terminal(shipped_page(catalogue().get(id)) if repair is None else repair_page(repair)))
     return Exit.OK

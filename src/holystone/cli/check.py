@@ -61,6 +61,7 @@ def _ping_url(context: click.Context, parameter: click.Parameter, given: str | N
 @format_option(*CHECK_FORMATS)
 @click.option(
     "--output",
+    "-o",
     metavar="FILE",
     shell_complete=complete_file,
     help="Write there instead of to stdout; the file appears when it is whole.",
@@ -204,7 +205,8 @@ def _check_one(
     from holystone.cli.progress import progress_bar
     from holystone.cli.store_check import check_store
 
-    with progress_bar(streamed=request.formats[0] in _STREAMED) as progress:
+    on_stdout = [format for format, out in zip(request.formats, outs, strict=True) if out is sys.stdout]
+    with progress_bar(streamed=any(format in _STREAMED for format in on_stdout)) as progress:
         done = check_store(named_target(targets[0], schema), request, outs, progress)
     _tell(done)
     return [done]

@@ -7,7 +7,7 @@ from holystone.cli.exit_codes import Exit
 from holystone.render.messages import block
 
 
-@click.command
+@click.command(short_help="Print what a shell needs to complete commands.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:

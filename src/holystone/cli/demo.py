@@ -1,6 +1,7 @@
 """`holystone demo`: the main job on a small store of its own."""
 
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 
 import click
@@ -8,7 +9,7 @@ import click
 from holystone.cli.exit_codes import Exit
 
 
-@click.command
+@click.command(short_help="Show all of it on a small store of its own.")
 @click.argument("directory", metavar="[DIR]", required=False)
 def demo(directory: str | None) -> int:
     """Build a small store, let it drift, check it, repair it and take that back.
@@ -25,8 +26,9 @@ def demo(directory: str | None) -> int:
         where = one_line(str(Path(directory) / "demo.db"), None)
         say(f"The store is {where}: as it was before the repair. It is yours to try.")
         return Exit.OK
-    with tempfile.TemporaryDirectory(prefix="holystone-demo-") as temporary:
-        _tell(Path(temporary) / "demo.db")
+    # From inside the folder, so that the commands on the screen do not name one that is gone afterwards.
+    with tempfile.TemporaryDirectory(prefix="holystone-demo-") as temporary, chdir(temporary):
+        _tell(Path("demo.db"))
     say("The store has been removed; `holystone demo DIR` keeps it.")
     return Exit.OK
 

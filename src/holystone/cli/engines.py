@@ -6,7 +6,7 @@ from holystone.cli.exit_codes import Exit
 from holystone.cli.options import format_option
 
 
-@click.command
+@click.command(short_help="List the engine's versions that are known.")
 @format_option("text", "json")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def engines(format_: str, as_json: bool) -> int:

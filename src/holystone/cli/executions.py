@@ -1,5 +1,6 @@
 """`holystone executions`: executions by status, name and age, and one of them in full."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from holystone.cli.options import (
     instance_option,
     named_target,
     output_to,
+    target_in_environment,
     target_options,
 )
 from holystone.errors import HolystoneError
@@ -23,12 +25,12 @@ SHOWN = 50
 """Executions listed unless the user says how many."""
 
 
-@click.group
+@click.group(short_help="Look at executions, and at their histories.")
 def executions() -> None:
     """Look at executions: what their rows say, beside what their histories say."""
 
 
-@executions.command("list")
+@executions.command("list", short_help="List executions by their rows.")
 @target_options
 @click.option("--status", metavar="STATUS", help="Only those whose row has this status.")
 @click.option("--name", metavar="NAME", help="Only those of the orchestration of this name.")
@@ -87,27 +89,53 @@ def _known_status(store: "Histories", given: str) -> str:
     return given
 
 
-@executions.command
+@executions.command(short_help="Show an instance's executions and their histories.")
 @target_options
-@click.argument("instance", metavar="INSTANCE")
-@click.argument("execution", metavar="[EXECUTION]", type=click.IntRange(1, 2**63 - 1), required=False)
+@click.argument("instance", metavar="INSTANCE", required=False)
+@click.argument("execution", metavar="[EXECUTION]", required=False)
+@click.option("--full", is_flag=True, help="Show outputs and events whole, however long they are.")
 @format_option("text", "json")
-def show(target: str, schema: str | None, instance: str, execution: int | None, format_: str) -> int:
+def show(target: str, schema: str | None, instance: str | None, execution: str | None, full: bool, format_: str) -> int:
     """Show an instance's executions with their histories; only EXECUTION where it is given."""
     from holystone.render.executions import show_json, show_text
+    from holystone.render.terminal import command
     from holystone.scan.lookup import listed
     from holystone.store.histories import Histories
 
+    target, instance_id, number = _what_to_show(target, instance, execution)
     store = Histories.open(named_target(target, schema), read_only=True)
-    found = list(listed(store, instance_id=instance, execution_id=execution))
+    found = list(listed(store, instance_id=instance_id, execution_id=number))
     if not found:
-        what = f"{instance!r}" if execution is None else f"execution {execution} of {instance!r}"
-        raise HolystoneError(
-            f"{store.target} has no {what}.", "`holystone executions list TARGET` shows what there is."
-        )
+        what = f"{instance_id!r}" if number is None else f"execution {number} of {instance_id!r}"
+        raise HolystoneError(f"{store.target} has no {what}.", command(store, "executions list"))
     with output_to(None) as out:
         if format_ == "json":
             show_json(store, found, out)
         else:
-            show_text(store, found, out)
+            show_text(store, found, out, full=full)
     return Exit.OK
+
+
+def _what_to_show(target: str, instance: str | None, execution: str | None) -> tuple[str, str, int | None]:
+    """Return TARGET, INSTANCE and EXECUTION; what the command line leaves out of them, the environment may name."""
+    named = target_in_environment()
+    if instance is None and named is None:
+        raise click.UsageError("Missing argument 'INSTANCE'.")
+    if instance is None or (execution is None and named is not None and _is_number(instance) and not _is_there(target)):
+        # All words are one place further on than where click has put them.
+        assert named is not None
+        target, instance, execution = named, target, instance
+    if execution is not None and not _is_number(execution):
+        raise click.BadParameter(f"{execution!r} is no number of an execution.", param_hint="EXECUTION")
+    return target, instance, None if execution is None else int(execution)
+
+
+def _is_there(target: str) -> bool:
+    """Return whether a word names a store, and not an instance of the one that the environment names."""
+    from holystone.flavours.target import names_server
+
+    return names_server(target) or os.path.exists(target)
+
+
+def _is_number(word: str) -> bool:
+    return word.isdecimal() and word.isascii() and 0 < int(word) < 2**63

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _STATUS = {"pass": Exit.OK, "refused": Exit.FOUND, "incomplete": Exit.COULD_NOT_RUN}
 
 
-@click.command
+@click.command(short_help="Say before a deployment whether a store is fit for it.")
 @target_options
 @click.option(
     "--against",

@@ -29,9 +29,11 @@ _COMMANDS = {
     "executions": "holystone.cli.executions:executions",
     "explain": "holystone.cli.catalogue:explain",
     "gate": "holystone.cli.gate:gate",
+    "help": "holystone.cli.help:help_",
     "migrate": "holystone.cli.migrate:migrate",
     "repair": "holystone.cli.repair:repair",
     "stores": "holystone.cli.stores:stores",
+    "version": "holystone.cli.help:version",
     "why": "holystone.cli.why:why",
 }
 """Command -> where it is defined; `--version` and a completion import none of them."""
@@ -79,7 +81,19 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = _COMMANDS[name].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
+        _name_in_environment(command, f"HOLYSTONE_{name}")
         return command
+
+
+def _name_in_environment(command: click.Command, prefix: str) -> None:
+    """Have each option take its value from the environment, where it has no name there yet: HOLYSTONE_CHECK_FAIL_ON."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.envvar is None:
+            longest = max(option.opts, key=len)
+            option.envvar = f"{prefix}{longest.removeprefix('-').replace('-', '_')}".upper()
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            _name_in_environment(inner, f"{prefix}_{name}")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -89,7 +103,8 @@ def cli(context: click.Context) -> None:
     """Hold the databases of durable executions to their history: check, repair, migrate.
 
     TARGET is the path of a SQLite file or a URL such as postgresql://user@host/database, with --schema.
-    HOLYSTONE_TARGET and HOLYSTONE_SCHEMA stand in for them.
+    HOLYSTONE_TARGET and HOLYSTONE_SCHEMA stand in for them, and for any other option its command and name, as
+    HOLYSTONE_CHECK_FAIL_ON does for --fail-on of check. HOLYSTONE_DEBUG=1 shows the traceback of a fault of holystone.
 
     Exit status: 0 clean or done; 1 findings, or planned rows left undone; 2 could not run.
     """
@@ -180,7 +195,9 @@ def _could_not_run() -> int:
 def _is_for_nagios() -> bool:
     """Return whether the command line asks for the format of Nagios, even one that cannot be parsed."""
     words = sys.argv[1:]
-    return "--format=nagios" in words or ("--format", "nagios") in pairwise(words)
+    if any(word.startswith("--format") for word in words):
+        return "--format=nagios" in words or ("--format", "nagios") in pairwise(words)
+    return words[:1] == ["check"] and os.environ.get("HOLYSTONE_CHECK_FORMAT") == "nagios"
 
 
 def _tell_of_stop() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from holystone.store.open_store import OpenStore
 
 
-@click.group
+@click.group(short_help="Show and upgrade the schema.")
 def migrate() -> None:
     """Show and upgrade the schema; the engine's own tables are left to the engine.
 
@@ -30,7 +30,7 @@ def migrate() -> None:
     """
 
 
-@migrate.command
+@migrate.command(short_help="Show the schema, and which revisions are pending.")
 @target_options
 @format_option("text", "json")
 @click.option("--check", is_flag=True, help="Exit with 1 where a revision should be run, or something of one is gone.")
@@ -51,7 +51,7 @@ def status(target: str, schema: str | None, format_: str, check: bool) -> int:
     return Exit.FOUND if check and (found.due or found.lacking) else Exit.OK
 
 
-@migrate.command
+@migrate.command(short_help="Make or upgrade holystone's own tables, or a store.")
 @target_options
 @click.option("--to", metavar="REVISION", help="Go that far, in the branch of that revision alone.")
 @click.option(
@@ -108,7 +108,7 @@ def upgrade(target: str, schema: str | None, to: str | None, engine: bool) -> in
     return Exit.OK
 
 
-@migrate.command
+@migrate.command(short_help="Take revisions back.")
 @target_options
 @click.argument("revision", metavar="REVISION", required=False)
 @yes_option
@@ -135,7 +135,7 @@ def downgrade(target: str, schema: str | None, revision: str | None, yes: bool) 
     return Exit.OK
 
 
-@migrate.command
+@migrate.command(short_help="Recognise a store that the engine made.")
 @target_options
 def adopt(target: str, schema: str | None) -> int:
     """Take a store that the engine made into care: recognise it, and add holystone's own tables.
@@ -163,7 +163,7 @@ def adopt(target: str, schema: str | None) -> int:
     return Exit.OK
 
 
-@migrate.command
+@migrate.command(short_help="Print the SQL of an upgrade.")
 @target_options
 @click.option("--to", metavar="REVISION", help="Go that far.")
 def sql(target: str, schema: str | None, to: str | None) -> int:

@@ -48,6 +48,7 @@ def schema_option(command: Command) -> Command:
         "--schema",
         metavar="NAME",
         envvar="HOLYSTONE_SCHEMA",
+        show_envvar=True,
         help="Schema of a PostgreSQL store (default public, or that of the only store).",
     )(command)
 
@@ -84,6 +85,7 @@ def selection_options(command: Command) -> Command:
             "--config",
             metavar="FILE",
             envvar="HOLYSTONE_CONFIG",
+            show_envvar=True,
             shell_complete=complete_file,
             help="TOML: other severities and levels, checks to leave out, findings to put up with.",
         ),

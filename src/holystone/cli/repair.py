@@ -1,5 +1,6 @@
 """`holystone repair`: plan, apply, resume, undo, log."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
@@ -22,6 +23,7 @@ from holystone.cli.options import (
     timeout_option,
     yes_option,
 )
+from holystone.cli.plans import complain, given_plan, make_plan, shown_plan
 from holystone.cli.prompts import ask, require_terminal
 
 if TYPE_CHECKING:
@@ -34,12 +36,16 @@ if TYPE_CHECKING:
     from holystone.store.open_store import OpenStore
 
 
-@click.group
+_RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+"""How a run is named, as no store is."""
+
+
+@click.group(short_help="Mend what a check found, and take that back.")
 def repair() -> None:
     """Mend what a check found: plan first, then apply; each run can be undone."""
 
 
-@repair.command
+@repair.command(short_help="Say which rows would be changed, and how.")
 @target_options
 @selection_options
 @jobs_option
@@ -60,12 +66,12 @@ def plan(
     from holystone.render.sql import plan_sql
 
     store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
-    made = _make(store, selection, jobs)
+    made = make_plan(store, selection, jobs)
     if output is not None:
         with output_to(output) as out:
             plan_json(made, out)
     if output == "-":
-        return _complain(made) or Exit.OK
+        return complain(made) or Exit.OK
     with output_to(None) as out:
         if format_ == "json" and output is None:
             plan_json(made, out)
@@ -74,16 +80,17 @@ def plan(
         elif format_ == "text":
             again = selection.to_argv() if output is None else [output]
             plan_text(store, made, out, apply_with=again)
-    return _complain(made) or Exit.OK
+    return complain(made) or Exit.OK
 
 
-@repair.command
+@repair.command(short_help="Change the planned rows, and journal every change.")
 @target_options
 @click.argument("plan_file", metavar="[PLAN]", required=False, shell_complete=complete_file)
 @selection_options
 @jobs_option
 @yes_option
 @click.option("--unsafe", metavar="ID", multiple=True, help="Apply this unsafe repair too; a check's id or a repair's.")
+@click.option("--dry-run", is_flag=True, hidden=True, help="Say which command it is that writes nothing: repair plan.")
 @format_option("text", "json")
 def apply(
     target: str,
@@ -93,37 +100,44 @@ def apply(
     jobs: int,
     yes: bool,
     unsafe: tuple[str, ...],
+    dry_run: bool,
     format_: str,
 ) -> int:
     """Change the planned rows, each only where it is still as planned, and journal every change.
 
-    Without PLAN it plans first, shows the plan, and asks. The first apply makes holystone's own tables.
+    Without PLAN it plans first and shows the plan; at a terminal it asks, with PLAN as well. The first apply makes
+    holystone's own tables.
     """
     from holystone import api
-    from holystone.cli.files import holds_object, read_file
+    from holystone.cli.files import holds_object
+    from holystone.errors import HolystoneError
     from holystone.mend.apply import Report
-    from holystone.mend.plan import read_plan
     from holystone.render.messages import document
+    from holystone.render.terminal import quoted
 
     if plan_file is None and (named := target_in_environment()) and holds_object(target):
         target, plan_file = named, target
+    if dry_run:
+        where = [target] if schema is None else [target, "--schema", schema]
+        plan = " ".join(map(quoted, ["holystone", "repair", "plan", *where]))
+        raise HolystoneError("An apply writes. A plan says what it would write.", plan)
     if plan_file is None and not yes:
         require_terminal()
     _known_unsafe(unsafe)
     store = open_store(target, schema, read_only=False)
     if plan_file is not None:
-        made = read_plan(read_file(plan_file), store)
+        made = given_plan(store, plan_file, yes=yes, format_=format_)
     else:
-        made = _shown_plan(store, selection, jobs, yes=yes, format_=format_)
+        made = shown_plan(store, selection, jobs, yes=yes, format_=format_)
     if not made.changes:
         if format_ == "json":
             document(Report().to_json())
-        return _complain(made) or Exit.OK
+        return complain(made) or Exit.OK
     run = api.new_application(made, selection, unsafe=unsafe, from_file=plan_file is not None)
     return _carry_out(store, run, made, selection, unsafe, jobs, plan_file, yes=yes, format_=format_)
 
 
-@repair.command
+@repair.command(short_help="Go on with a run that was stopped.")
 @target_options
 @click.argument("run", metavar="RUN", required=False, shell_complete=complete_run)
 @click.option("--plan", "plan_file", metavar="FILE", help="The plan file that the run was given.")
@@ -153,7 +167,7 @@ def resume(
     return _resume(store, stopped, plan_file, jobs, yes=yes, format_=format_)
 
 
-@repair.command
+@repair.command(short_help="Put back the rows that a run changed.")
 @target_options
 @click.argument("run", metavar="RUN", required=False, shell_complete=complete_run)
 @yes_option
@@ -173,28 +187,36 @@ def undo(target: str, schema: str | None, run: str | None, yes: bool, format_: s
     return _undo(store, undone, new_run("undo", undoes=undone.run_id), yes=yes, format_=format_)
 
 
-@repair.command
+@repair.command(short_help="List the runs of apply and undo.")
 @target_options
+@click.argument("run", metavar="[RUN]", required=False, shell_complete=complete_run)
 @format_option("text", "json")
 @click.option("--rows", is_flag=True, help="Show each run's rows too.")
-def log(target: str, schema: str | None, format_: str, rows: bool) -> int:
-    """List the runs of apply and undo, the latest first."""
+@click.option("--limit", metavar="N", type=click.IntRange(1, 10**15), help="At most N runs, the latest.")
+def log(target: str, schema: str | None, run: str | None, format_: str, rows: bool, limit: int | None) -> int:
+    """List the runs of apply and undo, the latest first; or RUN alone, with its rows."""
+    from holystone.errors import JournalError
     from holystone.mend.journal import has_digests
     from holystone.mend.runs import log_of
     from holystone.render.messages import notice
     from holystone.render.repairs import log_json, log_text
     from holystone.render.terminal import command
 
+    if run is None and (named := target_in_environment()) and _RUN.fullmatch(target):
+        target, run = named, target
     store = open_store(target, schema, read_only=True)
-    with log_of(store) as runs, output_to(None) as out:
+    with log_of(store, run) as runs, output_to(None) as out:
         first = list(islice(runs, 1))
+        if run is not None and not first:
+            raise JournalError(f"The journal of {store.target} has no run {run!r}.", command(store, "repair log"))
         if first and not has_digests(store):
             upgrade = command(store, "migrate upgrade")
             notice(f"The journal has no digests, so nothing tells whether it was edited. Next: {upgrade}")
+        listed = islice(chain(first, runs), limit)
         if format_ == "json":
-            log_json(store, chain(first, runs), out)
+            log_json(store, listed, out)
         else:
-            log_text(store, chain(first, runs), out, rows=rows)
+            log_text(store, listed, out, rows=rows or run is not None)
     return Exit.OK
 
 
@@ -228,7 +250,7 @@ def _resume(store: "OpenStore", stopped: "Run", plan_file: str | None, jobs: int
     ignored = list(asked.ignore), dict(asked.reasons)
     selection = selection_of(list(asked.select), ignored, asked.level, asked.instance, asked.config, asked.race_window)
     if plan_file is None:
-        made = _shown_plan(store, selection, jobs, yes=yes, format_=format_)
+        made = shown_plan(store, selection, jobs, yes=yes, format_=format_)
     else:
         made = read_plan(read_file(plan_file), store)
         if made.hash != stopped.plan:
@@ -237,23 +259,6 @@ def _resume(store: "OpenStore", stopped: "Run", plan_file: str | None, jobs: int
                 f"{again} --plan FILE",
             )
     return _carry_out(store, stopped, made, selection, asked.unsafe, jobs, plan_file, yes=yes, format_=format_)
-
-
-def _shown_plan(store: "OpenStore", selection: "Selection", jobs: int, *, yes: bool, format_: str) -> "Plan":
-    """Return a new plan, which was shown and agreed to."""
-    from holystone.errors import StoreChangedError
-    from holystone.render.repairs import plan_text
-
-    try:
-        made = _make(store, selection, jobs)
-    except StoreChangedError:
-        made = _make(store, selection, jobs)  # a writer came just then; he is here now, and is read beside
-    with output_to(None) as out:
-        if format_ == "text":
-            plan_text(store, made, out)
-    if made.changes and not yes:
-        ask("Apply it?")
-    return made
 
 
 def _carry_out(
@@ -288,19 +293,7 @@ def _carry_out(
                 store, made, selection, unsafe=unsafe, run=run, agree=agree, jobs=jobs, progress=progress
             )
         status = _report(store, report, format_, verb="repaired")
-        return _complain(made) or status
-
-
-def _complain(made: "Plan") -> int:
-    """Say which rows the plan knows nothing of, and return the exit status that this makes; 0 where it knows all."""
-    from holystone.render.messages import error
-    from holystone.render.terminal import not_looked_at
-
-    if not made.unread:
-        return Exit.OK
-    next_step = "repair the cause and make a plan again: what is wrong there is not in this one."
-    error(not_looked_at(made.unread), next_step)
-    return Exit.COULD_NOT_RUN
+        return complain(made) or status
 
 
 def _report(store: "OpenStore", report: "Report", format_: str, *, verb: str) -> int:
@@ -340,14 +333,6 @@ def _told_when_stopped(store: "OpenStore", run_id: str, *words: str, verb: str) 
             except HolystoneError:  # whose words are those that have stopped the run
                 stopped_text(store, run_id, None, words, verb=verb)
         raise
-
-
-def _make(store: "OpenStore", selection: "Selection", jobs: int) -> "Plan":
-    from holystone import api
-    from holystone.cli.progress import progress_bar
-
-    with progress_bar() as progress:
-        return api.plan(store, selection, jobs=jobs, progress=progress)
 
 
 def _known_unsafe(ids: "Collection[str]") -> None:

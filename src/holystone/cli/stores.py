@@ -7,7 +7,7 @@ from holystone.cli.exit_codes import Exit
 from holystone.cli.options import format_option, named_target
 
 
-@click.command
+@click.command(short_help="List the stores of a folder or a database.")
 @click.argument("places", metavar="WHERE...", nargs=-1, required=True, shell_complete=complete_file)
 @format_option("text", "json")
 def stores(places: tuple[str, ...], format_: str) -> int:

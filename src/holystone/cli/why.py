@@ -9,7 +9,7 @@ SHOWN = 20
 """Events listed unless the user says how many."""
 
 
-@click.command
+@click.command(short_help="Say what an instance waits for, and who can wake it.")
 @target_options
 @click.argument("instance", metavar="INSTANCE", required=False)
 @click.option(

@@ -1,7 +1,5 @@
 """Applying a plan: each row once more under lock, compared, changed, journaled, checked, in one transaction."""
 
-import getpass
-import platform
 import secrets
 import time
 from collections import Counter
@@ -13,6 +11,7 @@ import holystone
 from holystone.clock import now_ms
 from holystone.errors import JournalError
 from holystone.mend import journal
+from holystone.mend.actor import actor
 from holystone.mend.attempt import Attempt, Cluster, Skipped
 from holystone.mend.change import Change, Group, by_finding, instances_of
 from holystone.mend.locks import busy_instances, why_busy
@@ -208,21 +207,13 @@ def new_run(
         kind=kind,
         plan=plan,
         undoes=undoes,
-        actor=_actor(),
+        actor=actor(),
         version=holystone.__version__,
         started_at_ms=now_ms(),
         finished_at_ms=None,
         changes=(),
         asked_for=asked_for,
     )
-
-
-def _actor() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a container's user id may have no name
-        user = "unknown"
-    return f"{user}@{platform.node()}"
 
 
 def _touched(chunk: Iterable[Cluster]) -> set[str]:

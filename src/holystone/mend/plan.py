@@ -9,8 +9,10 @@ from typing import Any, NoReturn
 
 from sqlalchemy import Connection
 
+import holystone
 from holystone.errors import PlanError
 from holystone.json_pieces import Writer
+from holystone.mend.actor import actor
 from holystone.mend.change import Change, instances_of, repair_of
 from holystone.mend.document import change_from
 from holystone.mend.passes import clusters, first_pass, waiting_for
@@ -32,12 +34,24 @@ _MAKE_ANEW = "Make a plan anew with `holystone repair plan`."
 
 
 @dataclass(frozen=True)
+class Made:
+    """When a plan was made, by the clock of the store, by whom, and with which version of holystone.
+
+    It is for people: the hash of the plan does not cover it.
+    """
+
+    at_ms: int
+    by: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """The changes that would mend a store, and how many findings no repair mends, by check id.
 
     Of each instance it has what may be done first. `waiting` are the findings that are left for a plan after this one,
     by check id, and `waiting_instances` those that they are of. `unread` are rows that could not be looked at: what is
-    wrong with them, and what they would prove, is not in the plan.
+    wrong with them, and what they would prove, is not in the plan. `made` is None where an older version wrote it.
     """
 
     store: str
@@ -46,6 +60,7 @@ class Plan:
     waiting: Counter[str] = field(default_factory=Counter)
     waiting_instances: frozenset[str] = frozenset()
     unread: Sequence[Unread] = ()
+    made: Made | None = None
 
     @cached_property
     def hash(self) -> str:
@@ -57,6 +72,7 @@ class Plan:
             "schema": 1,
             "plan": self.hash,
             "store": self.store,
+            "made": self.made and {"at_ms": self.made.at_ms, "by": self.made.by, "version": self.made.version},
             "changes": [change.as_json() for change in self.changes],
             "waiting": dict(sorted(self.waiting.items())),
             "unread": [{"key": row.key, "reason": row.reason} for row in self.unread],
@@ -92,7 +108,8 @@ def make_plan(
         if reasons or (scan.verdict is Verdict.incomplete and not scan.unread_instances):
             why = " ".join(sorted(str(reason) for reason in reasons))
             raise PlanError(f"The store could not be checked: {why}", "Mend the cause first.")
-        return replace(_plan(store, connection, found, now, race_window), unread=_unread(store, scan))
+        made = Made(now, actor(), holystone.__version__)
+        return replace(_plan(store, connection, found, now, race_window), unread=_unread(store, scan), made=made)
 
 
 def _unread(store: OpenStore, scan: Scan) -> list[Unread]:
@@ -140,7 +157,7 @@ def read_plan(text: str, store: OpenStore) -> Plan:
         if type(version) is not int or version != 1:
             raise PlanError(f"The plan has the form {repr(version)[:40]}, and this holystone reads form 1.", _MAKE_ANEW)
         changes = [_numbered(number, row, store) for number, row in enumerate(document["changes"], 1)]
-        plan = Plan(identity, changes)
+        plan = Plan(identity, changes, made=_made_from(document.get("made")))
         is_altered = plan.hash != document.get("plan")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         why = f": {error}" if isinstance(error, _Unfit) else ""
@@ -150,6 +167,15 @@ def read_plan(text: str, store: OpenStore) -> Plan:
     if identity != store.identity:
         raise PlanError(f"The plan was made for another store than {store.target}.", _MAKE_ANEW)
     return plan
+
+
+def _made_from(row: Any) -> Made | None:
+    """Return what a plan's file says of how it was made, as far as it can be read."""
+    try:
+        at_ms, by, version = row["at_ms"], row["by"], row["version"]
+    except (TypeError, KeyError):
+        return None
+    return Made(at_ms, by, version) if (type(at_ms), type(by), type(version)) == (int, str, str) else None
 
 
 def require_catalogues() -> None:

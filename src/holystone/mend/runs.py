@@ -46,21 +46,22 @@ class Logged:
 
 
 @contextmanager
-def log_of(store: OpenStore) -> Iterator[Iterator[Logged]]:
-    """Yield all runs, the latest first, as they are at one moment; none where the store has no journal.
+def log_of(store: OpenStore, run_id: str | None = None) -> Iterator[Iterator[Logged]]:
+    """Yield all runs, the latest first, or the one of that id, as they are at one moment; none without a journal.
 
-    Each is read twice, first for what is wrong with it.
+    Each is read as it is asked for, and twice: first for what is wrong with it.
     """
     if not is_installed(store):
         yield iter(())
         return
     with store.unlocked_snapshot() as connection:
-        yield _logged(store, connection)
+        yield _logged(store, connection, run_id)
 
 
-def _logged(store: OpenStore, connection: Connection) -> Iterator[Logged]:
+def _logged(store: OpenStore, connection: Connection, run_id: str | None) -> Iterator[Logged]:
     order = (runs.c.started_at_ms.desc(), runs.c.run_id.desc())
-    for row in connection.execute(_select(store, runs).order_by(*order)).mappings().all():
+    chosen = _select(store, runs) if run_id is None else _select(store, runs).where(runs.c.run_id == run_id)
+    for row in connection.execute(chosen.order_by(*order)).mappings().all():
         undone: dict[str, int] = defaultdict(int)
         count = 0
 
@@ -75,6 +76,8 @@ def _logged(store: OpenStore, connection: Connection) -> Iterator[Logged]:
     of_no_run = select(changes.c.run_id, func.min(changes.c.made_at_ms)).where(
         changes.c.run_id.not_in(select(runs.c.run_id))
     )
+    if run_id is not None:
+        of_no_run = of_no_run.where(changes.c.run_id == run_id)
     for lost in connection.execute(of_no_run.group_by(changes.c.run_id)).all():
         yield Logged(_lost_run(*lost), 0, {}, lambda: iter(()))
 

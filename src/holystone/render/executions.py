@@ -1,7 +1,7 @@
 """Executions as a list, and one instance in full: the rows beside what the histories say."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 import click
@@ -14,6 +14,9 @@ from holystone.render.terminal import command, counted
 from holystone.render.timestamps import moment_or_value
 from holystone.scan.lookup import Listed
 from holystone.store.histories import ExecutionRow, Histories
+
+_SHORT = 200
+"""Characters of an event that are shown, unless the user asks for all."""
 
 
 def list_text(store: Histories, executions: Iterable[Listed], limit: int, out: TextIO) -> None:
@@ -37,15 +40,16 @@ def list_json(store: Histories, executions: Iterable[Listed], out: TextIO) -> No
     out.write("\n")
 
 
-def show_text(store: Histories, executions: Iterable[Listed], out: TextIO) -> None:
-    """Write each execution of an instance with its history, an event a line."""
+def show_text(store: Histories, executions: Iterable[Listed], out: TextIO, *, full: bool = False) -> None:
+    """Write each execution of an instance with its history, an event a line; `full` ones whole."""
     for row, told in executions:
         echo(click.style(_name(row), bold=True), file=out)
         echo(f"  status        {_status(row, told)}", file=out)
         echo(f"  orchestration {value(row.name)}", file=out)
         echo(f"  times         {_times(store, row)}", file=out)
-        echo(f"  output        {value(row.output)}", file=out)
-        for line in _history(store, row):
+        output = row.output if full and isinstance(row.output, str) else None
+        echo(f"  output        {value(row.output) if output is None else one_line(output, None)}", file=out)
+        for line in _history(store, row, None if full else _SHORT):
             echo(f"  {line}", file=out)
 
 
@@ -68,16 +72,25 @@ def _name(row: ExecutionRow) -> str:
     return f"{value(row.instance_id)} execution {value(row.execution_id)}"
 
 
-def _history(store: Histories, row: ExecutionRow) -> list[str]:
+def _history(store: Histories, row: ExecutionRow, limit: int | None) -> list[str]:
     try:
         events = store.read_history(row.instance_id, row.execution_id)
     except RecordError as error:
         return [f"history cannot be read: {shown(error.message, 200)}"]
     return [
         f"event {value(event.event_id):<6} {moment_or_value(event.timestamp_ms)}  {value(event.type)}"
-        f"  {one_line(json.dumps(event.payload), 200)}"
+        f"  {one_line(_payload(event.payload), limit)}"
         for event in events
     ]
+
+
+def _payload(payload: Mapping[str, Any]) -> str:
+    """Return an event's own members as JSON; those that hold JSON themselves are not escaped once more."""
+    return " ".join(f"{name}={_as_told(part)}" for name, part in payload.items() if part is not None)
+
+
+def _as_told(part: Any) -> str:
+    return part if isinstance(part, str) and part and not part.isspace() else json.dumps(part)
 
 
 def _object(store: Histories, row: ExecutionRow, told: str | None) -> dict[str, Any]:

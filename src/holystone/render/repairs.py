@@ -1,10 +1,13 @@
 """Plans, applications, undos and the journal, as text for people and as JSON."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 import click
 
+from holystone.clock import now_ms
+from holystone.diagnosis.durations import from_now
 from holystone.json_pieces import Writer
 from holystone.mend.apply import Report
 from holystone.mend.change import Change
@@ -13,10 +16,13 @@ from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
 from holystone.mend.runs import Logged
 from holystone.printable import one_line, value
-from holystone.render.messages import echo
+from holystone.render.messages import LISTED, echo
 from holystone.render.terminal import command, counted, key_of, wrapped
 from holystone.render.timestamps import moment_or_value
 from holystone.store.open_store import OpenStore
+
+_FIRST_MS = 1_000_000_000_000
+"""In 2001, long before there was an engine; the columns of moments are in ms since the epoch."""
 
 EXAMPLES = 5
 """Changes shown of each repair in a plan's text; the file holds all."""
@@ -67,6 +73,23 @@ def _write_repair(id: str, changes: list[Change], out: TextIO) -> None:
     echo("", file=out)
 
 
+def given_plan_text(plan: Plan, file: str, out: TextIO) -> None:
+    """Write what a plan of a file is: its age, who made it, and how many rows each repair would change."""
+    made = "" if plan.made is None else f", made {_when(plan.made.at_ms)} by {one_line(plan.made.by, 100)}"
+    version = "" if plan.made is None else f" with holystone {one_line(plan.made.version, 40)}"
+    where = "standard input" if file == "-" else one_line(file)
+    echo(f"Plan {plan.hash} of {where}{made}{version}:", file=out)
+    rows = Counter((change.repair, change.safety, change.table) for change in plan.changes)
+    for (repair, safety, table), number in sorted(rows.items()):
+        echo(f"  {one_line(repair)}  {safety}  {counted(number, 'row')} of {table}", file=out)
+    if not plan.changes:
+        echo("  nothing to repair", file=out)
+
+
+def _when(ms: int) -> str:
+    return f"{moment_or_value(ms)} ({from_now(ms, now_ms())})"
+
+
 def effect(change: Change) -> str:
     """Return what a change does to its row, in one line."""
     if change.after is None:
@@ -75,13 +98,23 @@ def effect(change: Change) -> str:
         return "the row is put back" if change.why == UNDO else "the row is added"
     before_image = change.before or {}
     both = [(column, before_image.get(column), after) for column, after in change.after.items()]
-    return ", ".join(f"{one_line(column)} {value(before)} → {value(after)}" for column, before, after in both)
+    return ", ".join(
+        f"{one_line(column)} {_told(column, before)} → {_told(column, after)}" for column, before, after in both
+    )
+
+
+def _told(column: str, of: Any) -> str:
+    """Return a column's value, with the moment that it is where the engine keeps one in ms."""
+    is_moment = column.endswith(("_at", "_until")) and type(of) is int and of >= _FIRST_MS
+    return f"{value(of)} ({moment_or_value(of)})" if is_moment else value(of)
 
 
 def report_text(store: OpenStore, report: Report, out: TextIO, *, verb: str) -> None:
     """Write what became of a plan, or of an undo; `verb` is what was done to a row."""
-    for change, why in report.skipped:
+    for change, why in report.skipped[:LISTED]:
         echo(f"  skipped {one_line(change.check)} {key_of(change.key)}: {one_line(why)}", file=out)
+    if len(report.skipped) > LISTED:
+        echo(f"  and {len(report.skipped) - LISTED:,} more skipped", file=out)
     for repair_id, number in sorted(report.unsafe.items()):
         echo(
             f"  left {counted(number, 'row')} of the unsafe repair {repair_id}: "

@@ -15,6 +15,7 @@ from holystone.errors import CatalogueError, HolystoneError, StoreUnavailableErr
 from holystone.mend.change import repair_of
 from holystone.mend.repair import Repair, repairs
 from holystone.migrate import toolkit_revision
+from holystone.render.sql_layout import laid_out
 from holystone.render.timestamps import moment, moment_of
 from holystone.scan import finding as scanned
 from holystone.scan import watermark
@@ -49,7 +50,10 @@ class UnreadRow(Struct):
 
 
 class CheckResult(Struct, kw_only=True):
-    """How one check ended; `count` is of findings, those that are not listed included."""
+    """How one check ended; `count` is of findings, those that are not listed included.
+
+    `sql` is a query to paste that finds the rows, where there are findings.
+    """
 
     id: str
     name: str
@@ -58,6 +62,7 @@ class CheckResult(Struct, kw_only=True):
     count: int
     reason: str | None
     unread: list[UnreadRow]
+    sql: str | None
 
 
 class Tool(Struct):
@@ -306,7 +311,13 @@ def _check_result(store: OpenStore, result: Result) -> CheckResult:
         count=result.count,
         reason=result.reason,
         unread=[_unread_row(store, row) for row in result.unread],
+        sql=_query(store, result) if result.count else None,
     )
+
+
+def _query(store: OpenStore, result: Result) -> str | None:
+    query = result.check.diagnosis.get(store.flavour.name)
+    return None if query is None else laid_out(query)
 
 
 def _unread_row(store: OpenStore, row: Unread) -> UnreadRow:

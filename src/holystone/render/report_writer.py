@@ -80,15 +80,15 @@ class Examples:
     def __init__(self, each: int, limit: int | None) -> None:
         self._each = each
         self._limit = limit
-        self._listed = 0
+        self.listed = 0
         self._of: dict[str, list[str]] = defaultdict(list)
 
     def add(self, finding: Finding) -> None:
         """Keep a finding in words where it is one of the first."""
         of_check = self._of[finding.check.id]
-        if len(of_check) < self._each if self._limit is None else self._listed < self._limit:
+        if len(of_check) < self._each if self._limit is None else self.listed < self._limit:
             of_check.append(in_words(finding))
-            self._listed += 1
+            self.listed += 1
 
     def of(self, check: str) -> list[str]:
         """Return what was kept of a check."""

@@ -4,9 +4,12 @@ import inspect
 import re
 from importlib.resources import files
 
+import click
+
 from holystone.mend.repair import Repair, Safety, repairs
 from holystone.printable import one_line
 from holystone.render.messages import width
+from holystone.render.sql_layout import laid_out
 from holystone.render.terminal import wrapped
 from holystone.scan.check import Check, NoRepair
 from holystone.scan.evidence import Evidence, in_words
@@ -54,24 +57,38 @@ def index_page(checks: list[Check]) -> str:
 
 
 def terminal(page: str) -> str:
-    """Return a Markdown page as text folded to a terminal's width."""
+    """Return a Markdown page as text folded to a terminal's width, with colours for one that shows them."""
     lines = []
-    fenced = False
+    fence = ""
     for raw in page.split("\n"):
         line = one_line(raw, None)  # a plug-in's page is as strange as its author
         if line.startswith("```"):
-            fenced = not fenced
-        elif fenced:
-            lines.append(line)
+            fence = "" if fence else line
+        elif fence:
+            lines.append(_coloured(line) if fence == "```sql" else line)
         elif line.startswith("#"):
-            lines.append(re.sub("^#+ ", "", line).upper() if line.startswith("## ") else line.removeprefix("# "))
+            heading = re.sub("^#+ ", "", line).upper() if line.startswith("## ") else line.removeprefix("# ")
+            lines.append(click.style(heading, bold=True))
+        elif line.startswith("    "):
+            lines.append(click.style(line, fg="cyan"))
         else:
             lines.append(wrapped(line) if len(line) > width() else line)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
+_LITERALS_AND_KEYWORDS = re.compile(r"'(?:[^']|'')*'|\b[A-Z][A-Z]+\b")
+
+
+def _coloured(sql: str) -> str:
+    def style(found: re.Match[str]) -> str:
+        literal = found[0].startswith("'")
+        return click.style(found[0], fg="green") if literal else click.style(found[0], fg="blue", bold=True)
+
+    return _LITERALS_AND_KEYWORDS.sub(style, sql)
+
+
 def _queries(check: Check) -> str:
-    queries = check.diagnosis
+    queries = {flavour: laid_out(query) for flavour, query in check.diagnosis.items()}
     if len(set(queries.values())) == 1:
         return f"```sql\n{next(iter(queries.values()))}\n```"
     return "\n\n".join(f"On {flavour}:\n\n```sql\n{query}\n```" for flavour, query in sorted(queries.items()))

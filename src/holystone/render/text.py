@@ -26,7 +26,7 @@ SAFE_UNLESS = "safe, unless the plan finds more wrong in the same instance"
 EXAMPLES = 3
 """Findings shown of each check, unless the user says how many to show in all."""
 
-_COLOURS = {Severity.critical: "red", Severity.error: "red", Severity.warning: "yellow", Severity.info: "blue"}
+_COLOURS = {Severity.critical: "magenta", Severity.error: "red", Severity.warning: "yellow", Severity.info: "blue"}
 
 
 class Writer(ExamplesWriter):
@@ -40,14 +40,15 @@ class Writer(ExamplesWriter):
         for result in sorted(found, key=lambda result: -(result.worst or Severity.info)):
             _write_found(result, self.examples.of(result.check.id), out)
         for reason, failed in groupby(sorted(_failed(scan), key=_reason), key=_reason):
-            names = ", ".join(one_line(f"{result.check.id} {result.check.name}") for result in failed)
-            echo(wrapped(f"{one_line(reason)} Not checked: {names}.") + "\n", file=out)
+            names = [one_line(f"{result.check.id} {result.check.name}") for result in failed]
+            which = "" if len(names) == len(_asked(scan)) > 1 else f" Not checked: {', '.join(names)}."
+            echo(wrapped(f"{one_line(reason)}{which}") + "\n", file=out)
         for error in scan.unloaded:
             echo(wrapped(one_line(error.message)) + "\n", file=out)
         _write_unread(scan, out)
         if self.layout.verbose:
             _write_outcomes(scan, out)
-        _write_summary(scan, summary, out)
+        _write_summary(scan, summary, self.examples.listed, out)
 
 
 class Merger(ReportMerger):
@@ -91,6 +92,10 @@ def _write_outcomes(scan: Scan, out: TextIO) -> None:
 
 def _failed(scan: Scan) -> list[Result]:
     return [result for result in scan.results.values() if result.outcome is Outcome.failed]
+
+
+def _asked(scan: Scan) -> list[Result]:
+    return [result for result in scan.results.values() if result.outcome is not Outcome.skipped]
 
 
 def _reason(result: Result) -> str:
@@ -146,7 +151,7 @@ def _write_coverage(coverage: Coverage, verified: bool, out: TextIO) -> None:
         echo("Edits by hand to older rows are seen by a look at all of them only.", file=out)
 
 
-def _write_summary(scan: Scan, summary: Summary, out: TextIO) -> None:
+def _write_summary(scan: Scan, summary: Summary, listed: int, out: TextIO) -> None:
     results = scan.results.values()
     ran = [result for result in results if result.outcome in (Outcome.clean, Outcome.found)]
     skipped = [result for result in results if result.outcome is Outcome.skipped]
@@ -195,6 +200,8 @@ def _write_summary(scan: Scan, summary: Summary, out: TextIO) -> None:
         severities = ", ".join(f"{number:,} {name}" for name, number in _worst_first(summary.severities))
         echo(click.style(f"Drift: {counted(total, 'finding')}.", fg="red", bold=True), file=out)
         echo(f"{severities}; {_repairable(summary.repairs)}.", file=out)
+        if listed < total:
+            echo(f"{listed:,} of them are listed; --max-findings {total} lists all.", file=out)
         if summary.repairs.keys() - {"none"}:
             echo(f"Next: {command(scan.store, 'repair plan', *scan.selected_by)}", file=out)
     else:
