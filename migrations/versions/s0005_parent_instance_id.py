@@ -1,6 +1,5 @@
 """Tell of each instance whose child it is, so that a delete reaches the children."""
 
-import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Connection
 
@@ -20,8 +19,8 @@ LOSES = DataLoss(values_of={"instances": {"parent_instance_id": None}})
 
 def upgrade() -> None:
     with ENGINE.applying(op.get_context()):
-        parent = sa.Column("parent_instance_id", sa.Text, sa.ForeignKey("instances.instance_id"))
-        op.add_column("instances", parent, inline_references=True)
+        # Plain, for not every Alembic can write REFERENCES beside the column, and SQLite adds none later.
+        op.execute("ALTER TABLE instances ADD COLUMN parent_instance_id TEXT REFERENCES instances (instance_id)")
         op.create_index("idx_instances_parent", "instances", ["parent_instance_id"])
 
 

@@ -46,7 +46,7 @@ def test_a_misspelt_check_is_told_of_with_what_is_meant(run: Run, sqlite_store: 
 def test_a_misspelt_command_is_told_of_with_what_is_meant(run: Run) -> None:
     result = run("chek", "x.db")
     assert result.status == 2
-    assert "Did you mean one of: 'check', 'checks'?" in result.err
+    assert "No such command 'chek'. Did you mean 'check', 'checks'?" in result.err
 
 
 @pytest.mark.parametrize("window", ["300", "300s", "5m", "0.5m", "1h", "7d", "0"])

@@ -40,7 +40,8 @@ def is_ours(item: object, name: str | None, kind: str, reflected: bool, compared
 
 def differences(place: EngineStore) -> list[Any]:
     """Return what Alembic would change in the store to make it what is declared."""
-    address = f"sqlite:///{place.target}" if place.flavour == "sqlite" else make_url(place.target)
+    file = f"sqlite:///{place.target}"
+    address = file if place.flavour == "sqlite" else make_url(place.target).set(drivername="postgresql+psycopg")
     options = {} if place.schema is None else {"options": f"-csearch_path={place.schema}"}
     declared = MetaData()
     for table in (*metadata.sorted_tables, versions, executions_status.as_index.table):

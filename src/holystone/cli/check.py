@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import click
 
 from holystone.cli.completions import complete_file
-from holystone.cli.durations import Duration
+from holystone.cli.durations import duration
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     CENTURY_SECONDS,
@@ -94,7 +94,7 @@ def _ping_url(context: click.Context, parameter: click.Parameter, given: str | N
 @click.option(
     "--full-every",
     metavar="DURATION",
-    type=Duration("d", CENTURY_SECONDS),
+    type=duration("d", CENTURY_SECONDS),
     default=7,
     show_default="7d",
     help="With --since last: say when the last look at all is older; a number alone is of days.",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from holystone.cli.durations import Duration
+from holystone.cli.durations import duration
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     CENTURY_SECONDS,
@@ -37,7 +37,7 @@ def executions() -> None:
 @click.option(
     "--older-than",
     metavar="DURATION",
-    type=Duration("s", CENTURY_SECONDS),
+    type=duration("s", CENTURY_SECONDS),
     help="Only those that began longer ago, such as 90s, 2h or 7d.",
 )
 @instance_option

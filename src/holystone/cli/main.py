@@ -67,11 +67,15 @@ class LazyGroup(click.Group):
             return super().invoke(context)
 
     def resolve_command(self, context: click.Context, words: list[str]) -> Any:
-        try:
-            return super().resolve_command(context, words)
-        except click.exceptions.NoSuchCommand as error:
-            # Click looks for one that is spelt like it among those that are imported.
-            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=_COMMANDS, ctx=context) from None
+        name = words[0]
+        if name not in _COMMANDS and not name.startswith("-") and not context.resilient_parsing:
+            # Click looks for one that is spelt like it among those that are imported, if it looks at all.
+            from difflib import get_close_matches
+
+            close = ", ".join(map(repr, get_close_matches(name, sorted(_COMMANDS))))
+            meant = f" Did you mean {close}?" if close else ""
+            raise click.UsageError(f"No such command {name!r}.{meant}", context)
+        return super().resolve_command(context, words)
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted(_COMMANDS)

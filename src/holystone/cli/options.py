@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from holystone.cli.completions import complete_check, complete_file
-from holystone.cli.durations import Duration
+from holystone.cli.durations import duration
 
 if TYPE_CHECKING:
     from holystone.flavours.target import Target
@@ -92,7 +92,7 @@ def selection_options(command: Command) -> Command:
         click.option(
             "--race-window",
             metavar="DURATION",
-            type=Duration("s", CENTURY_SECONDS),
+            type=duration("s", CENTURY_SECONDS),
             default=60,
             show_default=True,
             help="Age, such as 60s or 5m, from which a row that waits for another is no race between two writers.",
@@ -184,7 +184,7 @@ def timeout_option(command: Command) -> Command:
     return click.option(
         "--statement-timeout",
         metavar="DURATION",
-        type=Duration("s", _LONGEST_TIMEOUT_SECONDS, parts=True),
+        type=duration("s", _LONGEST_TIMEOUT_SECONDS, parts=True),
         help="Give a check up whose statement takes longer, such as 90s or 5m.",
     )(command)
 

@@ -76,14 +76,14 @@ class PostgreSQLConnector(Connector):
         options: dict[str, Any] = {"compiled_cache": COMPILED_STATEMENTS}
         if read_only:
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        engine = self._engine(NullPool, pool_reset_on_return=None).execution_options(**options)
+        engine = self._engine(NullPool, options, pool_reset_on_return=None)
         event.listen(engine, "begin", session.begin)
         event.listen(engine, "handle_error", ends.tell)
         event.listen(engine, "reset", ends.reset)
         return engine
 
     def create_turn_engine(self) -> Engine:
-        engine = self._engine(QueuePool, max_overflow=-1, isolation_level="AUTOCOMMIT")
+        engine = self._engine(QueuePool, {}, max_overflow=-1, isolation_level="AUTOCOMMIT")
         event.listen(engine, "connect", session.keep_all)
         event.listen(engine, "begin", lambda connection: connection.info.update(begun=False))
         event.listen(engine, "before_execute", self._begin)
@@ -99,7 +99,7 @@ class PostgreSQLConnector(Connector):
         except connection.dialect.loaded_dbapi.Error as error:
             raise failed(connection, error) from error
 
-    def _engine(self, pool: type[Pool], **settings: Any) -> Engine:
+    def _engine(self, pool: type[Pool], options: Mapping[str, Any], **settings: Any) -> Engine:
         assert self.target.url is not None
         if importlib.util.find_spec("psycopg") is None:
             raise TargetError(
@@ -111,6 +111,7 @@ class PostgreSQLConnector(Connector):
             poolclass=pool,
             use_native_hstore=False,  # to look for it SQLAlchemy would ask by names that anybody may have taken
             **settings,
+            execution_options={"schema_translate_map": {None: self.schema}, **options},
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
                 "application_name": "holystone",
@@ -120,7 +121,7 @@ class PostgreSQLConnector(Connector):
         event.listen(engine, "do_connect", session.connect)
         event.listen(engine, "connect", lambda driver, _: values.register_loaders(driver))
         event.listen(engine, "connect", session.connected)
-        return engine.execution_options(schema_translate_map={None: self.schema})
+        return engine
 
     def export_snapshot(self, connection: Connection) -> str | None:
         return str(connection.execute(select(func.pg_export_snapshot())).scalar_one())
