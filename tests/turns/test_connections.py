@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gc
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import func, select
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
-from holystone.errors import StoreUnavailableError, TargetError
+from holystone.errors import LockLostError, StoreUnavailableError, TargetError
 from holystone.flavours.sqlite import connections
 from holystone.store import Store
 from turns.kit import Kit
@@ -98,3 +100,39 @@ def test_connection_that_is_lost_is_told_of_once(engine_store: MakeStore) -> Non
             call()
         call()
     assert made.execute("SELECT count(*) FROM orchestrator_queue") == [(2,)]
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_interrupted_while_it_waits_for_the_server(engine_store: MakeStore) -> None:
+    """Nothing is written then, and the store can be used as before."""
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    kit = Kit(Store.open(made.target, made.schema))
+    kit.start("a")
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with psycopg.connect(made.target) as other:
+            other.execute(f"LOCK TABLE {made.schema}.orchestrator_queue")
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                kit.start("b")
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+    kit.start("c")
+    assert made.execute("SELECT instance_id FROM orchestrator_queue ORDER BY id") == [("a",), ("c",)]
+
+
+def test_what_was_refused_leaves_the_next_turn_alone(engine_store: MakeStore) -> None:
+    """A transaction that psycopg rolls back takes no prepared statement with it."""
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    kit = Kit(Store.open(made.target, made.schema))
+    for number in range(8):
+        kit.start(f"i{number}")
+        assert kit.store.cleanup_orphaned_sessions() == 0
+        with pytest.raises(LockLostError):
+            kit.store.renew_orchestration_item_lock("nobody's", 1000)
+        with pytest.raises(StoreUnavailableError, match="cannot hold a value"):
+            kit.start("with\0")
+    assert made.execute("SELECT count(*) FROM orchestrator_queue") == [(8,)]

@@ -12,7 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from holystone.duroxide.tables import metadata
 from holystone.errors import HolystoneError
 from holystone.flavours.changes import Changes, Position
-from holystone.flavours.statements import BoundStatement, CompiledStatement, Parameters, StatementResult, failed
+from holystone.flavours.statements import (
+    BoundStatement,
+    CompiledStatement,
+    NoRowError,
+    Parameters,
+    StatementResult,
+    failed,
+)
 from holystone.flavours.target import Target
 
 Columns = Mapping[str, frozenset[str]]
@@ -105,8 +112,30 @@ class Connector(ABC):
         except connection.dialect.loaded_dbapi.Error as error:
             raise failed(connection, error) from error
 
+    def commit_pipeline(
+        self, connection: Connection, steps: Sequence[BoundStatement], required: BoundStatement | None = None
+    ) -> list[StatementResult]:
+        """Run the last statements of a turn, and return what came of each; a flavour may commit with them.
+
+        The `required` one runs last of all. NoRowError where it finds no row: then nothing is committed.
+        """
+        try:
+            return self._run_last(connection, steps, required)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise failed(connection, error) from error
+
     def _run(self, connection: Connection, steps: Sequence[BoundStatement]) -> list[StatementResult]:
         return [words.outcome(words.run(connection, values)) for words, values in self._in_words(connection, steps)]
+
+    def _run_last(
+        self, connection: Connection, steps: Sequence[BoundStatement], required: BoundStatement | None
+    ) -> list[StatementResult]:
+        if required is None:
+            return self._run(connection, steps)
+        results = self._run(connection, [*steps, required])
+        if not results[-1].rowcount:
+            raise NoRowError
+        return results[:-1]
 
     def _in_words(
         self, connection: Connection, steps: Sequence[BoundStatement]

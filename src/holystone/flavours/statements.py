@@ -17,6 +17,10 @@ BoundStatement = tuple[Executable, Parameters]
 """A statement of a turn: one that is kept, for what was put into words is kept for as long as the store."""
 
 
+class NoRowError(Exception):
+    """A statement that has to find a row found none, so the transaction is not committed."""
+
+
 @dataclass(frozen=True)
 class StatementResult:
     """The rows that a statement returned, as named tuples, and the number of those that it found or changed."""
@@ -66,8 +70,27 @@ class CompiledStatement:
         return StatementResult([self._row(row) for row in cursor.fetchall()], cursor.rowcount)
 
 
+def tell(connection: Connection, statements: Iterable[tuple[str, Parameters]]) -> None:
+    """Tell whoever listens to the engine of statements that are sent at once: each before and after, as usual."""
+    told: Any = connection.engine.dispatch
+    cursor = connection.connection.cursor()
+    for text, values in statements:
+        many = not isinstance(values, Mapping)
+        told.before_cursor_execute(connection, cursor, text, values, None, many)
+        told.after_cursor_execute(connection, cursor, text, values, None, many)
+
+
 def failed(connection: Connection, error: Exception) -> DBAPIError:
     """Return the error of a driver as SQLAlchemy has it; a connection that is lost is not used again."""
     if lost := connection.dialect.is_disconnect(error, connection.connection.driver_connection, None):  # type: ignore[arg-type]
         connection.invalidate(error)
-    return DBAPIError(None, None, error, connection_invalidated=lost)
+    wrapped = DBAPIError.instance(
+        None,
+        None,
+        error,
+        connection.dialect.loaded_dbapi.Error,
+        connection_invalidated=lost,
+        dialect=connection.dialect,
+    )
+    assert isinstance(wrapped, DBAPIError)
+    return wrapped

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    Executable,
     Table,
     Text,
     create_engine,
@@ -31,7 +32,9 @@ from holystone.flavours.changes import Changes, Position
 from holystone.flavours.compiled import COMPILED_STATEMENTS
 from holystone.flavours.connector import Columns, Connector, Held, Located
 from holystone.flavours.postgresql import changes, discovery, ends, locks, session, soundness, values
-from holystone.flavours.statements import BoundStatement, StatementResult, failed
+from holystone.flavours.postgresql.pipeline import PipelinedStatement
+from holystone.flavours.statements import BoundStatement, Parameters, StatementResult, failed, tell
+from holystone.flavours.target import Target
 from holystone.pg_durable import tables as df
 
 _CONNECT_SECONDS = 10
@@ -67,6 +70,10 @@ _AS_IT_LIES = ("enable_seqscan", "enable_bitmapscan")
 class PostgreSQLConnector(Connector):
     _is_limited = False
 
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._sent: dict[tuple[Executable, tuple[str, ...], bool], PipelinedStatement] = {}
+
     @property
     def schema(self) -> str:
         assert self.target.schema is not None
@@ -85,15 +92,13 @@ class PostgreSQLConnector(Connector):
     def create_turn_engine(self) -> Engine:
         engine = self._engine(QueuePool, {}, max_overflow=-1, isolation_level="AUTOCOMMIT")
         event.listen(engine, "connect", session.keep_all)
-        event.listen(engine, "begin", lambda connection: connection.info.update(begun=False))
         event.listen(engine, "before_execute", self._begin)
         return engine
 
     def _begin(self, connection: Connection, *_: Any) -> None:
-        """Begin the transaction with its first statement: BEGIN is sent with that, and needs no journey of its own."""
-        if connection.info.get("begun", True):
+        """Begin the transaction before its first statement, unless that goes to the server with others."""
+        if session.is_in_transaction(connection):
             return
-        connection.info["begun"] = True
         try:
             session.begin_turn(connection)
         except connection.dialect.loaded_dbapi.Error as error:
@@ -303,15 +308,39 @@ class PostgreSQLConnector(Connector):
         )
 
     def _run(self, connection: Connection, steps: Sequence[BoundStatement]) -> list[StatementResult]:
-        alone = len(steps) == 1 and connection.info["begun"]
-        if alone or not self._has_pipelines:
+        if not self._has_pipelines:
             self._begin(connection)
             return super()._run(connection, steps)
-        driver: Any = connection.connection.driver_connection
-        with driver.pipeline():
-            self._begin(connection)
-            under_way = [(words, words.run(connection, values)) for words, values in self._in_words(connection, steps)]
-        return [words.outcome(cursor) for words, cursor in under_way]
+        return self._send(connection, [(self._pipelined(connection, *step), step[1]) for step in steps], ())
+
+    def _run_last(
+        self, connection: Connection, steps: Sequence[BoundStatement], required: BoundStatement | None
+    ) -> list[StatementResult]:
+        if not self._has_pipelines:
+            return super()._run_last(connection, steps, required)
+        words = [(self._pipelined(connection, *step), step[1]) for step in steps]
+        if required is not None:
+            words.append((self._pipelined(connection, *required, required=True), required[1]))
+        return self._send(connection, words, ("COMMIT",))[: len(steps)]
+
+    def _send(
+        self, connection: Connection, steps: Sequence[tuple[PipelinedStatement, Parameters]], after: Sequence[str]
+    ) -> list[StatementResult]:
+        before = () if session.is_in_transaction(connection) else session.turn_begins_with(connection)
+        told: Any = connection.engine.dispatch
+        if told.before_cursor_execute or told.after_cursor_execute:
+            tell(connection, [*((words.text, given) for words, given in steps), *((text, {}) for text in after)])
+        return session.pipeline(connection).run(before, steps, after)
+
+    def _pipelined(
+        self, connection: Connection, statement: Executable, given: Parameters, *, required: bool = False
+    ) -> PipelinedStatement:
+        names = tuple(given if isinstance(given, Mapping) else given[0])
+        words = self._sent.get((statement, names, required))
+        if words is None:
+            words = PipelinedStatement(connection, statement, names, required=required)
+            self._sent[statement, names, required] = words
+        return words
 
     @cached_property
     def _has_pipelines(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect
 
 from holystone.errors import StoreUnavailableError
+from holystone.flavours.postgresql.pipeline import Pipeline
 
 SETTINGS: Mapping[str, str] = {
     # Names mean what the catalog has, and the engine's tables are named with their schema: nobody else's function,
@@ -40,8 +41,9 @@ SETTINGS: Mapping[str, str] = {
 }
 SINCE: Mapping[int, Mapping[str, str]] = {140000: {"idle_session_timeout": "0"}, 170000: {"transaction_timeout": "0"}}
 """Version of the server, as libpq has it -> what there is to be set from it on."""
-_KEPT, _POOLED = "holystone_kept", "holystone_pooled"
-"""What a connection notes: what is set otherwise on it, and whether a pooler hands it on."""
+_QUOTE = "'"
+_KEPT, _POOLED, _PIPELINE = "holystone_kept", "holystone_pooled", "holystone_pipeline"
+"""What a connection notes: what is set otherwise on it, whether a pooler hands it on, and its pipeline."""
 
 
 def settings_of(version: int) -> Mapping[str, str]:
@@ -90,19 +92,49 @@ def keep(connection: Connection, name: str, value: str) -> None:
 
 
 def keep_all(driver: Any, record: Any) -> None:
-    """Set all of it for all turns of a connection that no pooler hands on."""
+    """Set all of it for all turns of a connection that no pooler hands on, and leave what is prepared to its pipeline.
+
+    psycopg would have all deallocated, whoever prepared it, when a transaction is rolled back in which it did as well.
+    """
+    driver.prepare_threshold = None
     if not record.info[_POOLED]:
         with _no_transaction(driver):
             driver.execute("; ".join(_statements(settings_of(driver.info.server_version), "SESSION")), prepare=False)
 
 
-def begin_turn(connection: Connection) -> None:
-    """Begin a turn's transaction, and set all of it where it cannot be kept; in one journey with what comes next."""
+def is_in_transaction(connection: Connection) -> bool:
+    """Return whether the connection is within a transaction, also one that has failed."""
     driver: Any = connection.connection.driver_connection
-    driver.execute("BEGIN", prepare=False)
-    if connection.info[_POOLED]:
-        for statement in _statements(settings_of(driver.info.server_version), "LOCAL"):
-            driver.execute(statement, prepare=False)
+    return bool(driver.pgconn.transaction_status)
+
+
+def turn_begins_with(connection: Connection) -> list[str]:
+    """Return the statements that begin a turn's transaction, and set all of it where it cannot be kept."""
+    begin = ["BEGIN ISOLATION LEVEL READ COMMITTED"]
+    if not connection.info[_POOLED]:
+        return begin
+    driver: Any = connection.connection.driver_connection
+    # One statement for all of it: here each has a snapshot of its own anyway.
+    calls = (
+        f"pg_catalog.set_config('{name}', '{value.strip(_QUOTE)}', true)"
+        for name, value in settings_of(driver.info.server_version).items()
+    )
+    return [*begin, f"SELECT {', '.join(calls)}"]
+
+
+def begin_turn(connection: Connection) -> None:
+    """Begin a turn's transaction at once."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("; ".join(turn_begins_with(connection)), prepare=False)
+
+
+def pipeline(connection: Connection) -> Pipeline:
+    """Return the connection's pipeline."""
+    kept: Pipeline | None = connection.info.get(_PIPELINE)
+    if kept is None:
+        driver = connection.connection.driver_connection
+        kept = connection.info[_PIPELINE] = Pipeline(driver, prepares=not connection.info[_POOLED])
+    return kept
 
 
 @contextmanager

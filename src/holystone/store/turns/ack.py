@@ -13,7 +13,7 @@ from holystone.flavours import Flavour
 from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import kv, queues
-from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, require_one
+from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, commit_held
 from holystone.store.turns.outgoing import needed, without_forgotten
 from holystone.store.turns.standing import locked, read_history
 from holystone.store.turns.turn import Ack, Activity, Turn
@@ -43,10 +43,9 @@ def ack(store: OpenStore, lock_token: str, execution_id: int, given: Ack) -> Non
             *_cancelled(given.cancelled_activities),
             *queues.for_orchestrator(flavour, sent, now),
             (DELETE_MESSAGES, {"token": lock_token}),
-            # Last of all: where somebody has taken the lock over meanwhile, nothing of the turn remains.
-            (DELETE_LOCK, {"token": lock_token}),
         ]
-        require_one(flavour.execute_pipeline(connection, steps)[-1].rowcount, "turn", lock_token)
+        # Where somebody has taken the lock over meanwhile, nothing of the turn remains.
+        commit_held(store, connection, steps, (DELETE_LOCK, {"token": lock_token}), "turn", lock_token)
 
 
 def _of_execution(table: FromClause) -> ColumnElement[bool]:

@@ -1,18 +1,20 @@
 """Activities: fetch one, ack it with its completion, give it back, or hold on to it."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
 
 from holystone.clock import now_ms
 from holystone.duroxide.tables import sessions, worker_queue
 from holystone.duroxide.work_item import WorkItem, answers_to
 from holystone.errors import InvalidTurnError, RecordError, UnreadableMessageError
 from holystone.flavours import Flavour
+from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import queues
 from holystone.store.turns.lease import WorkLease
-from holystone.store.turns.locks import is_live, lock_lost_error, new_token, require_one
+from holystone.store.turns.locks import commit_held, is_live, new_token
 from holystone.store.turns.sessions import SessionFetchConfig, claim, touch
 from holystone.store.turns.tags import TagFilter
 
@@ -43,31 +45,26 @@ class Activities(OpenStore):
             wanted["owner"] = session.owner_id
         statement = self.prepared(_next_activity, session is not None, tags)
         while True:
-            # Each row in a transaction of its own: on PostgreSQL the row of another worker's session stays locked to
-            # its end, and two workers who each hold the one and want the other would wait for ever.
-            with self.turn() as connection:
-                now = now_ms()
-                wanted |= {"now": now, "moment": self.flavour.queue_time(now)}
-                rows = self.flavour.execute_pipeline(connection, [(statement, wanted)])[0].rows
-                if not rows:
-                    break
-                (row,) = rows
-                wanted["passed"] = row.id
-                try:
+            try:
+                # Each row in a transaction of its own: on PostgreSQL the row of another worker's session stays locked
+                # to its end, and two workers who each hold the one and want the other would wait for ever.
+                with self.turn() as connection:
+                    now, token = now_ms(), new_token()
+                    wanted |= {"now": now, "moment": self.flavour.queue_time(now)}
+                    locked = {"lock_token": token, "locked_until": now + lock_timeout_ms}
+                    rows = self.flavour.execute_pipeline(connection, [(statement, wanted | locked)])[0].rows
+                    if not rows:
+                        break
+                    (row,) = rows
+                    wanted["passed"] = row.id
                     item = _activity(row)
-                except UnreadableMessageError as error:
-                    unreadable = unreadable or error
-                    continue
-                if not _is_ours(self, connection, row.session_id, session, now):
-                    continue
-                lease = WorkLease(item, new_token(), row.attempt_count + 1)
-                locked = {
-                    "lock_token": lease.lock_token,
-                    "locked_until": now + lock_timeout_ms,
-                    "attempt_count": lease.attempt_count,
-                }
-                self.flavour.execute_pipeline(connection, [(_LOCKED, {"row": row.id, **locked})])
-                return lease
+                    if _is_ours(self, connection, row.session_id, session, now):
+                        return WorkLease(item, token, row.attempt_count)
+                    raise _NotOursError
+            except UnreadableMessageError as error:
+                unreadable = unreadable or error
+            except _NotOursError:
+                continue
         if unreadable is not None:
             raise unreadable
         return None
@@ -81,39 +78,25 @@ class Activities(OpenStore):
             raise InvalidTurnError(f"A {completion.kind} for {completion.instance_id!r} completes no activity.")
         with self.turn() as connection:
             now = now_ms()
-            (gone,) = self.flavour.execute_pipeline(connection, [(_GONE, {"token": lock_token, "now": now})])
-            if not gone.rows:
-                raise lock_lost_error("activity", lock_token)
+            held = {"token": lock_token, "now": now}
             completions = [] if completion is None else [completion]
-            steps = [*touch(gone.rows[0].session_id, now), *queues.for_orchestrator(self.flavour, completions, now)]
-            self.flavour.execute_pipeline(connection, steps)
+            steps = [*_used(held), *queues.for_orchestrator(self.flavour, completions, now)]
+            commit_held(self, connection, steps, (_GONE, held), "activity", lock_token)
 
     def abandon_work_item(self, lock_token: str, delay_ms: int | None = None, ignore_attempt: bool = False) -> None:
         """Give the activity back, visible at once or after a delay in ms; LockLostError where the token locks none."""
-        queue = worker_queue
-        attempts = queue.c.attempt_count
-        values: dict[str, object] = {
-            "lock_token": None,
-            "locked_until": None,
-            "visible_at": self.flavour.queue_time(now_ms() + (delay_ms or 0)),
-        }
-        if ignore_attempt:
-            values["attempt_count"] = case((attempts > 0, attempts - 1), else_=0)
+        visible_at = self.flavour.queue_time(now_ms() + (delay_ms or 0))
+        given_back = (_NOT_COUNTED if ignore_attempt else _GIVEN_BACK, {"token": lock_token, "visible": visible_at})
         with self.turn() as connection:
-            given_back = connection.execute(update(queue).where(queue.c.lock_token == lock_token).values(values))
-            require_one(given_back.rowcount, "activity", lock_token)
+            commit_held(self, connection, [], given_back, "activity", lock_token)
 
     def renew_work_item_lock(self, lock_token: str, extend_ms: int) -> None:
         """Lock the activity for `extend_ms` from now; LockLostError where the lock has expired or it was cancelled."""
         now = now_ms()
-        renewed = update(worker_queue).where(_HELD).values(locked_until=now + extend_ms)
+        held = {"token": lock_token, "now": now}
         with self.turn() as connection:
-            row = connection.execute(
-                renewed.returning(worker_queue.c.session_id), {"token": lock_token, "now": now}
-            ).one_or_none()
-            if row is None:
-                raise lock_lost_error("activity", lock_token)
-            self.flavour.execute_pipeline(connection, touch(row.session_id, now))
+            renewed = (_RENEWED, {**held, "until": now + extend_ms})
+            commit_held(self, connection, _used(held), renewed, "activity", lock_token)
 
 
 def _is_ours(
@@ -125,19 +108,20 @@ def _is_ours(
     return claim(store.flavour, connection, session_id, session, now)
 
 
-_LOCKED = update(worker_queue).where(worker_queue.c.id == bindparam("row"))
+class _NotOursError(Exception):
+    """Another worker was quicker to take the session: the activity stays as it was."""
 
 
-def _next_activity(flavour: Flavour, of_sessions: bool, tags: TagFilter) -> Select[Any]:
-    """Select the first visible row after another that nobody has locked and that the caller takes."""
+def _next_activity(flavour: Flavour, of_sessions: bool, tags: TagFilter) -> Any:
+    """Lock the first visible row after another that nobody has locked and that the caller takes, and return it."""
     queue = worker_queue
-    wanted = select(queue.c.id, queue.c.work_item, queue.c.attempt_count, queue.c.instance_id, queue.c.session_id)
+    wanted = select(queue.c.id)
     free: ColumnElement[bool] = queue.c.session_id.is_(None)
     if of_sessions:
         held = and_(sessions.c.session_id == queue.c.session_id, is_live(sessions.c.locked_until, bindparam("now")))
         wanted = wanted.select_from(queue.outerjoin(sessions, held))
         free = or_(free, sessions.c.session_id.is_(None), sessions.c.worker_id == bindparam("owner"))
-    return (
+    first = (
         wanted.where(
             queue.c.id > bindparam("passed"),
             queue.c.visible_at <= bindparam("moment"),
@@ -148,6 +132,12 @@ def _next_activity(flavour: Flavour, of_sessions: bool, tags: TagFilter) -> Sele
         .order_by(queue.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=queue)
+        .correlate(None)
+        .scalar_subquery()
+    )
+    taken = update(queue).where(queue.c.id == first).values(attempt_count=queue.c.attempt_count + 1)
+    return taken.returning(
+        queue.c.id, queue.c.work_item, queue.c.attempt_count, queue.c.instance_id, queue.c.session_id
     )
 
 
@@ -163,4 +153,22 @@ def _activity(row: Any) -> WorkItem:
 
 
 _HELD = and_(worker_queue.c.lock_token == bindparam("token"), is_live(worker_queue.c.locked_until, bindparam("now")))
-_GONE = delete(worker_queue).where(_HELD).returning(worker_queue.c.session_id)
+_HOLD = select(worker_queue.c.id).where(_HELD).with_for_update()
+_SESSION = select(worker_queue.c.session_id).where(_HELD).scalar_subquery()
+_GONE = delete(worker_queue).where(_HELD)
+_RENEWED = update(worker_queue).where(_HELD).values(locked_until=bindparam("until"))
+_GIVEN_BACK = (
+    update(worker_queue)
+    .where(worker_queue.c.lock_token == bindparam("token"))
+    .values(lock_token=None, locked_until=None, visible_at=bindparam("visible"))
+)
+_ATTEMPTS = worker_queue.c.attempt_count
+_NOT_COUNTED = _GIVEN_BACK.values(attempt_count=case((_ATTEMPTS > 0, _ATTEMPTS - 1), else_=0))
+
+
+def _used(held: Mapping[str, Any]) -> list[BoundStatement]:
+    """Return how to note that the session of an activity was used, whose row is locked first, as a fetch does it."""
+    return [(_HOLD, held), (_TOUCHED, held)]
+
+
+_TOUCHED = touch(_SESSION).values(last_activity_at=bindparam("now"))

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, not_, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from holystone.clock import now_ms
 from holystone.duroxide.event import Event
@@ -22,6 +35,7 @@ from holystone.duroxide.tables import (
 from holystone.duroxide.work_item import STARTS, WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError, UnreadableMessageError
 from holystone.flavours import Flavour
+from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import kv
 from holystone.store.turns.lease import OrchestrationItem
@@ -46,14 +60,11 @@ def fetch(
     while True:
         try:
             with store.turn() as connection:
-                now = now_ms()
-                instance_id = _candidate(store, connection, now, supported, passed_over)
-                if instance_id is None:
-                    break
-                passed_over.append(instance_id)  # unless its turn can be taken
-                item = _take(store, connection, instance_id, lock_timeout_ms, now)
+                item = _take(store, connection, lock_timeout_ms, supported, passed_over)
                 if item is not None:
                     return item
+        except _NothingError:
+            break
         except _NotNowError:
             continue
         except UnreadableMessageError as error:
@@ -63,27 +74,12 @@ def fetch(
     return None
 
 
+class _NothingError(Exception):
+    """There is nothing to fetch but what was passed over."""
+
+
 class _NotNowError(Exception):
     """Somebody was quicker, or the instance cannot be begun yet: whatever was tried is undone."""
-
-
-def _candidate(
-    store: OpenStore,
-    connection: Connection,
-    now: int,
-    supported: tuple[Version, Version] | None,
-    passed_over: Sequence[str],
-) -> str | None:
-    """Hold the next instance and return it, None where there is none."""
-    values: dict[str, Any] = {"now": now, "moment": store.flavour.queue_time(now)}
-    if supported is not None:
-        values |= {"lowest": _packed(*supported[0]), "highest": _packed(*supported[1])}
-    # Room for a power of two of them, so that there are few statements to keep.
-    room = 1 << (len(passed_over) - 1).bit_length() if passed_over else 0
-    values |= {_passed(place): passed_over[min(place, len(passed_over) - 1)] for place in range(room)}
-    statement = store.prepared(_next_instance, supported is not None, room)
-    rows = store.flavour.execute_pipeline(connection, [(statement, values)])[0].rows
-    return rows[0].instance_id if rows else None
 
 
 def _passed(place: int) -> str:
@@ -104,7 +100,10 @@ PostgreSQL sorts them by so many anyway.
 
 
 def _next_instance(flavour: Flavour, of_some_versions: bool, passed_over: int) -> Select[Any]:
-    """Hold the instance of the first visible message whose instance is free and can be begun, or has been."""
+    """Hold the instance of the first visible message whose instance is free and can be begun, or has been.
+
+    None of those that were passed over.
+    """
     queue = orchestrator_queue
     # One look-up for each message: of an EXISTS in an OR, PostgreSQL reads all instances for each fetch.
     begun = select(instances.c.instance_id).where(instances.c.instance_id == queue.c.instance_id).scalar_subquery()
@@ -135,40 +134,55 @@ def _packed(major: Any, minor: Any, patch: Any) -> Any:
 
 
 def _take(
-    store: OpenStore, connection: Connection, instance_id: str, lock_timeout_ms: int, now: int
+    store: OpenStore,
+    connection: Connection,
+    lock_timeout_ms: int,
+    supported: tuple[Version, Version] | None,
+    passed_over: list[str],
 ) -> OrchestrationItem | None:
-    """Lock the instance, which is held, and return its turn.
+    """Hold and lock the next instance, and return its turn; it is among those passed over unless that is taken.
 
     None where its messages are not kept, or where another worker's turn took them between our look and our hold;
-    _NotNowError where it was locked then, or cannot be begun yet.
+    _NotNowError where it was locked then, or cannot be begun yet; _NothingError where there is no instance.
     """
-    token, until = new_token(), now + lock_timeout_ms
-    stamp = {"instance": instance_id, "now": now, "moment": store.flavour.queue_time(now), "token": token}
+    now, token = now_ms(), new_token()
+    until = now + lock_timeout_ms
+    # Room for a power of two of them, so that there are few statements to keep.
+    room = 1 << (len(passed_over) - 1).bit_length() if passed_over else 0
+    wanted: dict[str, Any] = {"now": now, "moment": store.flavour.queue_time(now)}
+    wanted |= {_passed(place): passed_over[min(place, len(passed_over) - 1)] for place in range(room)}
+    if supported is not None:
+        wanted |= {"lowest": _packed(*supported[0]), "highest": _packed(*supported[1])}
+    stamp = wanted | {"token": token}
     if store.flavour.messages_carry_expiry:
         stamp["expiry"] = until
-    lock = {"instance_id": instance_id, "lock_token": token, "locked_until": until, "locked_at": now}
     stamped, locked, known = store.flavour.execute_pipeline(
         connection,
         [
             # In this order, in which an engine's late ack writes to them, too.
-            (store.prepared(_stamp), stamp),
-            (store.prepared(_lock), lock),
-            (_CURRENT_HISTORY, {"instance": instance_id}),
+            (store.prepared(_stamp, supported is not None, room), stamp),
+            (store.prepared(_lock), {"token": token, "until": until, "now": now}),
+            (_CURRENT_HISTORY, {"token": token}),
         ],
     )
-    if locked.rowcount != 1:
-        raise _NotNowError
     if not stamped.rows:
-        store.flavour.execute_pipeline(connection, [(DELETE_LOCK, {"token": token})])
+        next_instance = store.prepared(_next_instance, supported is not None, room)
+        (left,) = store.flavour.commit_pipeline(connection, [(next_instance, wanted)])
+        if not left.rows:
+            raise _NothingError
+        passed_over.append(left.rows[0].instance_id)
         return None
     rows = sorted(stamped.rows, key=lambda row: row.id)
+    instance_id = rows[0].instance_id
+    passed_over.append(instance_id)
+    if locked.rowcount != 1:
+        raise _NotNowError
     messages = [_message(row, instance_id) for row in rows]
     context = _context(known.rows, instance_id, messages)
     if context is None:
         if all(message.kind == _DROPPED for message in messages):
-            store.flavour.execute_pipeline(
-                connection, [(DELETE_MESSAGES, {"token": token}), (DELETE_LOCK, {"token": token})]
-            )
+            dropped: list[BoundStatement] = [(DELETE_MESSAGES, {"token": token}), (DELETE_LOCK, {"token": token})]
+            store.flavour.commit_pipeline(connection, dropped)
             return None
         raise _NotNowError
     return OrchestrationItem(
@@ -185,25 +199,34 @@ def _take(
     )
 
 
+_INSTANCE = (
+    select(orchestrator_queue.c.instance_id).where(orchestrator_queue.c.lock_token == bindparam("token")).limit(1)
+)
+"""The instance whose messages have just been marked."""
+
+
 def _lock(flavour: Flavour) -> Any:
-    """Lock an instance, or take over a lock that has expired: one row, or none where somebody holds it."""
-    take = flavour.insert(instance_locks)
-    lock = {name: take.excluded[name] for name in ("lock_token", "locked_until", "locked_at")}
+    """Lock the instance, or take over a lock that has expired: one row, or none where somebody holds it."""
+    values = (bindparam("token", type_=Text), bindparam("until", type_=BigInteger), bindparam("now", type_=BigInteger))
+    names = ("lock_token", "locked_until", "locked_at")
+    take = flavour.insert(instance_locks).from_select(["instance_id", *names], _INSTANCE.add_columns(*values))
+    lock = {name: take.excluded[name] for name in names}
     expired = instance_locks.c.locked_until <= take.excluded.locked_at
     take = take.on_conflict_do_update(index_elements=["instance_id"], set_=lock, where=expired)
     return take.execution_options(preserve_rowcount=True)
 
 
-def _stamp(flavour: Flavour) -> Any:
-    """Mark the messages of an instance that is not locked as those of a turn, and count an attempt at them."""
+def _stamp(flavour: Flavour, of_some_versions: bool, passed_over: int) -> Any:
+    """Mark the messages of the next instance, which is held, as those of a turn, and count an attempt at them."""
     queue = orchestrator_queue
     stamp: dict[str, Any] = {"lock_token": bindparam("token"), "attempt_count": queue.c.attempt_count + 1}
     if flavour.messages_carry_expiry:
         stamp["locked_until"] = bindparam("expiry")
-    visible = and_(queue.c.instance_id == bindparam("instance"), queue.c.visible_at <= bindparam("moment"))
+    instance = _next_instance(flavour, of_some_versions, passed_over).scalar_subquery()
+    visible = and_(queue.c.instance_id == instance, queue.c.visible_at <= bindparam("moment"))
     # It may have been locked since we looked, and its ack waits for these rows while we wait for its lock.
     these = update(queue).where(visible, not_(_LOCKED)).values(stamp)
-    return these.returning(queue.c.id, queue.c.work_item, queue.c.attempt_count)
+    return these.returning(queue.c.id, queue.c.instance_id, queue.c.work_item, queue.c.attempt_count)
 
 
 def _message(row: Any, instance_id: str) -> WorkItem:
@@ -245,7 +268,7 @@ _CURRENT_HISTORY = (
             ),
         )
     )
-    .where(instances.c.instance_id == bindparam("instance"))
+    .where(instances.c.instance_id == _INSTANCE.scalar_subquery())
     .order_by(history.c.event_id)
 )
 

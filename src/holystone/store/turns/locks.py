@@ -1,12 +1,15 @@
 """Tokens, and what it means that one locks nothing."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete
+from sqlalchemy import ColumnElement, Connection, bindparam, delete
 
 from holystone.duroxide.tables import instance_locks, orchestrator_queue
 from holystone.errors import LockLostError
+from holystone.flavours.statements import BoundStatement, NoRowError
+from holystone.store.open_store import OpenStore
 
 DELETE_MESSAGES = delete(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
 """Takes the messages of a turn out of the queue."""
@@ -24,10 +27,22 @@ def new_token() -> str:
     return f"lock_{uuid.uuid4()}"
 
 
-def require_one(rows: int, what: str, lock_token: str) -> None:
-    """Raise LockLostError unless the statement that was guarded by the token found its row."""
-    if rows != 1:
-        raise lock_lost_error(what, lock_token)
+def commit_held(
+    store: OpenStore,
+    connection: Connection,
+    steps: Sequence[BoundStatement],
+    required: BoundStatement,
+    what: str,
+    lock_token: str,
+) -> None:
+    """Run the last statements of a transaction, and commit it where the token still locks the row of the last one.
+
+    LockLostError where it does not; nothing is committed then.
+    """
+    try:
+        store.flavour.commit_pipeline(connection, steps, required)
+    except NoRowError:
+        raise lock_lost_error(what, lock_token) from None
 
 
 def lock_lost_error(what: str, lock_token: str) -> LockLostError:

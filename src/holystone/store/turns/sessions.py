@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, not_, or_, update
+from sqlalchemy import ColumnElement, Connection, Update, bindparam, delete, exists, not_, or_, update
 
 from holystone.clock import now_ms
 from holystone.duroxide.tables import sessions, worker_queue
 from holystone.flavours import Flavour
-from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns.locks import is_live
 
@@ -57,11 +57,8 @@ def claim(flavour: Flavour, connection: Connection, session_id: str, config: Ses
     return connection.execute(take.execution_options(preserve_rowcount=True)).rowcount == 1
 
 
-_TOUCH = update(sessions).where(
-    sessions.c.session_id == bindparam("session"), is_live(sessions.c.locked_until, bindparam("now"))
-)
-
-
-def touch(session_id: str | None, now: int) -> list[BoundStatement]:
-    """Return how to note that a session was used; where its lock has expired, it may be another worker's by then."""
-    return [] if session_id is None else [(_TOUCH, {"session": session_id, "now": now, "last_activity_at": now})]
+def touch(session_id: ColumnElement[Any]) -> Update:
+    """Return how to write to a session that was used; once its lock has expired it may be another worker's."""
+    return update(sessions).where(
+        sessions.c.session_id == session_id, is_live(sessions.c.locked_until, bindparam("now"))
+    )

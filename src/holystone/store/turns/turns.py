@@ -1,20 +1,22 @@
 """Turns of instances: taken, written, given back; and the messages that ask for them."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import case, delete, update
+from sqlalchemy import bindparam, case, update
 
 from holystone.clock import now_ms
 from holystone.duroxide.event import Event
 from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.duroxide.tables import instance_locks, orchestrator_queue
 from holystone.duroxide.work_item import WorkItem
+from holystone.flavours.statements import BoundStatement
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import queues
 from holystone.store.turns.ack import ack
 from holystone.store.turns.fetch import Version, fetch
 from holystone.store.turns.lease import OrchestrationItem
-from holystone.store.turns.locks import is_live, require_one
+from holystone.store.turns.locks import DELETE_LOCK, commit_held, is_live
 from holystone.store.turns.turn import Ack, Activity
 
 
@@ -69,27 +71,23 @@ class Turns(OpenStore):
 
         With `ignore_attempt` the fetch does not count as one. LockLostError where the token locks nothing.
         """
-        queue = orchestrator_queue
+        token = {"token": lock_token}
+        given: dict[str, Any] = {**token, "lock_token": None, "locked_until": None}
         with self.turn() as connection:
-            values: dict[str, object] = {"lock_token": None, "locked_until": None}
             if delay_ms is not None:
-                values["visible_at"] = self.flavour.queue_time(now_ms() + delay_ms)
-            if ignore_attempt:
-                values["attempt_count"] = case((queue.c.attempt_count > 0, queue.c.attempt_count - 1), else_=0)
-            connection.execute(update(queue).where(queue.c.lock_token == lock_token).values(values))
-            released = connection.execute(delete(instance_locks).where(instance_locks.c.lock_token == lock_token))
-            require_one(released.rowcount, "turn", lock_token)
+                given["visible_at"] = self.flavour.queue_time(now_ms() + delay_ms)
+            steps: list[BoundStatement] = [(_NOT_COUNTED if ignore_attempt else _STAMPED, given)]
+            commit_held(self, connection, steps, (DELETE_LOCK, token), "turn", lock_token)
 
     def renew_orchestration_item_lock(self, lock_token: str, extend_ms: int) -> None:
         """Lock the instance for `extend_ms` from now; LockLostError where the lock has expired or is not ours."""
         now = now_ms()
-        held = (instance_locks.c.lock_token == lock_token) & is_live(instance_locks.c.locked_until, now)
+        token, until = {"token": lock_token}, now + extend_ms
+        steps: list[BoundStatement] = []
+        if self.flavour.messages_carry_expiry:
+            steps.append((_STAMPED, {**token, "locked_until": until}))
         with self.turn() as connection:
-            if self.flavour.messages_carry_expiry:
-                stamped = orchestrator_queue.c.lock_token == lock_token
-                connection.execute(update(orchestrator_queue).where(stamped).values(locked_until=now + extend_ms))
-            renewed = connection.execute(update(instance_locks).where(held).values(locked_until=now + extend_ms))
-            require_one(renewed.rowcount, "turn", lock_token)
+            commit_held(self, connection, steps, (_RENEWED, {**token, "now": now, "until": until}), "turn", lock_token)
 
     def enqueue_for_orchestrator(self, work_item: WorkItem, delay_ms: int | None = None) -> None:
         """Queue a message for an instance: visible now, after a delay in ms, or for a timer when it fires.
@@ -98,9 +96,19 @@ class Turns(OpenStore):
         """
         with self.turn() as connection:
             steps = queues.for_orchestrator(self.flavour, [work_item], now_ms(), delay_ms)
-            self.flavour.execute_pipeline(connection, steps)
+            self.flavour.commit_pipeline(connection, steps)
 
     def enqueue_for_worker(self, work_item: WorkItem) -> None:
         """Queue an activity, to be run by a worker; InvalidTurnError for any other message."""
         with self.turn() as connection:
-            self.flavour.execute_pipeline(connection, queues.for_worker(self.flavour, [work_item], now_ms()))
+            self.flavour.commit_pipeline(connection, queues.for_worker(self.flavour, [work_item], now_ms()))
+
+
+_STAMPED = update(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
+_COUNT = orchestrator_queue.c.attempt_count
+_NOT_COUNTED = _STAMPED.values(attempt_count=case((_COUNT > 0, _COUNT - 1), else_=0))
+_RENEWED = (
+    update(instance_locks)
+    .where(instance_locks.c.lock_token == bindparam("token"), is_live(instance_locks.c.locked_until, bindparam("now")))
+    .values(locked_until=bindparam("until"))
+)
