@@ -1,4 +1,4 @@
-"""Writes what of the documentation is generated: runbook, engines, the schema of reports, and the README's transcript.
+"""Writes what of the documentation is generated: runbook, engines, schemas, and the transcripts of README and guides.
 
 python docs/build.py            writes it, which takes a minute or two
 python docs/build.py E010       writes the page of this check, the index and the transcript
@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from engine_table import engines_page
+from guide import GUIDES, written
 from holystone.diagnosis import model as diagnosis
 from holystone.gate import model as gate
 from holystone.gate.rules import RULES
@@ -37,6 +38,7 @@ def generated(ids: Collection[str] = ()) -> dict[Path, str]:
     pages[DOCS / "gate.schema.json"] = json.dumps(gate.json_schema(), indent=1) + "\n"
     pages[DOCS / "gate.md"] = _gate()
     pages[DOCS / "engines.md"] = engines_page()
+    pages |= {guide: written(guide.read_text(encoding="utf-8")) for guide in sorted(GUIDES.glob("*.md"))}
     pages[README] = _readme()
     return pages
 

@@ -13,10 +13,18 @@ from holystone.demo.story import BACKFILL, OLD_ENGINE, build, drift
 from holystone.mend.runs import read_runs
 from holystone.store import Store
 
+STEADY_RUN = "20261123-031500-5f3a9c"
 STEADY = (
     (re.compile(r"\b([Ii])n \d+\.\d\d s"), r"\1n 0.02 s"),
-    (re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}"), "20261123-031500-5f3a9c"),
-    (re.compile(r"Plan [0-9a-f]{16}"), "Plan 1d9c52b07a3e4f68"),
+    (re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}"), STEADY_RUN),
+    (re.compile(r"(?i)(plan) [0-9a-f]{16}"), r"\1 1d9c52b07a3e4f68"),
+    (re.compile(r"\b\d+ d ago"), "3 d ago"),
+    (re.compile(r"since \d+ d\b"), "since 3 d"),
+    (re.compile(r"made \S+ \S+Z \(\d+ s ago\) by \S+ with"), "made 2026-11-23 03:14:20Z (40 s ago) by dba@db1 with"),
+    (re.compile(r"(5f3a9c  )\S+ \S+Z(  .* by )\S+:"), r"\g<1>2026-11-23 03:15:00Z\g<2>dba@db1:"),
+    (re.compile(r"(adopted +)\d{4}-\S+Z"), r"\g<1>2026-11-23T03:15:00Z"),
+    (re.compile(r"(Verified up to |last looked at )\d{4}-\d\d-\d\dT[\d:.]+Z"), r"\g<1>2026-11-23T03:15:00.000Z"),
+    (re.compile(r"\bseconds=[\d.]+"), "seconds=0.02"),
 )
 
 

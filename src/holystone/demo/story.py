@@ -56,10 +56,11 @@ def build(path: Path) -> None:
         raise HolystoneError(f"{path} is there already.", "Name an empty directory, or none at all.")
     store = create(str(path))
     with store.transaction() as connection:
-        _write(Scribe(connection, store.flavour))
+        write(Scribe(connection, store.flavour))
 
 
-def _write(scribe: Scribe) -> None:
+def write(scribe: Scribe) -> None:
+    """Write the rows of the store as it is while all is well."""
     work = (started(), scheduled(), activity_completed())
     for number in range(1, 6):
         scribe.execution(f"order-{number}", *work, completed(f'"shipped {number}"'))
