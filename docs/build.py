@@ -19,6 +19,8 @@ from holystone.render.report import json_schema
 from holystone.render.runbook import check_page, index_page
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
+from python_page import python_page
+from reference import commands_page, json_page, repairs_page
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
@@ -39,6 +41,9 @@ def generated(ids: Collection[str] = ()) -> dict[Path, str]:
     pages[DOCS / "gate.md"] = _gate()
     pages[DOCS / "engines.md"] = engines_page()
     pages |= {guide: written(guide.read_text(encoding="utf-8")) for guide in sorted(GUIDES.glob("*.md"))}
+    reference = DOCS / "reference"
+    pages |= {reference / "commands.md": commands_page(), reference / "repairs.md": repairs_page()}
+    pages |= {reference / "json.md": json_page(), reference / "python.md": python_page()}
     pages[README] = _readme()
     return pages
 

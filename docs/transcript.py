@@ -24,7 +24,7 @@ STEADY = (
     (re.compile(r"(5f3a9c  )\S+ \S+Z(  .* by )\S+:"), r"\g<1>2026-11-23 03:15:00Z\g<2>dba@db1:"),
     (re.compile(r"(adopted +)\d{4}-\S+Z"), r"\g<1>2026-11-23T03:15:00Z"),
     (re.compile(r"(Verified up to |last looked at )\d{4}-\d\d-\d\dT[\d:.]+Z"), r"\g<1>2026-11-23T03:15:00.000Z"),
-    (re.compile(r"\bseconds=[\d.]+"), "seconds=0.02"),
+    (re.compile(r"\btime=[\d.]+s"), "time=0.020s"),
 )
 
 

@@ -174,7 +174,7 @@ def jobs_option(command: Command) -> Command:
         metavar="N",
         type=click.IntRange(1, _MOST_JOBS),
         default=min(2, os.cpu_count() or 1),
-        show_default=True,
+        show_default="2, where there are as many processors",
         help="Connections that read the store at the same time.",
     )(command)
 
