@@ -68,6 +68,17 @@ def zeroed(postgresql: Server | RunningServer) -> Iterator[Zeroed]:
         postgresql.drop_database(database)
 
 
+def vacuum(store: EngineStore) -> None:
+    """Vacuum until the visibility map has every page: VACUUM passes over one that somebody else holds at the moment."""
+    seen = "relnamespace = %s::regnamespace AND relkind = 'r' AND relallvisible < relpages"
+    with psycopg.connect(store.target, autocommit=True) as connection:
+        while True:
+            connection.execute("VACUUM")
+            [left] = connection.execute(f"SELECT count(*) FROM pg_class WHERE {seen}", [SCHEMA]).fetchone() or [0]
+            if left == 0:
+                return
+
+
 def safe_changes(store: Store) -> list[tuple[str, bool]]:
     """Return what a plan has as safe: each repair, and whether it does no more than put a row back."""
     plan = make_plan(store, select_checks(Level.deep))
@@ -80,7 +91,7 @@ def test_rows_that_only_an_index_still_shows_are_named_and_nothing_is_safe(
     engine_store: MakeStore, zeroed: Zeroed, table: str, amcheck: bool
 ) -> None:
     made = engine_store(ENGINES[-1], "postgresql")
-    made.execute("VACUUM")
+    vacuum(made)
     if amcheck:
         made.execute("CREATE EXTENSION amcheck")
     store = zeroed(made, table)
