@@ -61,16 +61,16 @@ _write = Encoder().encode
 def read_lines(text: Any, *, with_null: bool = False) -> Sequence[Any] | None:
     """Return the events of a text that has one in each line, None unless all are surely as the engine writes them.
 
-    Whatever is no text holds none. With `with_null`, a line may be `null` instead, which is None.
+    The text may be bytes in UTF-8; what is neither holds none. With `with_null`, a line may be `null` instead: None.
 
     The engine writes no line ends and nothing that could be left out, so each event fills a line and is as long as what
     it says, written once more: no field stands there twice, none is unknown, and no line holds more than one event, or
     half of one.
     """
-    if not isinstance(text, str):
+    if not isinstance(text, (str, bytes)):
         return None
     try:
-        data = text.encode()
+        data = text if isinstance(text, bytes) else text.encode()
         del text  # which can be as long as a database takes one; so can `data`
         events = _read_or_null(data) if with_null else _read(data)
     except (UnicodeError, DecodeError, ValidationError, RecursionError):

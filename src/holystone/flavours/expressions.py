@@ -82,6 +82,10 @@ class Expressions(Values):
     def string_agg(self, column: ColumnElement[Any]) -> FunctionElement[str]:
         """Return the values of a group of rows as text, one in each line, in the order in which they come."""
 
+    def in_utf8(self, text: ColumnElement[str]) -> ColumnElement[Any]:
+        """Return a text to read as bytes in UTF-8, where the database has it so; otherwise as it is."""
+        return text
+
     @abstractmethod
     def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
         """Return the length of a text in bytes."""

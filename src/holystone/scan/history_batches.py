@@ -32,7 +32,6 @@ _PIECE = 1_000_000
 """Length of the events that are read at a time apart from their batch, of which one alone can be longer."""
 _APART = "null"
 """The line of an event that is read apart from its batch: no event is written so."""
-_LATER_APART = f"\n{_APART}"
 _IS_APART = type(None)
 _WITHOUT_COPY = ("input", "result", "data", "value")
 """Fields that can be long and are in events alone, but for those of an event that ends an execution."""
@@ -50,6 +49,22 @@ class _Signature(NamedTuple):
     """Places of events that refer to an earlier one, and what that has to be."""
     failures: Sequence[int]
     """Places of events with the details of a failure."""
+    custom_status: int | None
+    """Place of the last event that sets the custom status, None where there is none."""
+    has_keys: bool
+
+
+class SoundHistory(NamedTuple):
+    """The events of a history that surely is as the engine writes it.
+
+    Events that were read apart lack inputs and results of which no row has a copy.
+    """
+
+    events: Sequence[Any]
+    custom_status: int | None
+    """Place of the last event that sets the custom status, None where there is none."""
+    has_keys: bool
+    """Whether an event sets or clears keys."""
 
 
 def batched_histories(flavour: Flavour, within: Conditions) -> Select[Any]:
@@ -67,7 +82,7 @@ def batched_histories(flavour: Flavour, within: Conditions) -> Select[Any]:
             *key,
             flavour.string_agg(event.event_id).label("event_ids"),
             flavour.string_agg(event.event_type).label("event_types"),
-            flavour.string_agg(lines).label("event_data"),
+            flavour.in_utf8(flavour.string_agg(lines)).label("event_data"),
             func.count().filter(flavour.is_text(event.event_type)).label("texts"),
         )
         .group_by(*key)
@@ -129,20 +144,11 @@ class HistoryBatches:
         # Few signatures make up most of a store.
         self._signature = lru_cache(_REMEMBERED)(self._signature_of)
 
-    def may_have_keys(self, batch: Any, events: "Sequence[Any] | None") -> bool:
-        """Return whether an event of a batch may set or clear keys."""
-        text = batch.event_data
-        if "KeyValue" in text:
-            return True
-        return _LATER_APART in text and any(type(event).__name__.startswith("KeyValue") for event in events or ())
-
-    def sound_events(self, batch: Any) -> "Sequence[Any] | None":
-        """Return the events of a row of `batched_histories`; None unless they surely are as the engine writes them.
+    def sound_history(self, batch: Any) -> SoundHistory | None:
+        """Return the history in a row of `batched_histories`; None unless it surely is as the engine writes it.
 
         Then each event is to the letter what the engine writes, stands where its ids say, in a row of its type, and
         after the one that it refers to; they are numbered through, from the start on, and nothing follows an end.
-
-        Events that were read apart lack inputs and results of which no row has a copy.
         """
         instance_id, execution_id, event_ids, event_types, event_data, texts = batch
         events = self._read(event_data, with_null=True)
@@ -170,7 +176,7 @@ class HistoryBatches:
         for place in signature.failures:
             if not is_known(events[place].details):
                 return None
-        return events
+        return SoundHistory(events, signature.custom_status, signature.has_keys)
 
     def _events_apart(self, instance_id: Any, execution_id: Any) -> "dict[str, Any] | None":
         """Return the events that a batch lacks, by the ids of their rows; None unless the engine writes all of them so.
@@ -221,9 +227,10 @@ class HistoryBatches:
             return None
         sources = [(place, EVENT_STRUCTS[REFERS_TO[name]]) for place, name in enumerate(names) if name in REFERS_TO]
         failures = [place for place, name in enumerate(names) if "details" in EVENT_SHAPES[name]]
-        return _Signature(
-            "\n".join(map(self._flavour.event_type_column, names)), _numbered(len(names)), sources, failures
-        )
+        event_types = "\n".join(map(self._flavour.event_type_column, names))
+        custom_status = max((place for place, name in enumerate(names) if name == "CustomStatusUpdated"), default=None)
+        has_keys = any(name.startswith("KeyValue") for name in names)
+        return _Signature(event_types, _numbered(len(names)), sources, failures, custom_status, has_keys)
 
 
 def _merged(event_ids: Sequence[str], packed: Sequence[Any], apart: Mapping[str, Any] | None) -> Sequence[Any]:

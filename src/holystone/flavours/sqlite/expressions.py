@@ -84,6 +84,9 @@ class SQLiteExpressions(SQLiteValues, Expressions):
     def string_agg(self, column: ColumnElement[Any]) -> FunctionElement[str]:
         return func.group_concat(column, "\n")
 
+    def in_utf8(self, text: ColumnElement[str]) -> ColumnElement[bytes]:
+        return cast(text, LargeBinary)
+
     def length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
         # In bytes, for characters have to be counted.
         return func.length(cast(column, LargeBinary))

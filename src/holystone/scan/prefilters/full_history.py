@@ -1,6 +1,6 @@
 """The prefilter of whole histories: every event is read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Select, select, union
@@ -8,7 +8,7 @@ from sqlalchemy import Select, select, union
 from holystone.duroxide.tables import executions, instances, kv_delta, kv_store
 from holystone.flavours import Flavour
 from holystone.scan.check import Proof
-from holystone.scan.history_batches import HistoryBatches, batched_histories
+from holystone.scan.history_batches import HistoryBatches, SoundHistory, batched_histories
 from holystone.scan.long_texts import unless_long
 from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows, execution_columns, on_table, with_instances
 from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
@@ -30,7 +30,7 @@ class FullHistory(Prefilter):
             streamed(reader, _rows(reader.flavour, within)) as rows,
         ):
             for batch in found:
-                instance_id, events = batch.instance_id, batches.sound_events(batch)
+                instance_id, history = batch.instance_id, batches.sound_history(batch)
                 row = next(rows, None) if in_step else None
                 # Histories and rows belong together as they come: else something has lost its like, and all that comes
                 # after is left in doubt.
@@ -38,11 +38,13 @@ class FullHistory(Prefilter):
                 is_sound = False
                 if row is not None and in_step:
                     *columns, custom_status, has_custom_status = row
-                    is_sound = judged.matches(columns, events)
-                    if is_sound and row.is_current:
+                    is_sound = judged.matches(columns, None if history is None else history.events)
+                    if is_sound and history is not None and row.is_current:
                         custom_status = judged.custom_status(custom_status, has_custom_status)
-                        is_sound = custom_status == _custom_status(events or ())
-                yield instance_id, batch.texts, is_sound, instance_id in keyed or batches.may_have_keys(batch, events)
+                        is_sound = custom_status == _custom_status(history)
+                # What is not sound is in doubt, whatever may have been set or cleared.
+                has_keys = instance_id in keyed or (history is not None and history.has_keys)
+                yield instance_id, batch.texts, is_sound, has_keys
             in_step = in_step and next(rows, None) is None
         for instance_id in judged.end(within) if in_step else _every_instance(reader, within):
             yield instance_id, 0, False, False
@@ -81,13 +83,12 @@ def _with_rows_of_keys(reader: Reader, within: Conditions) -> set[Any]:
     }
 
 
-def _custom_status(events: Sequence[Any]) -> str | None:
+def _custom_status(history: SoundHistory) -> str | None:
     """Return the custom status that a current execution's events leave: the last one set, or the one it began with."""
     from msgspec import UNSET
 
-    for event in reversed(events):
-        if type(event).__name__ == "CustomStatusUpdated":
-            status: str | None = event.status
-            return status
-    begun_with = events[0].initial_custom_status
+    if history.custom_status is not None:
+        status: str | None = history.events[history.custom_status].status
+        return status
+    begun_with = history.events[0].initial_custom_status
     return None if begun_with is UNSET else begun_with

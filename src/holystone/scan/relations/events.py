@@ -44,7 +44,7 @@ class Events(Relation[EventSource, EventFacts]):
         statement, values = self.kept(reader, within, _packed)
         with reader.connection.execute(statement, values) as rows:
             for batch in rows:
-                if batches.sound_events(batch) is None:
+                if batches.sound_history(batch) is None:
                     of_batch = [
                         history.c.instance_id == batch.instance_id,
                         history.c.execution_id == batch.execution_id,
