@@ -19,11 +19,13 @@ from holystone.render.report import json_schema
 from holystone.render.runbook import check_page, index_page
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check
+from manual import shared_files
 from python_page import python_page
 from reference import commands_page, json_page, repairs_page
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
+SHARE = DOCS.parent / "share"
 BEGIN, END = "<!-- generated: python docs/build.py -->\n", "<!-- end of generated -->\n"
 
 
@@ -45,7 +47,7 @@ def generated(ids: Collection[str] = ()) -> dict[Path, str]:
     pages |= {reference / "commands.md": commands_page(), reference / "repairs.md": repairs_page()}
     pages |= {reference / "json.md": json_page(), reference / "python.md": python_page()}
     pages[README] = _readme()
-    return pages
+    return pages | {SHARE / place: text for place, text in shared_files().items()}
 
 
 def _page(check: Check) -> str:
@@ -82,7 +84,12 @@ def stale() -> list[Path]:
     """Return the generated files that are missing, differ, or should not be there."""
     wanted = generated()
     wrong = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    return wrong + [path for path in (DOCS / "runbook").glob("*.md") if path not in wanted]
+    return wrong + [path for path in _all_there_is() if path not in wanted]
+
+
+def _all_there_is() -> list[Path]:
+    """Return the files of the folders in which everything is generated."""
+    return [*(DOCS / "runbook").glob("*.md"), *(path for path in SHARE.rglob("*") if path.is_file())]
 
 
 def main(ids: Collection[str]) -> int:
@@ -93,9 +100,9 @@ def main(ids: Collection[str]) -> int:
         return 1 if wrong else 0
     wanted = generated(ids)
     for path, text in wanted.items():
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    for path in () if ids else set((DOCS / "runbook").glob("*.md")) - set(wanted):
+    for path in () if ids else set(_all_there_is()) - set(wanted):
         path.unlink()
     return 0
 

@@ -83,7 +83,7 @@ def completed(shell: str, typed: str, folder: Path) -> list[str]:
 from holystone.cli.main import main; main()' > {folder}/completion
         source {folder}/completion
         holystone() {{ {" ".join(COMMAND)} "$@"; }}
-        COMP_WORDS=({typed}) COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
+        COMP_LINE="{typed}" COMP_POINT={len(typed)}
         _holystone_completion holystone
         printf '%s\\n' "${{COMPREPLY[@]}}"
     """

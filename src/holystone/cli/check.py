@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 
-from holystone.cli.completions import complete_file
+from holystone.cli.completions import complete_file, complete_report
 from holystone.cli.durations import duration
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
@@ -70,6 +70,7 @@ def _ping_url(context: click.Context, parameter: click.Parameter, given: str | N
     "--report",
     "reports",
     metavar="FORMAT=FILE",
+    shell_complete=complete_report,
     multiple=True,
     callback=_reports,
     help="Write a report there too, in another format; may be given several times.",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from holystone.cli.completions import complete_instance
 from holystone.cli.durations import duration
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
@@ -91,7 +92,7 @@ def _known_status(store: "Histories", given: str) -> str:
 
 @executions.command(short_help="Show an instance's executions and their histories.")
 @target_options
-@click.argument("instance", metavar="INSTANCE", required=False)
+@click.argument("instance", metavar="INSTANCE", required=False, shell_complete=complete_instance)
 @click.argument("execution", metavar="[EXECUTION]", required=False)
 @click.option("--full", is_flag=True, help="Show outputs and events whole, however long they are.")
 @format_option("text", "json")

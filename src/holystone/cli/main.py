@@ -124,6 +124,8 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by whoever started us; a database must not get its number
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     _look_for_garbage_rarely()
+    if _COMPLETE in os.environ:
+        import_module("holystone.cli.completion")  # has the shells that click does not know, or not well enough
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     status: int = Exit.COULD_NOT_RUN

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.core import ParameterSource
 
-from holystone.cli.completions import complete_check, complete_file
+from holystone.cli.completions import complete_check, complete_file, complete_instance
 from holystone.cli.durations import duration
 
 if TYPE_CHECKING:
@@ -161,6 +161,7 @@ instance_option = click.option(
     metavar="GLOB",
     multiple=True,
     callback=_one_pattern,
+    shell_complete=complete_instance,
     help="Only instances whose id matches; * and ? are wild.",
 )
 """Adds --instance."""

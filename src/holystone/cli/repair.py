@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holystone.cli.completions import complete_file, complete_run
+from holystone.cli.completions import complete_check, complete_file, complete_run
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
     format_option,
@@ -51,7 +51,13 @@ def repair() -> None:
 @jobs_option
 @timeout_option
 @format_option("text", "json", "sql")
-@click.option("-o", "--output", metavar="FILE", help="Put the plan there as JSON, for `repair apply`.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Put the plan there as JSON, for `repair apply`.",
+)
 def plan(
     target: str,
     schema: str | None,
@@ -89,7 +95,13 @@ def plan(
 @selection_options
 @jobs_option
 @yes_option
-@click.option("--unsafe", metavar="ID", multiple=True, help="Apply this unsafe repair too; a check's id or a repair's.")
+@click.option(
+    "--unsafe",
+    metavar="ID",
+    multiple=True,
+    shell_complete=complete_check,
+    help="Apply this unsafe repair too; a check's id or a repair's.",
+)
 @click.option("--dry-run", is_flag=True, hidden=True, help="Say which command it is that writes nothing: repair plan.")
 @format_option("text", "json")
 def apply(
@@ -140,7 +152,9 @@ def apply(
 @repair.command(short_help="Go on with a run that was stopped.")
 @target_options
 @click.argument("run", metavar="RUN", required=False, shell_complete=complete_run)
-@click.option("--plan", "plan_file", metavar="FILE", help="The plan file that the run was given.")
+@click.option(
+    "--plan", "plan_file", metavar="FILE", shell_complete=complete_file, help="The plan file that the run was given."
+)
 @jobs_option
 @yes_option
 @format_option("text", "json")

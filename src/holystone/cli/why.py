@@ -2,6 +2,7 @@
 
 import click
 
+from holystone.cli.completions import complete_instance
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import format_option, named_target, output_to, target_and_last, target_options
 
@@ -11,7 +12,7 @@ SHOWN = 20
 
 @click.command(short_help="Say what an instance waits for, and who can wake it.")
 @target_options
-@click.argument("instance", metavar="INSTANCE", required=False)
+@click.argument("instance", metavar="INSTANCE", required=False, shell_complete=complete_instance)
 @click.option(
     "--events",
     metavar="N",

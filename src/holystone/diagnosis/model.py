@@ -9,6 +9,8 @@ from typing import Any
 from msgspec import Struct, to_builtins
 from msgspec.json import schema
 
+from holystone.json_schema import published
+
 
 class Cause(Struct, kw_only=True):
     """One thing that keeps the instance where it is, or takes it on.
@@ -211,4 +213,4 @@ class Diagnosis(Struct, kw_only=True):
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a diagnosis."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema(Diagnosis)}
+    return published(schema(Diagnosis))

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, select
 
 from holystone.duroxide.tables import instances, orchestrator_queue
 from holystone.scan.reader import Reader
+from holystone.store.open_store import OpenStore
 
 _NEAR = 500
 """Ids that are looked at on each side of the one that was given, in the order of the index."""
@@ -26,6 +27,16 @@ def close_ids(reader: Reader, instance_id: str) -> list[str]:
     near = {one.casefold(): one for one in _neighbours(reader, instance_id) if len(one) <= _LONGEST}
     close = get_close_matches(instance_id.casefold(), near, _SHOWN)
     return [near[one] for one in close]
+
+
+def ids_from(store: OpenStore, begun: str, most: int) -> list[str]:
+    """Return the first ids of instances that begin so, of `most` at most; HolystoneError where it cannot be read."""
+    column = instances.c.instance_id
+    found = select(column).where(column.startswith(begun, autoescape=True)).order_by(column).limit(most)
+    with store.unlocked_snapshot() as connection:
+        ids = connection.execute(found).scalars()
+        # On SQLite LIKE takes small letters for capitals, and a column may hold anything.
+        return [one for one in ids if isinstance(one, str) and one.startswith(begun)]
 
 
 def _neighbours(reader: Reader, instance_id: str) -> Iterator[str]:

@@ -6,6 +6,8 @@ from typing import Any
 from msgspec import Struct, to_builtins
 from msgspec.json import schema
 
+from holystone.json_schema import published
+
 
 class RuleResult(Struct, kw_only=True):
     """How one rule fared.
@@ -88,4 +90,4 @@ class GateReport(Struct, kw_only=True):
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a verdict."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema(GateReport)}
+    return published(schema(GateReport))

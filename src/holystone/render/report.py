@@ -12,6 +12,7 @@ from msgspec.json import schema_components
 
 import holystone
 from holystone.errors import CatalogueError, HolystoneError, StoreUnavailableError
+from holystone.json_schema import published
 from holystone.mend.change import repair_of
 from holystone.mend.repair import Repair, repairs
 from holystone.migrate import toolkit_revision
@@ -295,11 +296,7 @@ def json_schema() -> dict[str, Any]:
     references, definitions = schema_components((Report, Reports, Unavailable), ref_template="#/$defs/{name}")
     one, several, none = references
     definitions["Reports"]["properties"]["reports"]["items"] = {"anyOf": [one, none]}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "anyOf": [one, several],
-        "$defs": definitions,
-    }
+    return published({"anyOf": [one, several], "$defs": definitions})
 
 
 def _check_result(store: OpenStore, result: Result) -> CheckResult:
