@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -106,22 +107,89 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_interrupted_while_it_waits_for_the_server(engine_store: MakeStore) -> None:
-    """Nothing is written then, and the store can be used as before."""
+@pytest.mark.parametrize(("is_new", "size"), [(False, 1), (True, 1), (False, 10_000_000)])
+def test_interrupted_while_it_waits_for_the_server(engine_store: MakeStore, *, is_new: bool, size: int) -> None:
+    """Nothing is written then, and the store can be used as before.
+
+    A new connection has statements prepared just then, and of much the server has not taken all.
+    """
     made = engine_store(ENGINES[-1], "postgresql", ())
     kit = Kit(Store.open(made.target, made.schema))
     kit.start("a")
+    if is_new:
+        kit.store.close()
+    much = "x" * size
     handler = signal.signal(signal.SIGALRM, interrupt)
     try:
         with psycopg.connect(made.target) as other:
             other.execute(f"LOCK TABLE {made.schema}.orchestrator_queue")
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
             with pytest.raises(KeyboardInterrupt):
-                kit.start("b")
+                kit.start("b", input=much)
     finally:
         signal.signal(signal.SIGALRM, handler)
+    for instance_id in ("c", "d"):
+        kit.start(instance_id)
+    assert made.execute("SELECT instance_id FROM orchestrator_queue ORDER BY id") == [("a",), ("c",), ("d",)]
+
+
+def test_what_befell_all_connections_is_told_of_once(engine_store: MakeStore) -> None:
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    store = Store.open(made.target, made.schema)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(store.turn()) for _ in range(3)]
+        pids = [connection.execute(select(func.pg_backend_pid())).scalar_one() for connection in connections]
+    for pid in pids:
+        made.execute("SELECT pg_terminate_backend(?, 5000)", pid)
+    with pytest.raises(StoreUnavailableError, match=r"cannot be reached|ended the connection"):
+        Kit(store).start("a")
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(store.turn()).execute(select(1))
+
+
+def test_column_of_another_type(engine_store: MakeStore) -> None:
+    """What was prepared for the table as it was fails once; by the next turn all is prepared anew."""
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    kit = Kit(Store.open(made.target, made.schema))
+    kit.start("a")
+    kit.store.abandon_orchestration_item(kit.fetch().lock_token)
+    made.execute("ALTER TABLE orchestrator_queue ALTER attempt_count TYPE bigint")
+    with pytest.raises(StoreUnavailableError, match="cached plan must not change result type"):
+        kit.fetch()
+    assert kit.fetch().attempt_count == 2
+
+
+def test_deallocated_by_others(engine_store: MakeStore) -> None:
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    kit = Kit(Store.open(made.target, made.schema))
+    kit.start("a")
+    made.execute(
+        "CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN DEALLOCATE ALL; RETURN NEW; END$$;"
+        "CREATE TRIGGER forget BEFORE INSERT ON orchestrator_queue FOR EACH ROW WHEN (NEW.instance_id = 'b')"
+        " EXECUTE FUNCTION forget()"
+    )
+    with pytest.raises(StoreUnavailableError, match=r"prepared statement .* does not exist"):
+        kit.start("b")
     kit.start("c")
     assert made.execute("SELECT instance_id FROM orchestrator_queue ORDER BY id") == [("a",), ("c",)]
+
+
+def test_error_of_a_trigger_is_no_lock_that_was_lost(engine_store: MakeStore) -> None:
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    kit = Kit(Store.open(made.target, made.schema))
+    kit.start("a")
+    token = kit.fetch().lock_token
+    made.execute(
+        "CREATE FUNCTION divide() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM 1 / TG_NARGS; END$$;"
+        "CREATE TRIGGER divide BEFORE DELETE ON instance_locks FOR EACH ROW EXECUTE FUNCTION divide()"
+    )
+    with pytest.raises(StoreUnavailableError, match="division by zero"):
+        kit.store.abandon_orchestration_item(token)
+    made.execute("DROP TRIGGER divide ON instance_locks")
+    kit.store.abandon_orchestration_item(token)
+    with pytest.raises(LockLostError):
+        kit.store.abandon_orchestration_item(token)
 
 
 def test_what_was_refused_leaves_the_next_turn_alone(engine_store: MakeStore) -> None:

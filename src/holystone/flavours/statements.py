@@ -81,9 +81,13 @@ def tell(connection: Connection, statements: Iterable[tuple[str, Parameters]]) -
 
 
 def failed(connection: Connection, error: Exception) -> DBAPIError:
-    """Return the error of a driver as SQLAlchemy has it; a connection that is lost is not used again."""
+    """Return the error of a driver as SQLAlchemy has it; a connection that is lost is not used again.
+
+    Nor are those that wait to be used: what befell one, such as a restart of the server, most likely befell all.
+    """
     if lost := connection.dialect.is_disconnect(error, connection.connection.driver_connection, None):  # type: ignore[arg-type]
         connection.invalidate(error)
+        connection.engine.dispose()
     wrapped = DBAPIError.instance(
         None,
         None,

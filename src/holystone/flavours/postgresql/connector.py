@@ -330,7 +330,14 @@ class PostgreSQLConnector(Connector):
         told: Any = connection.engine.dispatch
         if told.before_cursor_execute or told.after_cursor_execute:
             tell(connection, [*((words.text, given) for words, given in steps), *((text, {}) for text in after)])
-        return session.pipeline(connection).run(before, steps, after)
+        pipeline = session.pipeline(connection)
+        try:
+            return pipeline.run(before, steps, after)
+        except BaseException as error:
+            if pipeline.is_closed and not isinstance(error, connection.dialect.loaded_dbapi.Error):
+                # An interruption: to roll back would fail, and that would be told in its place.
+                connection.invalidate()
+            raise
 
     def _pipelined(
         self, connection: Connection, statement: Executable, given: Parameters, *, required: bool = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, literal_column, select
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
 
 _MOST_PREPARED = 500
 """How many statements a connection keeps prepared; those that come later are planned each time."""
-_DIVIDED_BY_ZERO = "22012"
-"""State of the error of a required statement that finds no row."""
+_NO_ROW, _NOT_A_NUMBER = "no row for holystone", "22P02"
+"""What a required statement that finds no row makes a number of, and the state of that error."""
+_STALE = ("0A000", "26000")
+"""States of the errors of what was prepared for a table that has changed since, or was deallocated by somebody."""
+
+
+_Question = int | tuple[str, bytes] | None
+"""What an answer is to: the number of a step, or a text that was prepared by a name, or None for a command."""
 
 
 class PipelinedStatement:
@@ -33,7 +40,8 @@ class PipelinedStatement:
         self.required = required
         if required:
             found = statement.returning(literal_column("1").label("one")).cte("found")
-            statement = select(literal_column("1 / count(*)").label("found")).select_from(found)
+            number = f"CAST(CASE count(*) WHEN 0 THEN '{_NO_ROW}' ELSE '1' END AS integer)"
+            statement = select(literal_column(number).label("found")).select_from(found)
         make: Any = type(connection.dialect)
         dialect = make(paramstyle="numeric_dollar")  # as libpq has it: $1, $2
         dialect.server_version_info = connection.dialect.server_version_info
@@ -88,6 +96,12 @@ class Pipeline:
         self._transformer: Any = Transformer(driver)
         self._most_prepared = _MOST_PREPARED if prepares else 0
         self._prepared: dict[str, bytes] = {}
+        self._names = map(b"holystone_%d".__mod__, count())
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is of no use any more."""
+        return bool(self._driver.closed)
 
     def run(
         self,
@@ -98,31 +112,42 @@ class Pipeline:
         """Run commands, the statements, and commands after them, and return what came of each statement.
 
         Where one fails its error is raised, as psycopg has it, and none that come after it are run; NoRowError for a
-        required one that finds no row. Values that psycopg refuses are refused before anything is sent.
+        required one that finds no row. Values that psycopg refuses are refused before anything is sent. The connection
+        is closed where it is of no use any more.
         """
         bound = [(statement, self._in_words(statement, parameters)) for statement, parameters in steps]
-        self._server.enter_pipeline_mode()
         try:
+            self._server.enter_pipeline_mode()
             asked = self._send(before, bound, after)
             answers = self._driver.wait(self._communicate())
-        finally:
             if self._server.status == self._psycopg.pq.ConnStatus.OK:
                 self._server.exit_pipeline_mode()
+        except BaseException:
+            # Answers that are still to come would be taken for those to what is asked next.
+            self._server.finish()
+            raise
         of_steps: list[list[PGresult]] = [[] for _ in steps]
         for question, answer in zip(asked, answers, strict=False):
             if answer.status == self._status.FATAL_ERROR:
-                error = self._psycopg.errors.error_from_result(answer)
-                if error.sqlstate == _DIVIDED_BY_ZERO and isinstance(question, int) and steps[question][0].required:
-                    raise NoRowError from error
-                raise error
+                raise self._failure(answer, required=isinstance(question, int) and steps[question][0].required)
             if isinstance(question, int):
                 of_steps[question].append(answer)
             elif question is not None:
-                self._prepared[question] = _name(len(self._prepared))
+                text, name = question
+                self._prepared[text] = name
         return [
             statement.outcome(self._transformer, of_step)
             for (statement, _), of_step in zip(steps, of_steps, strict=True)
         ]
+
+    def _failure(self, answer: PGresult, *, required: bool) -> Exception:
+        error: Exception = self._psycopg.errors.error_from_result(answer)
+        state = getattr(error, "sqlstate", None)
+        if required and state == _NOT_A_NUMBER and _NO_ROW in str(error):
+            return NoRowError()
+        if state in _STALE:
+            self._server.finish()
+        return error
 
     def _in_words(self, statement: PipelinedStatement, parameters: Parameters) -> list[Any]:
         dump, as_text = self._transformer.dump_sequence, self._as_text
@@ -130,12 +155,9 @@ class Pipeline:
 
     def _send(
         self, before: Sequence[str], steps: Sequence[tuple[PipelinedStatement, list[Any]]], after: Sequence[str]
-    ) -> list[int | str | None]:
-        """Hand all of it to libpq; return what each answer will be to.
-
-        That is the number of a step, or a text that was prepared, or None for a command.
-        """
-        asked: list[int | str | None] = []
+    ) -> list[_Question]:
+        """Hand all of it to libpq; return what each answer will be to."""
+        asked: list[_Question] = []
         new: dict[str, bytes] = {}
         for command in before:
             self._send_one(command, [[]], None, asked, new)
@@ -147,14 +169,14 @@ class Pipeline:
         return asked
 
     def _send_one(
-        self, text: str, rows: Sequence[Any], number: int | None, asked: list[int | str | None], new: dict[str, bytes]
+        self, text: str, rows: Sequence[Any], number: int | None, asked: list[_Question], new: dict[str, bytes]
     ) -> None:
         server = self._server
         name = self._prepared.get(text) or new.get(text)
-        if name is None and (room := len(self._prepared) + len(new)) < self._most_prepared:
-            name = new[text] = _name(room)
+        if name is None and len(self._prepared) + len(new) < self._most_prepared:
+            name = new[text] = next(self._names)
             server.send_prepare(name, text.encode())
-            asked.append(text)
+            asked.append((text, name))
         for row in rows:
             if name is None:
                 server.send_query_params(text.encode(), row)
@@ -167,8 +189,9 @@ class Pipeline:
         server = self._server
         answers: list[PGresult] = []
         while server.flush():
-            # While it does not take more it may wait until somebody takes its answers.
-            if (yield self._wait.RW) & self._ready.R:
+            # While it does not take more it may wait until somebody takes its answers. After an interruption psycopg
+            # goes on without saying what it is ready for.
+            if ((yield self._wait.RW) or self._ready.R) & self._ready.R:
                 server.consume_input()
         while True:
             try:
@@ -188,7 +211,3 @@ class Pipeline:
                 return answers
             else:
                 answers.append(answer)
-
-
-def _name(number: int) -> bytes:
-    return b"holystone_%d" % number
