@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 BUILTIN = {"github/holystone.yml": "vendor.github-workflows", "gitlab/holystone.gitlab-ci.yml": "vendor.gitlab-ci"}
 
 
@@ -15,6 +16,11 @@ def test_its_schema_takes_it(file: str, schema: str) -> None:
     words = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(EXAMPLES / file)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / ".github" / "workflows").iterdir()), ids=lambda file: file.name)
+def test_its_own_workflows_are_taken(file: Path) -> None:
+    test_its_schema_takes_it(str(file), "vendor.github-workflows")
 
 
 @pytest.mark.parametrize("file", sorted((EXAMPLES / "kubernetes").iterdir()), ids=lambda file: file.name)
