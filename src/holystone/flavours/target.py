@@ -205,7 +205,7 @@ def _path_in(text: str) -> str:
 def _sqlite_target(path: str, schema: str | None) -> Target:
     if not path or path == ":memory:" or "\0" in path:
         raise TargetError("The target names no SQLite file.", _HOW)
-    if _may_hold_password(path):
+    if may_hold_password(path):
         # A URL or a connection string that was mistyped; it is not repeated, as above.
         raise TargetError("The target is neither a file that exists nor a URL that can be read.", _HOW)
     if path.endswith("/"):
@@ -215,6 +215,6 @@ def _sqlite_target(path: str, schema: str | None) -> Target:
     return Target(path=Path(path), url=None, schema=None)
 
 
-def _may_hold_password(path: str) -> bool:
+def may_hold_password(path: str) -> bool:
     """Return whether it can be a mistyped URL or connection string, and is the name of no file."""
     return bool(re.search("[:@=]", os.path.splitdrive(path)[1])) and not os.path.exists(path)

@@ -13,7 +13,7 @@ from holystone.errors import HolystoneError, TargetError
 from holystone.flavours import flavour_of
 from holystone.flavours.postgresql import discovery
 from holystone.flavours.sqlite.file import is_database_file
-from holystone.flavours.target import Target, is_url
+from holystone.flavours.target import Target, is_url, may_hold_password
 
 _PATTERN = re.compile(r"[*?\[]")
 
@@ -28,7 +28,14 @@ class Candidate:
 
 def is_one(word: str) -> bool:
     """Return whether a word names one store, and not a folder or a pattern of files."""
-    return is_url(word) or not (os.path.isdir(word) or (_PATTERN.search(word) and not os.path.lexists(word)))
+    return is_url(word) or not (os.path.isdir(word) or _is_pattern(word))
+
+
+def _is_pattern(word: str) -> bool:
+    """Return whether a word is a pattern of files, and neither a file nor a mistyped URL that has a `?`."""
+    if not _PATTERN.search(word) or "\0" in word or os.path.lexists(word):
+        return False
+    return not may_hold_password(word) or any(True for _ in glob.iglob(word, recursive=True))
 
 
 def place(word: str, parse: Callable[[str], Target]) -> str:
