@@ -256,3 +256,31 @@ def test_a_name_that_is_not_utf8_is_a_name_all_the_same(sqlite_template: Path, t
     missing = holystone("check", os.fsdecode(b"\xfe.db"), folder=tmp_path)
     assert missing.status == 2
     assert "There is no file \\udcfe.db" in missing.err
+
+
+STRAY = "order-\udcff"
+"""What Python makes of an argument with a byte that is no UTF-8."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "--instance", f"{STRAY}*"],
+        ["repair", "plan", "--instance", STRAY],
+        ["why"],
+        ["executions", "show"],
+        ["executions", "list", "--status", STRAY],
+        ["repair", "log"],
+        ["repair", "undo"],
+        ["repair", "resume"],
+        ["check", "--schema", STRAY],
+    ],
+    ids=" ".join,
+)
+def test_an_argument_that_is_no_utf8_is_no_fault_of_the_program(run: Run, healthy: Sample, words: list[str]) -> None:
+    names_one = len(words) == 1 or words[1] in ("show", "log", "undo", "resume")
+    target = [healthy.target] if "--schema" in words else healthy.words
+    said = run(*words, *target, *([STRAY] if names_one else []))
+    assert said.status == 2
+    assert "fault" not in said.err, said.err
+    assert "Error: " in said.err

@@ -70,6 +70,7 @@ def parse_target(text: str, schema: str | None = None) -> Target:
         # What follows the first @ would be printed as a host or a name, and may be the rest of a password.
         raise TargetError("The target has more than one @ that is not escaped.", "Write @ as %40 in all but the last.")
     try:
+        text.encode()  # what is no UTF-8 is in no name that a server knows
         if text.count("://") > 1:  # two of them, one after the other: the second one's password would be no password
             raise ValueError
         url = _parsed_string(text) if "://" not in text else make_url(_with_hosts_in_query(text))

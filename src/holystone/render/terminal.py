@@ -48,10 +48,14 @@ def quoted(word: str) -> str:
     """Return the word as a shell reads it; one with control characters in the form that bash and zsh decode."""
     if word.isprintable():
         return shlex.quote(word)
-    safe = "".join(
-        c if c.isprintable() and c not in "'\\" else "".join(f"\\x{b:02x}" for b in c.encode()) for c in word
-    )
-    return f"$'{safe}'"
+    return f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() and character not in "'\\":
+        return character
+    # A byte of a word that is no UTF-8 stays that byte.
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 def wrapped(text: str, indent: str = "", first: str | None = None) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.psycopg import dialect as PostgreSQLDialect
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
@@ -65,6 +66,13 @@ _FOR_HASHING = {
     "random_page_cost": "4",
 }
 _AS_IT_LIES = ("enable_seqscan", "enable_bitmapscan")
+
+
+def _explain_stray_bytes(failure: ExceptionContext) -> DataError | None:
+    """Return the error of a name that is no UTF-8: such a one cannot be asked for, and no database holds it."""
+    if not isinstance(failure.original_exception, UnicodeEncodeError):
+        return None
+    return DataError(failure.statement, None, ValueError("a name that was given is not UTF-8"))
 
 
 class PostgreSQLConnector(Connector):
@@ -124,6 +132,7 @@ class PostgreSQLConnector(Connector):
             },
         )
         event.listen(engine, "do_connect", session.connect)
+        event.listen(engine, "handle_error", _explain_stray_bytes)
         event.listen(engine, "connect", lambda driver, _: values.register_loaders(driver))
         event.listen(engine, "connect", session.connected)
         return engine
