@@ -16,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,13 +24,11 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from bench.check import INTEGRITY_CHECK, Run, cached_store, measure, warm
+from bench.server import Server
 from bench.since import Place
 
 OWN_CHECK = "S009"
 """The check that has the database check itself."""
-REAPED_AFTER_SECONDS = 0.2
-"""After which the server surely knows what a session took that has ended."""
-
 LEVELS: tuple[tuple[str, ...], ...] = (("--level", "quick"), ("--level", "standard"), ("--level", "deep"))
 SINCE: tuple[tuple[str, ...], ...] = (("--since", "last"), ("--since", "last", "--level", "deep"))
 
@@ -71,33 +68,6 @@ class Row:
         """Return what a version took: the least processor time, which only others can add to, else the median."""
         took: list[float] = [getattr(run, what) for run in self.runs[name]]
         return min(took) if what == "processor" else float(statistics.median(took))
-
-
-class Server:
-    """The processor time of a PostgreSQL server; none where it runs elsewhere, or on no Linux."""
-
-    def __init__(self, url: str | None) -> None:
-        self._postmaster: Path | None = None
-        if url is not None and sys.platform == "linux":
-            import psycopg
-
-            with psycopg.connect(url) as connection:
-                backend = Path(f"/proc/{connection.info.backend_pid}/stat")
-                if backend.exists():
-                    self._postmaster = Path(f"/proc/{_after_name(backend)[1]}/stat")
-
-    def processor(self) -> float:
-        """Return the seconds that all sessions took which have ended."""
-        if self._postmaster is None:
-            return 0.0
-        time.sleep(REAPED_AFTER_SECONDS)
-        user, system = _after_name(self._postmaster)[13:15]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def _after_name(stat: Path) -> list[str]:
-    """Return the fields of a process after its name, which may hold spaces; the second one is its parent."""
-    return stat.read_text().rpartition(")")[2].split()
 
 
 class Comparison:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench.check import HOLYSTONE, Case, Group, run_group, table
-from bench.store import POSTGRESQL_SCHEMA, engine
+from bench.engine_schema import POSTGRESQL_SCHEMA, engine
 from holystone.duroxide.event import Event
 from holystone.pg_durable import tables as df
 from holystone.pg_durable.activities import LOAD_GRAPH, NODE_STATUS, ORCHESTRATION, STATUS

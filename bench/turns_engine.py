@@ -1,4 +1,5 @@
-"""Take turns with the real engine: ``TARGET SCHEMA INSTANCES WORKERS``; prints the seconds that they took.
+"""Take turns with the real engine: ``TARGET SCHEMA INSTANCES ACTIVITIES WORKERS``; prints the seconds that they took,
+the processor time in seconds, and how many instances did not end well.
 
 A process of its own: two copies of SQLite in one process drop each other's locks.
 """
@@ -17,30 +18,33 @@ def activity(context: Any, value: Any) -> Any:
     return value
 
 
-def orchestration(context: Any, value: Any) -> Generator[Any, Any, Any]:
-    return (yield context.schedule_activity("Echo", value))
+def orchestration(context: Any, activities: int) -> Generator[Any, Any, Any]:
+    for number in range(activities):
+        yield context.schedule_activity("Echo", number)
+    return activities
 
 
 def main() -> None:
-    target, schema, instances, workers = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    target, schema = sys.argv[1:3]
+    instances, activities, workers = map(int, sys.argv[3:6])
     if schema == "-":
         provider = duroxide.SqliteProvider.open(target)
     else:
         provider = duroxide.PostgresProvider.connect_with_schema(target, schema)
     client = duroxide.Client(provider)
     for number in range(instances):
-        client.start_orchestration(f"order-{number}", "Order", number)
+        client.start_orchestration(f"order-{number}", "Order", activities)
     options = duroxide.RuntimeOptions(
         orchestration_concurrency=workers, worker_concurrency=workers, dispatcher_poll_interval_ms=5, log_level="off"
     )
     runtime = duroxide.Runtime(provider, options)
     runtime.register_activity("Echo", activity)
     runtime.register_orchestration("Order", orchestration)
-    begun = time.perf_counter()
+    begun, worked = time.perf_counter(), time.process_time()
     runtime.start()
     while (counts := client.get_system_metrics()).completed_instances + counts.failed_instances < instances:
         time.sleep(0.05)
-    print(time.perf_counter() - begun, counts.failed_instances)
+    print(time.perf_counter() - begun, time.process_time() - worked, counts.failed_instances)
     runtime.shutdown(1000)
 
 

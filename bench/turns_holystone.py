@@ -1,50 +1,63 @@
-"""Take the same turns with holystone: ``TARGET SCHEMA INSTANCES WORKERS KIND``; prints the seconds that they took.
+"""Take the same turns with holystone: ``TARGET SCHEMA INSTANCES ACTIVITIES WORKERS KIND``.
+
+Prints the seconds that they took, the processor time in seconds, and how many instances did not end. An instance has so
+many activities, one after the other. A worker is two threads, one for turns and one for activities, as in the engine.
 
 KIND is what the workers are, threads or processes.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import cache
-from threading import get_ident
+from multiprocessing.synchronize import Event as Signal
+from threading import Thread, get_ident
 
 from holystone.clock import now_ms
 from holystone.store import Event, Store, WorkItem
 from holystone.store.turns.lease import OrchestrationItem, WorkLease
 
 LOCK_MS = 30_000
+IDLE_SECONDS = 0.005
+"""Between two looks for work where there was none, as the engine is told to wait."""
 ENGINE_VERSION = "0.1.32"
 
 
 def main() -> None:
-    target, schema, instances, workers = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    pools: dict[str, type[Executor]] = {"threads": ThreadPoolExecutor, "processes": ProcessPoolExecutor}
+    target, schema = sys.argv[1:3]
+    instances, activities, workers = map(int, sys.argv[3:6])
+    pools: dict[str, Callable[..., Executor]] = {"threads": ThreadPoolExecutor, "processes": ProcessPoolExecutor}
     place = (target, None if schema == "-" else schema)
     store = Store.open(*place)
     for number in range(instances):
-        store.enqueue_for_orchestrator(
-            WorkItem.new(
-                "StartOrchestration",
-                instance=f"order-{number}",
-                orchestration="Order",
-                input=str(number),
-                version=None,
-                parent_instance=None,
-                parent_id=None,
-                execution_id=1,
-            )
-        )
-    with pools[sys.argv[5]](workers) as pool:  # type: ignore[call-arg]
+        store.enqueue_for_orchestrator(starting(f"order-{number}", activities))
+    stop = multiprocessing.Event()
+    with pools[sys.argv[6]](workers, initializer=remember, initargs=(stop,)) as pool:
         list(pool.map(rest, [place] * workers))
-        begun = time.perf_counter()
-        ended = sum(pool.map(work, [place] * workers))
-        print(time.perf_counter() - begun, instances - ended)
+        begun, worked = time.perf_counter(), time.process_time()
+        at_work = [pool.submit(work, place) for _ in range(workers)]
+        while (counts := store.get_system_metrics()).completed_instances + counts.failed_instances < instances:
+            if any(worker.done() for worker in at_work):
+                break  # it failed
+            time.sleep(0.05)
+        seconds = time.perf_counter() - begun
+        stop.set()
+        of_workers = sum(worker.result() for worker in at_work)
+        processor = of_workers if sys.argv[6] == "processes" else time.process_time() - worked
+    print(seconds, processor, instances - counts.completed_instances)
 
 
 Place = tuple[str, str | None]
+_stop: list[Signal] = []
+
+
+def remember(stop: Signal) -> None:
+    """Have a worker know what tells it to stop."""
+    _stop.append(stop)
 
 
 @cache
@@ -59,55 +72,74 @@ def rest(place: Place) -> None:
     time.sleep(1)
 
 
-def work(place: Place) -> int:
-    """Take turns and activities until there are none; return how many instances ended."""
+def work(place: Place) -> float:
+    """Take turns and activities until told to stop; return the processor time of this process meanwhile."""
     store = opened(place, get_ident())
-    ended = idle = 0
-    while idle < 3:
+    worked = time.process_time()
+    beside = Thread(target=run_activities, args=(store,))
+    beside.start()
+    while not _stop[-1].is_set():
         item = store.fetch_orchestration_item(LOCK_MS)
-        lease = None if item is not None else store.fetch_work_item(LOCK_MS)
         if item is not None:
-            ended += turn(store, item)
-        elif lease is not None:
+            turn(store, item)
+        else:
+            time.sleep(IDLE_SECONDS)
+    beside.join()
+    return time.process_time() - worked
+
+
+def run_activities(store: Store) -> None:
+    """Take activities until told to stop."""
+    while not _stop[-1].is_set():
+        lease = store.fetch_work_item(LOCK_MS)
+        if lease is not None:
             run_activity(store, lease)
         else:
-            idle += 1
-            time.sleep(0.005)
-            continue
-        idle = 0
-    return ended
+            time.sleep(IDLE_SECONDS)
 
 
-def turn(store: Store, item: OrchestrationItem) -> int:
-    """Ack the first turn or the last one; return whether it was the last."""
+def starting(instance_id: str, activities: int) -> WorkItem:
+    """Return the message that starts an instance of so many activities."""
+    return WorkItem.new(
+        "StartOrchestration",
+        instance=instance_id,
+        orchestration="Order",
+        input=str(activities),
+        version=None,
+        parent_instance=None,
+        parent_id=None,
+        execution_id=1,
+    )
+
+
+def turn(store: Store, item: OrchestrationItem) -> None:
+    """Ack a turn: what came, and the next activity or the end."""
     (message,) = item.messages
     fields = message.fields
     if not item.history:
+        activities, number = int(fields["input"]), 1
         start = {"name": "Order", "version": "1.0.0", "input": fields["input"], "parent_instance": None}
-        store.ack_orchestration_item(
-            item.lock_token,
-            item.execution_id,
-            history_delta=[
-                event(item, 1, "OrchestrationStarted", parent_id=None, **start),
-                event(item, 2, "ActivityScheduled", name="Echo", input=fields["input"]),
-            ],
-            worker_items=[activity(item.instance_id, fields["input"])],
-        )
-        return 0
+        news = [event(item, 1, "OrchestrationStarted", parent_id=None, **start)]
+    else:
+        activities, number = int(item.history[0].payload["input"]), len(item.history) + 1
+        news = [event(item, number, "ActivityCompleted", source_event_id=fields["id"], result=fields["result"])]
+    done, following = number // 2, number + 1
+    if done == activities:
+        news.append(event(item, following, "OrchestrationCompleted", output=str(done)))
+        store.ack_orchestration_item(item.lock_token, item.execution_id, history_delta=news)
+        return
+    news.append(event(item, following, "ActivityScheduled", name="Echo", input=str(done)))
     store.ack_orchestration_item(
         item.lock_token,
         item.execution_id,
-        history_delta=[
-            event(item, 3, "ActivityCompleted", source_event_id=2, result=fields["result"]),
-            event(item, 4, "OrchestrationCompleted", output=fields["result"]),
-        ],
+        history_delta=news,
+        worker_items=[activity(item.instance_id, following, str(done))],
     )
-    return 1
 
 
-def activity(instance_id: str, value: str) -> WorkItem:
-    """Return the message that has the activity run."""
-    return WorkItem.new("ActivityExecute", instance=instance_id, execution_id=1, id=2, name="Echo", input=value)
+def activity(instance_id: str, number: int, value: str) -> WorkItem:
+    """Return the message that has the activity run which an event scheduled."""
+    return WorkItem.new("ActivityExecute", instance=instance_id, execution_id=1, id=number, name="Echo", input=value)
 
 
 def run_activity(store: Store, lease: WorkLease) -> None:
