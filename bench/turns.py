@@ -10,8 +10,9 @@ Both take the same turns on new stores that the engine made, in turn, with the s
 * *processor time* of the first runs, in ms a turn, that of a server on the same machine included: on a machine that has
   other work to do it says more than the others.
 
-A worker is one dispatcher of turns and one of activities beside it. Threads of Python share one interpreter, so they
-gain no more than the time that each waits for the database; processes gain what the processors do.
+A worker is one dispatcher of turns and one of activities beside it; on SQLite holystone's is one for both. Threads of
+Python share one interpreter, so they gain no more than the time that each waits for the database; processes gain what
+the processors do.
 """
 
 from __future__ import annotations

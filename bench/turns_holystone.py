@@ -1,7 +1,9 @@
 """Take the same turns with holystone: ``TARGET SCHEMA INSTANCES ACTIVITIES WORKERS KIND``.
 
 Prints the seconds that they took, the processor time in seconds, and how many instances did not end. An instance has so
-many activities, one after the other. A worker is two threads, one for turns and one for activities, as in the engine.
+many activities, one after the other. On PostgreSQL a
+worker is two threads, one for turns and one for activities, as in the engine; on SQLite, where one writes at a time and
+the other would wait, it is one that does both.
 
 KIND is what the workers are, threads or processes.
 """
@@ -76,26 +78,37 @@ def work(place: Place) -> float:
     """Take turns and activities until told to stop; return the processor time of this process meanwhile."""
     store = opened(place, get_ident())
     worked = time.process_time()
-    beside = Thread(target=run_activities, args=(store,))
-    beside.start()
-    while not _stop[-1].is_set():
-        item = store.fetch_orchestration_item(LOCK_MS)
-        if item is not None:
-            turn(store, item)
-        else:
-            time.sleep(IDLE_SECONDS)
-    beside.join()
+    if place[1] is None:
+        until_stopped(lambda: take_turn(store) | take_activity(store))
+    else:
+        beside = Thread(target=until_stopped, args=(lambda: take_activity(store),))
+        beside.start()
+        until_stopped(lambda: take_turn(store))
+        beside.join()
     return time.process_time() - worked
 
 
-def run_activities(store: Store) -> None:
-    """Take activities until told to stop."""
+def until_stopped(take: Callable[[], bool]) -> None:
+    """Take what there is until told to stop."""
     while not _stop[-1].is_set():
-        lease = store.fetch_work_item(LOCK_MS)
-        if lease is not None:
-            run_activity(store, lease)
-        else:
+        if not take():
             time.sleep(IDLE_SECONDS)
+
+
+def take_turn(store: Store) -> bool:
+    """Take a turn; return whether there was one."""
+    item = store.fetch_orchestration_item(LOCK_MS)
+    if item is not None:
+        turn(store, item)
+    return item is not None
+
+
+def take_activity(store: Store) -> bool:
+    """Take an activity; return whether there was one."""
+    lease = store.fetch_work_item(LOCK_MS)
+    if lease is not None:
+        run_activity(store, lease)
+    return lease is not None
 
 
 def starting(instance_id: str, activities: int) -> WorkItem:
