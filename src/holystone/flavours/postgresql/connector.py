@@ -32,7 +32,7 @@ from holystone.errors import HolystoneError, NoTablesError, StoreUnavailableErro
 from holystone.flavours.changes import Changes, Position
 from holystone.flavours.compiled import COMPILED_STATEMENTS
 from holystone.flavours.connector import Columns, Connector, Held, Located
-from holystone.flavours.postgresql import changes, discovery, ends, locks, session, soundness, values
+from holystone.flavours.postgresql import changes, discovery, ends, forks, locks, session, soundness, values
 from holystone.flavours.postgresql.pipeline import PipelinedStatement
 from holystone.flavours.statements import BoundStatement, Parameters, StatementResult, failed, tell
 from holystone.flavours.target import Target
@@ -101,6 +101,7 @@ class PostgreSQLConnector(Connector):
         engine = self._engine(QueuePool, {}, max_overflow=-1, isolation_level="AUTOCOMMIT")
         event.listen(engine, "connect", session.keep_all)
         event.listen(engine, "before_execute", self._begin)
+        forks.keep_apart(engine)
         return engine
 
     def _begin(self, connection: Connection, *_: Any) -> None:

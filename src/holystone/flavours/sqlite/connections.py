@@ -7,6 +7,7 @@ looked into while no connection to it is open here; what was seen holds until th
 
 import os
 import sqlite3
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from holystone.errors import StoreUnavailableError
 from holystone.flavours.sqlite.file import is_in_wal_mode, require_database_file
 
 FileId = tuple[int, int]
@@ -44,6 +46,8 @@ _known: set[FileId] = set()
 """The files that were ever opened here, or by the process from which this one was forked."""
 _without_shared_memory: set[FileId] = set()
 """Those of them that had no -shm file then."""
+_inherited: set[FileId] = set()
+"""The files that were open when this process was forked from another: SQLite takes the locks of that one for ours."""
 
 
 def identify(path: Path) -> FileId | None:
@@ -62,6 +66,7 @@ def connect(path: Path, uri_for: Callable[[bool], str], wait_seconds: float) -> 
     """
     with _lock:
         file = identify(path)
+        require_not_inherited(path, file)
         seen = _files.get(file) if file else None
         if file is None or seen is None:
             require_database_file(path)
@@ -83,6 +88,15 @@ def connect(path: Path, uri_for: Callable[[bool], str], wait_seconds: float) -> 
             seen.connections += 1
             connection.forget = weakref.finalize(connection, _forget, file, path)
     return connection
+
+
+def require_not_inherited(path: Path, file: FileId | None) -> None:
+    """Raise StoreUnavailableError where the file was open in the process from which this one was forked."""
+    if file in _inherited:
+        raise StoreUnavailableError(
+            f"{path} was open in another process when this one was forked from it, which SQLite does not allow.",
+            "Close the store before processes are forked, or have them spawned.",
+        )
 
 
 def is_any_open() -> bool:
@@ -140,3 +154,13 @@ def _take_away_shared_memory(path: Path) -> None:
 
 _PENDING_BYTE, _LOCK_BYTES = 0x40000000, 512
 """Where SQLite's locks of a file are: PENDING, RESERVED and 510 of SHARED."""
+
+
+def _forked() -> None:
+    global _lock
+    _lock = threading.RLock()  # the other may have been held by a thread that is not here
+    _inherited.update(_files)
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forked)

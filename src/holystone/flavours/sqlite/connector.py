@@ -23,7 +23,7 @@ from holystone.flavours.compiled import COMPILED_STATEMENTS
 from holystone.flavours.connector import Columns, Connector, Held
 from holystone.flavours.savepoint import NEEDS_NONE
 from holystone.flavours.sqlite import changes, soundness
-from holystone.flavours.sqlite.connections import FileId, connect, identify, is_any_open, tidy
+from holystone.flavours.sqlite.connections import FileId, connect, identify, is_any_open, require_not_inherited, tidy
 from holystone.flavours.sqlite.file import has_writes_beside, is_changed, lies_closed, require_only_name
 from holystone.flavours.sqlite.values import STRAY_BYTES
 
@@ -84,6 +84,7 @@ class SQLiteConnector(Connector):
 
     def _require_same_file(self, connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
         """Have a connection made anew whose file was replaced: what is written to the old one would be lost."""
+        require_not_inherited(self.path, record.info["file"])
         if record.info["file"] != identify(self.path):
             raise DisconnectionError
 
