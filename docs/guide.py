@@ -49,7 +49,7 @@ class Block:
         if self.language == "console":
             return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
         if self.language == "crontab":
-            return [_SCHEDULE.sub("", line) for line in lines if not line.startswith("#")]
+            return [_SCHEDULE.sub("", line) for line in lines if _SCHEDULE.match(line) and line[0] != "#"]
         if self.language == "sh":
             return [line for line in lines if line and not line.startswith("#")]
         return []

@@ -32,6 +32,7 @@ SLOW_ON_POSTGRESQL = frozenset(
     {
         "test_exit_status",
         "test_hidden_rows",
+        "test_matrix",
         "test_plan_file",
         "test_race_window",
         "test_report",

@@ -1,4 +1,7 @@
-"""What a command says beside its report: lines, notices and errors, none of which can drive a terminal."""
+"""What a command says beside its report: lines, notices and errors, none of which can drive a terminal.
+
+The streams are named: by itself, Click writes UTF-8 to one that is ASCII.
+"""
 
 import json
 import sys
@@ -32,12 +35,12 @@ def echo(text: str, *, file: TextIO) -> None:
 
 def say(text: str) -> None:
     """Write a line to standard output."""
-    click.echo(one_line(text, None))
+    click.echo(one_line(text, None), file=sys.stdout)
 
 
 def notice(text: str) -> None:
     """Write a line to standard error."""
-    click.echo(one_line(text, None), err=True)
+    click.echo(one_line(text, None), file=sys.stderr)
 
 
 def error(message: str, next_step: str) -> None:
@@ -48,7 +51,7 @@ def error(message: str, next_step: str) -> None:
 
 def block(whole: str, *, err: bool = False) -> None:
     """Write a text of several lines, which is fit to print and ends in a line end."""
-    click.echo(whole, err=err, nl=False)
+    click.echo(whole, file=sys.stderr if err else sys.stdout, nl=False)
 
 
 def document(whole: object, *, indent: int | None = None) -> None:
@@ -67,9 +70,10 @@ def listed(things: Sequence[str], begin: str = "", *, err: bool = False) -> None
 
 def heading(prose: str) -> None:
     """Write what is done next, as a comment of a shell."""
-    click.echo(click.style(textwrap.fill(prose, width(), initial_indent="# ", subsequent_indent="# "), bold=True))
+    comment = textwrap.fill(prose, width(), initial_indent="# ", subsequent_indent="# ")
+    click.echo(click.style(comment, bold=True), file=sys.stdout)
 
 
 def prompt(words: str) -> None:
     """Write a command line as a user types it."""
-    click.echo(click.style(f"$ {words}", fg="cyan"))
+    click.echo(click.style(f"$ {words}", fg="cyan"), file=sys.stdout)
