@@ -175,6 +175,25 @@ def test_deallocated_by_others(engine_store: MakeStore) -> None:
     assert made.execute("SELECT instance_id FROM orchestrator_queue ORDER BY id") == [("a",), ("c",)]
 
 
+@pytest.mark.parametrize(("when", "is_known"), [("NOT DEFERRABLE", True), ("INITIALLY DEFERRED", False)])
+def test_connection_that_is_lost_while_it_commits(engine_store: MakeStore, when: str, *, is_known: bool) -> None:
+    """Nobody can know whether what was sent was committed once COMMIT was under way: that is said, and only then."""
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    kit = Kit(Store.open(made.target, made.schema))
+    kit.start("a")
+    made.execute(
+        "CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END$$;"
+        f"CREATE CONSTRAINT TRIGGER leave AFTER INSERT ON orchestrator_queue {when}"
+        " FOR EACH ROW WHEN (NEW.instance_id = 'b') EXECUTE FUNCTION leave()"
+    )
+    with pytest.raises(StoreUnavailableError, match="terminating connection") as raised:
+        kit.start("b")
+    assert ("was committed is not known" in raised.value.message) is not is_known
+    kit.start("c")
+    assert made.execute("SELECT instance_id FROM orchestrator_queue ORDER BY id") == [("a",), ("c",)]
+
+
 def test_error_of_a_trigger_is_no_lock_that_was_lost(engine_store: MakeStore) -> None:
     made = engine_store(ENGINES[-1], "postgresql", ())
     kit = Kit(Store.open(made.target, made.schema))

@@ -33,7 +33,7 @@ from holystone.flavours.changes import Changes, Position
 from holystone.flavours.compiled import COMPILED_STATEMENTS
 from holystone.flavours.connector import Columns, Connector, Held, Located
 from holystone.flavours.postgresql import changes, discovery, ends, forks, locks, session, soundness, values
-from holystone.flavours.postgresql.pipeline import PipelinedStatement
+from holystone.flavours.postgresql.pipeline import MAY_BE_COMMITTED, PipelinedStatement
 from holystone.flavours.statements import BoundStatement, Parameters, StatementResult, failed, tell
 from holystone.flavours.target import Target
 from holystone.pg_durable import tables as df
@@ -261,13 +261,16 @@ class PostgreSQLConnector(Connector):
         # Where in the statement it was refused, which follows, tells nobody anything.
         text = (diagnosed.message_primary if diagnosed is not None and state == "42501" else None) or str(cause)
         said = self.target.without_secrets(" ".join(text.split())).rstrip(".?")
+        is_unknown = MAY_BE_COMMITTED in getattr(error.orig, "__notes__", ())
+        besides = f"; {MAY_BE_COMMITTED}" if is_unknown else ""
         if isinstance(error, ends.ConnectionLostError) or state.startswith(_ENDED):
             words = self.target.without_secrets(ends.last_words(cause)).rstrip(".")
             last = self.target.without_secrets(ends.last_words(error.orig)).rstrip(".")
             if last and last != words and "connection is closed" not in last:
                 words = f"{last}; before that it said: {words}"
             return StoreUnavailableError(
-                f"{self.target} ended the connection: {words}.", _NOT_SO_LONG if state == _CONFLICT else _SEE_SERVER
+                f"{self.target} ended the connection: {words}{besides}.",
+                _NOT_SO_LONG if state == _CONFLICT else _SEE_SERVER,
             )
         if state == _CONFLICT:
             return StoreUnavailableError(f"{self.target} gave a statement up: {said}.", _NOT_SO_LONG)
@@ -311,7 +314,8 @@ class PostgreSQLConnector(Connector):
             return StoreUnavailableError(f"PostgreSQL cannot hold a value: {said}.", "Repair the row by hand.")
         if state == "" or state.startswith(("08", "57P", "3D", "53")):
             return StoreUnavailableError(
-                f"{self.target} cannot be reached: {said}.", "See that the server runs and that the URL is right."
+                f"{self.target} cannot be reached: {said}{besides}.",
+                "See that the server runs and that the URL is right.",
             )
         return StoreUnavailableError(
             f"PostgreSQL could not do it ({state}): {said}.", "Mend the cause and run the command again."

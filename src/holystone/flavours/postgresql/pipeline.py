@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_PREPARED = 500
 """How many statements a connection keeps prepared; those that come later are planned each time."""
+MAY_BE_COMMITTED = "whether what was sent to it was committed is not known"
+"""The note of an error by which the answer to COMMIT was lost."""
 _NO_ROW, _NOT_A_NUMBER = "no row for holystone", "22P02"
 """What a required statement that finds no row makes a number of, and the state of that error."""
 _STALE = ("0A000", "26000")
@@ -113,23 +115,29 @@ class Pipeline:
 
         Where one fails its error is raised, as psycopg has it, and none that come after it are run; NoRowError for a
         required one that finds no row. Values that psycopg refuses are refused before anything is sent. The connection
-        is closed where it is of no use any more.
+        is closed where it is of no use any more. An error has the note MAY_BE_COMMITTED where that cannot be told.
         """
         bound = [(statement, self._in_words(statement, parameters)) for statement, parameters in steps]
         try:
             self._server.enter_pipeline_mode()
             asked = self._send(before, bound, after)
             answers = self._driver.wait(self._communicate())
-            if self._server.status == self._psycopg.pq.ConnStatus.OK:
+            is_lost = self._server.status != self._psycopg.pq.ConnStatus.OK
+            if not is_lost:
                 self._server.exit_pipeline_mode()
-        except BaseException:
+        except BaseException as error:
             # Answers that are still to come would be taken for those to what is asked next.
             self._server.finish()
+            if after:
+                error.add_note(MAY_BE_COMMITTED)
             raise
         of_steps: list[list[PGresult]] = [[] for _ in steps]
-        for question, answer in zip(asked, answers, strict=False):
+        for place, (question, answer) in enumerate(zip(asked, answers, strict=False), 1):
             if answer.status == self._status.FATAL_ERROR:
-                raise self._failure(answer, required=isinstance(question, int) and steps[question][0].required)
+                failure = self._failure(answer, required=isinstance(question, int) and steps[question][0].required)
+                if after and place == len(asked) and is_lost:
+                    failure.add_note(MAY_BE_COMMITTED)
+                raise failure
             if isinstance(question, int):
                 of_steps[question].append(answer)
             elif question is not None:
