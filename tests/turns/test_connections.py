@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -131,6 +132,22 @@ def test_interrupted_while_it_waits_for_the_server(engine_store: MakeStore, *, i
     for instance_id in ("c", "d"):
         kit.start(instance_id)
     assert made.execute("SELECT instance_id FROM orchestrator_queue ORDER BY id") == [("a",), ("c",), ("d",)]
+
+
+def test_interrupted_between_a_statement_and_its_answer(engine_store: MakeStore) -> None:
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    kit = Kit(Store.open(made.target, made.schema))
+
+    def send_and_leave() -> None:
+        with kit.store.turn() as connection:
+            connection.execute(select(1))
+            driver: Any = connection.connection.driver_connection
+            driver.pgconn.send_query(b"SELECT 1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        send_and_leave()
+    kit.start("a")
 
 
 def test_what_befell_all_connections_is_told_of_once(engine_store: MakeStore) -> None:

@@ -167,7 +167,14 @@ class OpenStore:
             )
         try:
             with self._transaction(self._writer) as connection:
-                yield connection
+                try:
+                    yield connection
+                except Exception:
+                    raise
+                except BaseException:
+                    # Interrupted, perhaps between a statement and its answer: then a rollback would fail in its stead.
+                    connection.invalidate()
+                    raise
         except OverflowError as error:  # SQLite's driver says nothing else of a number beyond 2^63
             raise InvalidTurnError(f"A number is too great for {self.target}: {error}.") from error
 
