@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, literal
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -14,8 +14,7 @@ from holystone.flavours.times import Times
 from holystone.flavours.values import Values
 
 
-@dataclass(frozen=True)
-class WithLastEvent:
+class WithLastEvent(Struct, frozen=True):
     """Executions beside their last events: what to select from, and the columns of both.
 
     The columns of `last` are NULL for an execution without history.
@@ -43,8 +42,11 @@ class Expressions(Values):
         """
 
     @abstractmethod
-    def beside_last_event(self) -> tuple[FromClause, FromClause]:
-        """Return `tables.executions` beside the last events of their histories, and those: in the executions' order."""
+    def beside_last_event(self) -> tuple[FromClause, FromClause] | None:
+        """Return `tables.executions` beside the last events of their histories, and those: in the executions' order.
+
+        None where it is quicker to group all events than to look these up one by one.
+        """
 
     @abstractmethod
     def event_says_type(self, event_data: ColumnElement[str], kind: str | ColumnElement[str]) -> ColumnElement[bool]:

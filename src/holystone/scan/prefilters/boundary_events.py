@@ -4,16 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Select, and_, func, not_, select
+from sqlalchemy import and_, func, not_, select
 
 from holystone.duroxide.event_types import RUNNING, START
 from holystone.duroxide.tables import executions, history
-from holystone.flavours import Flavour
 from holystone.scan.check import Proof
 from holystone.scan.event_text import event_text
 from holystone.scan.exists_lookup import exists_lookup
-from holystone.scan.long_texts import unless_long
-from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows, execution_columns, on_table, with_instances
+from holystone.scan.prefilters.boundary_rows import rows_of_executions, rows_of_histories
+from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows, on_table
 from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
 from holystone.scan.reader import Reader
 from holystone.scan.relation import INSTANCES_PER_STATEMENT, Conditions
@@ -31,25 +30,31 @@ class BoundaryEvents(Prefilter):
     def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
         running = []
         judged, total, histories = ExecutionRows(reader), 0, 0
-        with streamed(reader, _rows(reader.flavour, within)) as found:
+        flavour = reader.flavour
+        beside = flavour.beside_last_event()
+        rows = rows_of_histories(flavour, within) if beside is None else rows_of_executions(flavour, within, beside)
+        with streamed(reader, rows) as found:
             while some := list(islice(found, TOGETHER)):
                 for (*columns, highest, _, _), events in zip(some, _outer(reader, some), strict=True):
                     count = highest if isinstance(highest, int) else 0
                     total += count
-                    histories += highest is not None
+                    histories += highest is not None and columns[2] is not None
                     if events is not None and type(events[0]).__name__ != START:
                         events = None
                     is_sound = judged.matches(columns, events)
                     if is_sound and columns[2] == RUNNING:
                         running.append((columns[0], columns[1]))
                     yield columns[0], count, is_sound, False
-        misnumbered = _misnumbered(reader, within, total, histories)
-        for instance_id in chain(_with_end(reader, running), judged.end(within), misnumbered):
+        if beside is None:
+            others = _without_history(reader, within, histories)
+        else:
+            others = _misnumbered(reader, within, total, histories)
+        for instance_id in chain(_with_end(reader, running), judged.end(within), others):
             yield instance_id, 0, False, False
 
 
 def _outer(reader: Reader, found: Sequence[Any]) -> Sequence[Sequence[Any] | None]:
-    """Return for each of `_rows` its events as structs: the first and the last one, or the one that is both.
+    """Return for each of the rows its events as structs: the first and the last one, or the one that is both.
 
     None stands for those of an execution that has no history, or an event that the engine does not write.
     """
@@ -122,23 +127,16 @@ def _misnumbered(reader: Reader, within: Conditions, total: int, histories: int)
     ).scalars()
 
 
-def _rows(flavour: Flavour, within: Conditions) -> Select[Any]:
-    """Return the select of executions with their instances, the highest number of their events, and the outer ones."""
-    rows, last = flavour.beside_last_event()
-    event = history.alias("event").c
-    is_first = (
-        event.instance_id == executions.c.instance_id,
-        event.execution_id == executions.c.execution_id,
-        event.event_id == 1,
-    )
-    return (
-        select(
-            *execution_columns(flavour),
-            last.c.event_id.label("highest"),
-            select(unless_long(flavour, event.event_data)).where(*is_first).scalar_subquery().label("first"),
-            unless_long(flavour, last.c.event_data).label("last"),
-        )
-        .select_from(with_instances(rows, within))
-        .where(*on_table(executions, within))
-        .order_by(executions.c.instance_id, executions.c.execution_id)
-    )
+def _without_history(reader: Reader, within: Conditions, histories: int) -> Iterator[Any]:
+    """Yield the instances of executions that have no history: they are not among `rows_of_histories`.
+
+    `histories` is the number of those that came with an execution. Where there are no more executions, each has one.
+    """
+    execution, event = executions.c, history.c
+    of_range = on_table(executions, within)
+    count = select(func.count()).select_from(executions).where(*of_range)
+    if reader.connection.execute(count).scalar_one() == histories:
+        return
+    of_execution = (event.instance_id == execution.instance_id, event.execution_id == execution.execution_id)
+    empty = select(execution.instance_id).where(*of_range, not_(exists_lookup(*of_execution)))
+    yield from reader.connection.execute(empty).scalars()

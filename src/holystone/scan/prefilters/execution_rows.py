@@ -130,8 +130,8 @@ def _made_by(last: Any) -> tuple[str, str | None] | None:
     return None if said is None else (status, said)
 
 
-def execution_columns(flavour: Flavour) -> Sequence[ColumnElement[Any]]:
-    """Return what `ExecutionRows.matches` unpacks, of executions beside their instances.
+def execution_columns(flavour: Flavour, *sound: ColumnElement[bool]) -> Sequence[ColumnElement[Any]]:
+    """Return what `ExecutionRows.matches` unpacks, of executions beside their instances; only what is `sound` is sound.
 
     A column costs more to fetch than to compare with another one where it lies, so what no event tells is judged here.
     """
@@ -150,7 +150,7 @@ def execution_columns(flavour: Flavour) -> Sequence[ColumnElement[Any]]:
         instance.custom_status_version < flavour.times.greatest_version,
     )
     is_current = instance.current_execution_id == execution.execution_id
-    is_sound = and_(has_time, _is_pinned(flavour), or_(not_(is_current), and_(has_parent, counts)))
+    is_sound = and_(*sound, has_time, _is_pinned(flavour), or_(not_(is_current), and_(has_parent, counts)))
     return [
         execution.instance_id,
         execution.execution_id,

@@ -4,10 +4,10 @@ import gc
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, ClassVar
 
+from msgspec import Struct, field
 from sqlalchemy import Select
 
 from holystone.duroxide.tables import executions, instances
@@ -26,8 +26,7 @@ _FEW = 1_000
 """Instances in doubt that are few in any store."""
 
 
-@dataclass
-class PrefilterResult:
+class PrefilterResult(Struct):
     """What came of a part of a store: how much of it there is, and the ids of the instances in doubt, in order."""
 
     instances: int = 0
