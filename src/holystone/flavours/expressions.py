@@ -34,6 +34,9 @@ class Expressions(Values):
     times: ClassVar[Times]
     """What can be told about times, locks and counts."""
 
+    asks_once: ClassVar[bool] = False
+    """Whether an answer that a subquery gives is named elsewhere without being asked for anew, or in vain."""
+
     @abstractmethod
     def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
         """Return the executions, each with the last event of its history, in the quickest way that there is.

@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from math import ceil
 from typing import Any, ClassVar, Generic, Protocol
 
-from sqlalchemy import Column, ColumnElement, FromClause, Table, func, or_, select
+from sqlalchemy import Column, ColumnElement, FromClause, Subquery, Table, func, or_, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.util import ClauseAdapter
 from typing_extensions import TypeVar
 
 from holystone.flavours import Flavour
@@ -114,6 +115,9 @@ class Relation(ABC, Generic[S, F]):
     of_store: ClassVar[bool] = False
     """Whether its one row is the store as a whole, which is of no instance."""
 
+    asks_at_length: ClassVar[bool] = False
+    """Whether its few rows are asked so much that it takes longer to put into words than to answer."""
+
     dispensable: ClassVar[bool] = False
     """Whether a role may be refused what it looks at: its checks are skipped then, and the others suffice."""
 
@@ -201,7 +205,7 @@ class Relation(ABC, Generic[S, F]):
             return reader.store.prepared(_question, self, tuple(predicates))
         if isinstance(within, OfInstances):
             return reader.store.prepared(_question_of_instances, self, tuple(predicates))
-        return Question(predicates, self.source(reader.flavour, within))
+        return Question(predicates, self.source(reader.flavour, within), asks_at_length=self.asks_at_length)
 
     def kept(
         self, reader: Reader, within: Conditions, build: Callable[[Flavour, Conditions], T]
@@ -230,10 +234,18 @@ class Relation(ABC, Generic[S, F]):
 
 
 class Question:
-    """Which rows of a source violate any of some predicates, and which ones; `also` selects rows without a reason."""
+    """Which rows of a source violate any of some predicates, and which ones; `also` selects rows without a reason.
+
+    Where it `asks_at_length`, each predicate stands in its statement once, if the database can.
+    """
 
     def __init__(
-        self, predicates: Sequence[Predicate], source: Source, also: Sequence[ColumnElement[bool]] = ()
+        self,
+        predicates: Sequence[Predicate],
+        source: Source,
+        also: Sequence[ColumnElement[bool]] = (),
+        *,
+        asks_at_length: bool = False,
     ) -> None:
         # A predicate stays bare: as a condition SQLite stops at the first part that decides it, but wrapped in a
         # function it would evaluate every part for every row. NULL counts as not violated.
@@ -242,11 +254,20 @@ class Question:
         distinct = {id(predicate): predicate for predicate in self._violated}
         self._bits = list(distinct)
         bits = [predicate.label(f"violated_{number}") for number, predicate in enumerate(distinct.values())]
+        rows, conditions = source.rows, list(distinct.values())
+        columns, order = [*bits, *source.output()], list(source.key)
+        if asks_at_length and isinstance(rows, Subquery) and source.flavour.asks_once:
+            # The offset changes no row, and keeps the answers from being asked for anew in each place.
+            rows = select(rows, *bits).offset(0).subquery(rows.name)
+            adapter = ClauseAdapter(rows)
+            conditions = [rows.c[bit.name] for bit in bits]
+            columns = [*conditions, *map(adapter.traverse, source.output())]
+            also, order = list(map(adapter.traverse, also)), list(map(adapter.traverse, order))
         self.statement = (
-            select(*bits, *source.output())
-            .select_from(source.rows)
-            .where(or_(*also, *distinct.values()))
-            .order_by(*map(source.flavour.sort_key, source.key))
+            select(*columns)
+            .select_from(rows)
+            .where(or_(*also, *conditions))
+            .order_by(*map(source.flavour.sort_key, order))
             .execution_options(yield_per=500)
         )
 
@@ -257,11 +278,14 @@ class Question:
 
 
 def _question(flavour: Flavour, relation: Relation, predicates: Sequence[Predicate]) -> Question:
-    return Question(predicates, relation.source(flavour, []))
+    return Question(predicates, relation.source(flavour, []), asks_at_length=relation.asks_at_length)
 
 
 def _question_of_instances(flavour: Flavour, relation: Relation, predicates: Sequence[Predicate]) -> Question:
-    return _of_instances(flavour, relation, lambda _, within: Question(predicates, relation.source(flavour, within)))
+    def build(flavour: Flavour, within: Conditions) -> Question:
+        return Question(predicates, relation.source(flavour, within), asks_at_length=relation.asks_at_length)
+
+    return _of_instances(flavour, relation, build)
 
 
 def _of_instances(flavour: Flavour, relation: Relation, build: Callable[[Flavour, Conditions], T]) -> T:

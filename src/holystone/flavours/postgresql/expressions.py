@@ -43,6 +43,7 @@ _OBJECT_PATTERN = r"^\s*\{.*\}\s*$"
 class PostgreSQLExpressions(PostgreSQLValues, Expressions):
     messages = PostgreSQLMessages()
     times = PostgreSQLTimes()
+    asks_once = True
 
     def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
         # A store that is not whole yet, or of an older engine, has no other columns.

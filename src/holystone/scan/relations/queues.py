@@ -172,6 +172,7 @@ class QueueRelation(Relation[S, F]):
     is_for_worker: ClassVar[bool]
     rows_are_of_table = True
     follows_acks = False
+    asks_at_length = True
 
     @property
     def range_column(self) -> Column[Any]:
