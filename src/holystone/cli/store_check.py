@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from msgspec import Struct
+
 from holystone import api
 from holystone.cli.baseline import Baseline, known
 from holystone.cli.crash import reported
@@ -38,16 +40,14 @@ class Request:
     statement_timeout: float | None = None
 
 
-@dataclass(frozen=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """What could not be done, and what to do about it."""
 
     message: str
     next_step: str
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What came of a check; `complaints` and `notices` are to be said beside the reports."""
 
     summary: Summary | Unavailable

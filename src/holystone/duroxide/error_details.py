@@ -5,14 +5,14 @@ which serde tags externally: a variant is a text where it has no fields, and els
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from holystone.duroxide.fields import NUMBER, TEXT, Field, Shape, fault, in_words
 
 
-@dataclass(frozen=True)
-class Variants:
+class Variants(Struct, frozen=True):
     """An enum of the engine's: name of a variant -> its fields, None where it has none."""
 
     shapes: Mapping[str, Shape | None]

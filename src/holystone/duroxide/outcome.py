@@ -6,8 +6,9 @@ module's caller.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from holystone.duroxide.error_details import ERROR_DETAILS, display_message
 from holystone.duroxide.event import EVENT_SHAPES
@@ -17,8 +18,7 @@ _OUTPUT = {COMPLETED: "output", CONTINUED_AS_NEW: "input"}
 """Status -> the field of the terminal event that is the execution's output."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a history says of its execution.
 
     `ended_at_ms` is the terminal event's own timestamp, in ms since the epoch.

@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Connection, Dialect, Engine, Executable, Table, cast, null
 from sqlalchemy.exc import DBAPIError
 
@@ -26,8 +26,7 @@ Columns = Mapping[str, frozenset[str]]
 """Table name -> names of its columns."""
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """A row that another session has locked, or a whole table where `key` is None; `by` names the session.
 
     The values of the key are in the order of the names of their columns.
@@ -38,8 +37,7 @@ class Held:
     by: str
 
 
-@dataclass(frozen=True)
-class Located:
+class Located(Struct, frozen=True):
     """Where a store is: its schema, and the columns of its tables with those of pg_durable's, if they are beside it.
 
     `no_extension` says why those are not looked at, None where they are.

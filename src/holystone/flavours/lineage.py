@@ -12,9 +12,10 @@ A line with `+` adds a fact, or replaces what was said under its name; one with 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+
+from msgspec import Struct
 
 Facts = Mapping[str, str]
 """Name of a column, key, index, check or function -> what it is, in the words of the flavour's own catalogue."""
@@ -24,8 +25,7 @@ _ADDED = re.compile(r"\+ ([^:]+)(?:: (.+))?")
 _REMOVED = re.compile(r"- (.+)")
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(Struct, frozen=True):
     """The engine's schema after one of its migrations."""
 
     version: int
@@ -33,8 +33,7 @@ class Level:
     facts: Facts
 
 
-@dataclass(frozen=True)
-class Lineage:
+class Lineage(Struct, frozen=True, dict=True):
     """All the shapes that a store of one flavour can have."""
 
     levels: tuple[Level, ...]

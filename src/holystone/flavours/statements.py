@@ -5,9 +5,9 @@ What SQLAlchemy does for each statement that it executes takes longer than most 
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
+from msgspec import Struct
 from sqlalchemy import Connection, Executable
 from sqlalchemy.exc import DBAPIError
 
@@ -21,8 +21,7 @@ class NoRowError(Exception):
     """A statement that has to find a row found none, so the transaction is not committed."""
 
 
-@dataclass(frozen=True)
-class StatementResult:
+class StatementResult(Struct, frozen=True):
     """The rows that a statement returned, as named tuples, and the number of those that it found or changed."""
 
     rows: Sequence[Any]

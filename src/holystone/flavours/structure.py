@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 from sqlalchemy import Connection, Index
 from sqlalchemy.schema import CreateIndex
 
@@ -15,16 +15,14 @@ FEW_NUMBERS = 1_000_000
 """Numbers for messages: with fewer left than these a queue is at its end, which no engine lives to see by itself."""
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
+class LedgerEntry(Struct, frozen=True):
     """A migration in the engine's own ledger; `fault` says why the engine would not count it as run, or None."""
 
     version: int
     fault: str | None
 
 
-@dataclass(frozen=True)
-class Functions:
+class Functions(Struct, frozen=True):
     """What is wrong with the engine's functions in a store.
 
     `missing` are their signatures. `altered` says of each that is there what of it is not the engine's own, and

@@ -1,8 +1,8 @@
 """Adopting a store that the engine made: recognise it, add holystone's own objects, and record what it was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
@@ -13,8 +13,7 @@ from holystone.store.shape import Shape, recognise, require_known
 from holystone.store.toolkit import adoptions
 
 
-@dataclass(frozen=True)
-class Adoption:
+class Adoption(Struct, frozen=True):
     """The record of an adoption; `shape` is the name of what the store was then."""
 
     shape: str
@@ -23,8 +22,7 @@ class Adoption:
     adopted_at_ms: int
 
 
-@dataclass(frozen=True)
-class Adopted:
+class Adopted(Struct, frozen=True):
     """What `adopt` did: the revisions that it ran, and whether it recorded anything new."""
 
     shape: Shape

@@ -1,7 +1,8 @@
 """Where the schema of a store stands."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from holystone.errors import MigrationError
 from holystone.migrate.adopt import Adoption, last_adoption
@@ -11,8 +12,7 @@ from holystone.store.shape import Shape, recognise
 from holystone.store.toolkit import revision_of, state, versions
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Struct, frozen=True):
     """Where a store's schema stands.
 
     `store_revision` is the one of the engine's tables, None where the engine has made them; `pending` are the

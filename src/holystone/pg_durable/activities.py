@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from holystone.duroxide.event_types import START
 from holystone.pg_durable.graph import Graph, read_graph
 
@@ -25,8 +27,7 @@ _NODE_WRITTEN = "Node status updated"
 Event = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """An activity that was scheduled: its input, and its result, None where it has not come or is an error.
 
     `ended_ms` is when it was told to the orchestration that it had ended, None where it was not yet.
@@ -68,8 +69,7 @@ def is_usable(event: Event) -> bool:
     return all(type(one) is int for one in numbers) and all(isinstance(one, str) for one in (event.get("type"), *texts))
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far an execution of an instance has come, by its events.
 
     `wrote` is the status that the last write asked for, at `wrote_ms`; it may be under way still. `has_run` is whether
@@ -111,8 +111,7 @@ def progress_of(events: Sequence[Event]) -> Progress:
     )
 
 
-@dataclass
-class NodeState:
+class NodeState(Struct):
     """What the writes that were made have left in a node's row; `result` is as the JSON is read.
 
     `in_doubt` is whether a write may have been made or not: it was under way when the history ended.

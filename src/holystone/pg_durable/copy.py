@@ -4,8 +4,9 @@ The worker writes it in an activity before the engine appends the end, `df.cance
 cancel; either can be alone for a while, and some can for ever. What the history says is right.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from holystone.duroxide.event_types import COMPLETED, FAILED
 from holystone.pg_durable.activities import Progress
@@ -34,8 +35,7 @@ class Drift(StrEnum):
     """The engine has nothing of an instance that has ended, and no retention has taken it."""
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(Struct, frozen=True):
     """What the engine has of an instance.
 
     `status` is what its history says of the newest execution, None where it has no history; `cancelled` is whether that
@@ -73,8 +73,7 @@ class Root:
         return self.progress.wrote_ms if wrote else self.ended_ms
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What is wrong with a copy, what it should say, and since when; `completed_ms` is None for no such time."""
 
     drift: Drift

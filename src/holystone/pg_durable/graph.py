@@ -5,12 +5,12 @@ Sources in microsoft/pg_durable: `FunctionGraph` and `FunctionNode` in src/types
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class Node:
+
+class Node(Struct, frozen=True):
     """One node as the graph has it; `submitted_by` is the name of a role."""
 
     id: str
@@ -23,8 +23,7 @@ class Node:
     database: str | None
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """The nodes by their ids, and which one is the root."""
 
     root_node: str

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar, TextIO
 
+from msgspec import Struct
+
 from holystone.printable import one_line
 from holystone.render.report import Summary, Unavailable
 from holystone.render.terminal import key_of, quoted
@@ -30,8 +32,7 @@ class Layout:
     before: str = ""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """What is known of one store of several: what its writer has written, unless it could not be checked."""
 
     summary: Summary | Unavailable

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Generic
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, true
 from typing_extensions import TypeVar
 
@@ -48,8 +49,7 @@ class Proof(IntEnum):
     """Every event, and whether rows of keys are there."""
 
 
-@dataclass(frozen=True)
-class NoRepair:
+class NoRepair(Struct, frozen=True):
     """Says why no program may decide what to do about a finding."""
 
     because: str

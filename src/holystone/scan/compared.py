@@ -1,13 +1,13 @@
 """What is known of one fact: how it is, and how it should be."""
 
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 V = TypeVar("V", covariant=True)
 
 
-@dataclass(frozen=True)
-class Compared(Generic[V]):
+class Compared(Struct, Generic[V], frozen=True):
     """A fact as it is and as it should be; findings call it by its `name`, which is that of the column if it is one.
 
     Where it is not `decided`, nothing tells what it should be, and nobody asks what is `expected`.

@@ -1,7 +1,8 @@
 """Key ranges: parts of a store that can be named to another process."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from holystone.duroxide.tables import executions, history
 from holystone.flavours import Flavour
@@ -13,8 +14,7 @@ EXECUTIONS_PER_RANGE = 5_000
 """Executions whose histories are read at a time."""
 
 
-@dataclass(frozen=True)
-class KeyRange:
+class KeyRange(Struct, frozen=True):
     """The instances whose ids lie after one id and up to another, match a pattern, and are some of a few: all apply."""
 
     after: str | None = None

@@ -1,10 +1,10 @@
 """Scans of relations: the rows of one relation each, for all checks of it, in tasks that connections share out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from msgspec import Struct, field
 from sqlalchemy import Connection
 
 from holystone.flavours.savepoint import savepoint
@@ -19,8 +19,7 @@ Progress = Callable[[str, int, int], None]
 """Called with a relation's name, the rows done, and the rows in all."""
 
 
-@dataclass(frozen=True, eq=False)
-class RelationScan:
+class RelationScan(Struct, frozen=True, eq=False):
     """A scan of `total` rows of a relation, range by range."""
 
     relation: Relation
@@ -66,8 +65,7 @@ class RelationScan:
             yield Step(self, done, error=error)
 
 
-@dataclass
-class Last:
+class Last(Struct):
     """The suspects that came last, all those of one value of a column: they may come once more."""
 
     column: str
@@ -83,8 +81,7 @@ class Last:
         return len(self._keys) > before
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A suspect, and which of the pass's checks suspect it; or none, where `done` rows are done, or an error came."""
 
     scan: RelationScan

@@ -1,7 +1,8 @@
 """How checks fared, each and all."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from holystone.scan.check import Check, Severity
 from holystone.scan.unread import Unread
@@ -20,8 +21,7 @@ class Verdict(StrEnum):
     incomplete = "incomplete"
 
 
-@dataclass
-class Result:
+class Result(Struct):
     """How one check fared; `reason` says why it was skipped or failed, `next_step` what to do, where that is known.
 
     `worst` is the highest severity of a finding. `error` is what nobody had foreseen. `unread` are the rows that it

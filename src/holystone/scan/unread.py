@@ -1,8 +1,8 @@
 """Rows that could not be looked at: named, and passed over, so that one of them hides no other."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 
 from holystone.scan.reader import Reader
@@ -16,8 +16,7 @@ ODD = (
 """How Python fails at a value that no engine writes, such as bytes where SQLite's column should hold a number."""
 
 
-@dataclass(frozen=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """A row, by those columns of its key that are known, and why it could not be looked at."""
 
     key: dict[str, Any]

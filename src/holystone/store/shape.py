@@ -1,8 +1,8 @@
 """Recognising the shape of a store: which of the engine's schemas it has, told by its structure alone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from sqlalchemy import Connection
 
 from holystone.errors import UnknownShapeError
@@ -15,8 +15,7 @@ _INDEX = "index "
 _NO_FUNCTIONS = Functions((), {}, {})
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What the engine's tables in a store look like.
 
     `name` is `migrated (engine migration N)`, or `fallback` for what the SQLite engine makes by hand when one of its
@@ -50,8 +49,7 @@ class Shape:
         return self.name.removeprefix(_UNKNOWN)
 
 
-@dataclass(frozen=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     """A shape to compare with; `version` is the migration that it comes from, None where none leads to it."""
 
     name: str

@@ -4,9 +4,10 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from msgspec import Struct
 from sqlalchemy.exc import DBAPIError
 
 from holystone.errors import HolystoneError, TargetError
@@ -18,8 +19,7 @@ from holystone.flavours.target import Target, is_url, may_hold_password
 _PATTERN = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """What may be a store: `named` by a user's word itself, or come upon where that says to look."""
 
     target: Target

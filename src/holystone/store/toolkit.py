@@ -6,10 +6,10 @@ no Alembic.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -106,8 +106,7 @@ watermarks = Table(
 _executions = Table("executions", MetaData(), Column("status", Text), Column("started_at", EngineTimestamp))
 
 
-@dataclass(frozen=True)
-class PartialIndex:
+class PartialIndex(Struct, frozen=True, dict=True):
     """An index on the rows of a table of the engine's for which a condition holds."""
 
     name: str
@@ -127,8 +126,7 @@ executions_status = PartialIndex(
 )
 
 
-@dataclass(frozen=True)
-class Objects:
+class Objects(Struct, frozen=True):
     """What a revision makes: columns, with their tables where those are new, and indexes on tables of the engine's."""
 
     columns: Sequence[Column[Any]] = ()
@@ -155,8 +153,7 @@ REVISIONS: Mapping[str, Objects] = {
 """The revisions of the branch, oldest first."""
 
 
-@dataclass(frozen=True)
-class Toolkit:
+class Toolkit(Struct, frozen=True):
     """Where holystone's own objects of a store stand.
 
     `revision` is None where there are none. `pending` are the revisions that the store lacks, oldest first, and

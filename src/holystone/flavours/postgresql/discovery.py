@@ -7,8 +7,8 @@ the catalogue, and taken only where it is the one constant that pg_durable makes
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import Connection, text
 
 from holystone.duroxide.tables import REQUIRED_COLUMNS
@@ -87,8 +87,7 @@ def _together(own: Columns, beside: Columns, no_extension: str | None) -> Column
     return {**own, **{name: beside[df.TABLES[name].name] for name in df.REQUIRED_COLUMNS}}
 
 
-@dataclass(frozen=True)
-class _Search:
+class _Search(Struct, frozen=True):
     """What tells where the store is; asked of the database only where pg_durable's tables may be there."""
 
     connection: Connection

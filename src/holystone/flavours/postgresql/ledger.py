@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from sqlalchemy import TIMESTAMP, BigInteger, Column, MetaData, Table, Text, func, insert, inspect, select, text
 from sqlalchemy.schema import CreateTable, DropTable
 
@@ -38,8 +38,7 @@ def lock_key(what: str, schema: str) -> int:
     return key - 2**64 if key >= 2**63 else key
 
 
-@dataclass(frozen=True)
-class EngineMigration:
+class EngineMigration(Struct, frozen=True):
     """One of the engine's own migrations, as the ledger knows it.
 
     `follows` is the version before it, None for the first; the numbers have holes.

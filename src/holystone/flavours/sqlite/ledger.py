@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
@@ -44,8 +44,7 @@ ledger = Table(
 )
 
 
-@dataclass(frozen=True)
-class EngineMigration:
+class EngineMigration(Struct, frozen=True):
     """One of the engine's own migrations, as the ledger knows it.
 
     `checksum` is the SHA-384 of the engine's file, in hexadecimal: the engine refuses a store whose ledger tells
