@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import delete
 
-from bench.check import HOLYSTONE, cached_store
-from bench.since import Place
+from bench.check import HOLYSTONE
+from bench.since import Place, chosen
 from holystone.duroxide.tables import worker_queue
 from holystone.store import Store
 
@@ -98,18 +95,6 @@ def during_check(place: Place, arguments: list[str]) -> tuple[float, int]:
     return time.perf_counter() - begun, most
 
 
-@contextmanager
-def copy(given: argparse.Namespace) -> Iterator[Place]:
-    """Yield the store to work on: a copy of the file, or the schema itself."""
-    if given.postgresql:
-        yield Place(given.postgresql, given.schema)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "beside.db"
-        shutil.copyfile(given.store or cached_store(given.executions, 0), path)
-        yield Place(str(path))
-
-
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.beside", description=__doc__)
     parser.add_argument("--executions", type=int, default=100_000, metavar="N")
@@ -124,7 +109,7 @@ def main(argv: list[str] | None = None) -> None:
     rows: dict[str, list[dict[str, float]]] = {"alone": [], "during the check": []}
     lasted: list[float] = []
     most = {"alone": 0, "during the check": 0}
-    with copy(given) as place:
+    with chosen(given) as place:
         engine = Engine(place, given.workers)
         try:
             for _ in range(given.runs):

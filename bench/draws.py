@@ -65,6 +65,7 @@ def made(one: Draw, executions: int, url: str | None) -> Iterator[Place]:
             yield Place(str(path))
             return
         import psycopg
+        from psycopg import sql
 
         schema = f"bench_draw_{os.getpid()}_{one.number}"
         copy_to_postgresql(path, url, schema)
@@ -74,7 +75,7 @@ def made(one: Draw, executions: int, url: str | None) -> Iterator[Place]:
             yield Place(url, schema)
         finally:
             with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+                connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
 
 
 def ready(one: Draw, place: Place) -> None:

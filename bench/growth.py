@@ -36,6 +36,7 @@ def made(executions: int, folder: Path, url: str | None) -> Iterator[Place]:
         yield Place(str(path))
     else:
         import psycopg
+        from psycopg import sql
 
         schema = f"bench_growth_{executions}"
         copy_to_postgresql(path, url, schema)
@@ -44,7 +45,7 @@ def made(executions: int, folder: Path, url: str | None) -> Iterator[Place]:
             yield Place(url, schema)
         finally:
             with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+                connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
     path.unlink(missing_ok=True)
 
 

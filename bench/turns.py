@@ -40,8 +40,9 @@ FIGURES = ("turns/s", "cpu ms", "p50 ms", "p99 ms")
 
 DROP = """\
 import sys, psycopg
+from psycopg import sql
 with psycopg.connect(sys.argv[1], autocommit=True) as connection:
-    connection.execute(f"DROP SCHEMA {sys.argv[2]} CASCADE")
+    connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(sys.argv[2])))
 """
 
 
