@@ -127,6 +127,22 @@ def test_status_with_check_exits_with_1_where_a_revision_should_be_run(run: Run,
     assert run("migrate", "status", *breakable.words).status == 0
 
 
+def test_status_says_what_each_revision_does(run: Run, healthy: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("migrate", "upgrade", *healthy.words, "--to", "t0002")
+    found = run("migrate", "status", *healthy.words, "--format", "json").json
+    assert [one["id"] for one in found["revisions"]] == ALL
+    assert [one["id"] for one in found["revisions"] if one["state"] == "pending"] == found["pending"] == ALL[2:]
+    assert found["revisions"][0]["description"] == "Create the journal of repairs."
+    for columns in ("50", "200"):
+        monkeypatch.setenv("COLUMNS", columns)
+        said = run("migrate", "status", *healthy.words).out
+        assert "  t0001  applied  Create the journal of repairs.\n" in said
+        assert "  t0003  pending  Record as which shape" in said
+        whole = " ".join(said.split())
+        assert all(one["description"] in whole for one in found["revisions"])
+        assert all(len(line) <= int(columns) for line in said.splitlines() if line.startswith("  "))
+
+
 def test_status_says_what_is_unlike_the_engines(run: Run, breakable: Sample) -> None:
     breakable.execute("DROP INDEX idx_orch_lock; CREATE TABLE reports (id INTEGER)")
     result = run("migrate", "status", *breakable.words)
@@ -134,6 +150,8 @@ def test_status_says_what_is_unlike_the_engines(run: Run, breakable: Sample) -> 
     assert "shape              unknown, nearest to migrated (engine migration " in result.out
     assert "Unlike it, it lacks the index idx_orch_lock on orchestrator_queue (lock_token)" in result.out
     assert "Beside the engine's: table reports" in result.out
+    # To bring holystone's own tables up is not what comes next.
+    assert commands_in(result.out) == ["explain S001"]
     shape = run("migrate", "status", *breakable.words, "--format", "json").json["shape"]
     assert shape["known"] is False
     assert len(shape["differences"]) == 1

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 from holystone.migrate import Status
 from holystone.printable import one_line
-from holystone.render.messages import document, listed, say
-from holystone.render.terminal import command
+from holystone.render.messages import block, document, listed, say
+from holystone.render.terminal import command, wrapped
 from holystone.render.timestamps import moment_of_second
 from holystone.store.open_store import OpenStore
+
+UNKNOWN_SHAPE = "S001"
+"""The check whose page says what an unknown schema means. To bring one's own tables up is not what comes first then."""
 
 
 def status_json(found: Status) -> None:
@@ -18,6 +21,9 @@ def status_json(found: Status) -> None:
             "schema": 1,
             "engine_migration": found.engine_migration,
             "toolkit_revision": found.toolkit_revision,
+            "revisions": [
+                {"id": one.id, "description": one.description, "state": one.state} for one in found.revisions
+            ],
             "pending": list(found.pending),
             "due": list(found.due),
             "store_revision": found.store_revision,
@@ -41,7 +47,7 @@ def status_json(found: Status) -> None:
 
 
 def status_text(store: OpenStore, found: Status) -> None:
-    """Write the status, and the next command where there is something to do."""
+    """Write the status, what each of holystone's revisions does, and the next command where there is something to do."""
     adoption = found.adoption
     engine = "duroxide-pg " if store.flavour.name == "postgresql" else "duroxide "
     lines = {
@@ -55,12 +61,18 @@ def status_text(store: OpenStore, found: Status) -> None:
         "pending": ", ".join(found.pending) or "none",
         "adopted": f"{moment_of_second(adoption.adopted_at_ms)} as {adoption.shape}" if adoption else "no",
     }
+    if found.shape.known and str(found.engine_migration) in found.shape.name:
+        del lines["engine migration"]  # the shape has said it
     for name, what in lines.items():
         say(f"{name:<19}{one_line(what)}")
+    for revision in found.revisions:
+        block(wrapped(revision.description, " " * 18, f"  {revision.id}  {revision.state}  ") + "\n")
     listed(found.shape.faults, "Unlike it, ")
     listed(found.shape.additions, "Beside the engine's: ")
     listed(found.lacking, "Gone of holystone's own: ")
-    if found.pending or found.lacking:
+    if not found.shape.known:
+        say(f"Next: holystone explain {UNKNOWN_SHAPE}")
+    elif found.pending or found.lacking:
         say(f"Next: {command(store, 'migrate upgrade')}")
 
 
