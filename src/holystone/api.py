@@ -320,7 +320,7 @@ def new_application(
         ignore=selection.ignore,
         reasons=selection.reasons,
         instance=selection.instances,
-        config=None if selection.policy_file is None else os.path.abspath(selection.policy_file),
+        config=None if selection.policy.file is None else os.path.abspath(selection.policy.file),
         race_window=selection.race_window,
         unsafe=list(unsafe),
         from_file=from_file,

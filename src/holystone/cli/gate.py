@@ -85,7 +85,7 @@ def gate(
     from holystone.store.open_store import OpenStore
 
     registered = None if registered_file is None else _registered(registered_file)
-    waivers = _waivers(selection.policy_file)
+    waivers = _waivers(selection.policy.file)
     selection.checks()  # what it names is told of before the store is opened
     of_baseline = read_baseline(baseline, of_several=False) if baseline else {}
     store = OpenStore.open(named_target(target, schema), read_only=True)
@@ -106,7 +106,7 @@ def gate(
         if one.outcome == "unseen":
             error(f"{one.id} {one.name} could not look: {one.reason}", one.next_step or "")
         elif one.outcome == "pass" and (ended := _ended(one.id, waivers)):
-            notice(f"Warning: the waiver of {one.id} in {selection.policy_file} ended on {ended.until}.")
+            notice(f"Warning: the waiver of {one.id} in {selection.policy.file} ended on {ended.until}.")
     return _STATUS[report.verdict]
 
 

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from holystone.cli.completions import complete_check, complete_file, complete_instance
+from holystone.cli.config_here import config_here
 from holystone.cli.durations import duration
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def selection_options(command: Command) -> Command:
         race_window: float,
         **others: Any,
     ) -> Any:
+        if config is None and others.get("plan_file") is None:  # a plan that was made is beyond it
+            config = _config_here()
         selection = selection_of(select, ignore, level, instance, config, int(race_window))
         return command(*args, selection=selection, **others)
 
@@ -87,7 +90,7 @@ def selection_options(command: Command) -> Command:
             envvar="HOLYSTONE_CONFIG",
             show_envvar=True,
             shell_complete=complete_file,
-            help="TOML: other severities and levels, checks to leave out, findings to put up with.",
+            help="TOML: severities, levels, checks to leave out, findings to put up with (default holystone.toml).",
         ),
         click.option(
             "--race-window",
@@ -126,6 +129,16 @@ def selection_options(command: Command) -> Command:
     return chosen
 
 
+def _config_here() -> str | None:
+    """Return the configuration of this folder, and say so: it may change what a command finds, and its exit status."""
+    file = config_here()
+    if file is not None:
+        from holystone.render.messages import notice
+
+        notice(f"Configuration: {file} of this folder; --config {os.devnull} uses none.")
+    return file
+
+
 def selection_of(
     select: list[str], ignore: "Ignored", level: str, instance: str | None, config: str | None, race_window: int
 ) -> "Selection":
@@ -144,7 +157,7 @@ def selection_of(
         for suppression in policy.expired(date.today()):
             ended = f"Warning: the suppression of {suppression} in {config} ended on {suppression.until}."
             notice(ended)
-    return Selection(Level[level], select, ids, instance, reasons, policy, config, race_window)
+    return Selection(Level[level], select, ids, instance, reasons, policy, race_window)
 
 
 def _one_pattern(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> str | None:

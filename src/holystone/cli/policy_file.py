@@ -1,4 +1,4 @@
-"""The file of `--config`: TOML, with every mistake in it named.
+"""The file of `--config`, or the one in the folder where the command runs: TOML, with every mistake in it named.
 
 [checks.E007]
 severity = "warning"                    # or level = "deep"
@@ -18,12 +18,14 @@ until = 2026-12-31
 reason = "the run goes on over the week-end"
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from holystone.cli.config_here import PROJECT_FILE
 from holystone.cli.files import read_file
 from holystone.errors import CatalogueError, HolystoneError
 from holystone.scan.catalogue import checks
@@ -46,6 +48,7 @@ def read_policy(file: str) -> Policy:
     return Policy(
         reader.overrides(overrides),
         [reader.suppression(number, table) for number, table in enumerate(suppressions, 1)],
+        file,
     )
 
 
@@ -58,12 +61,17 @@ def read_waivers(file: str) -> "list[Waiver]":
 
 
 def _document(file: str) -> dict[str, Any]:
+    if file == os.devnull:
+        return {}
     try:
         document = tomllib.loads(read_file(file))
     except ValueError as error:  # of TOML, or of a number with thousands of digits
         _refuse(file, f"it is no TOML: {error}")
     except RecursionError:
         _refuse(file, "it is nested too deep")
+    if os.path.basename(file) == PROJECT_FILE:
+        tools = document.get("tool")
+        document = tools.get("holystone", {}) if isinstance(tools, dict) else {}
     _Reader(file).known("it", document, {"checks", "suppress", "waive"})
     return document
 

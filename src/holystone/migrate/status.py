@@ -25,9 +25,10 @@ class Revision(Struct, frozen=True):
 class Status(Struct, frozen=True):
     """Where a store's schema stands.
 
-    `revisions` are all of the toolkit's, oldest first; `store_revision` is the one of the engine's tables, None where the engine has made them; `pending` are the
-    toolkit's revisions that the store lacks, oldest first, and `due` those of them that should be run: none where
-    nobody has upgraded or adopted the store; `lacking` are objects of the others that are gone.
+    `revisions` are all of the toolkit's, oldest first; `store_revision` is the one of the engine's tables, None where
+    the engine has made them; `pending` are the toolkit's revisions that the store lacks, oldest first, and `due` those
+    of them that should be run: none where nobody has upgraded or adopted the store; `lacking` are objects of the others
+    that are gone.
     """
 
     engine_migration: str | None

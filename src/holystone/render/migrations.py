@@ -47,7 +47,7 @@ def status_json(found: Status) -> None:
 
 
 def status_text(store: OpenStore, found: Status) -> None:
-    """Write the status, what each of holystone's revisions does, and the next command where there is something to do."""
+    """Write the status, what each of holystone's revisions does, and the next command where there is one."""
     adoption = found.adoption
     engine = "duroxide-pg " if store.flavour.name == "postgresql" else "duroxide "
     lines = {

@@ -102,7 +102,7 @@ class Summary(Struct, kw_only=True):
 
     `severities` and `repairs` say how many findings there are of each severity, and how many of them a safe repair, an
     unsafe one and none is known for; a number that is zero is left out. `satellites` is how many instances pg_durable
-    runs for other databases: they are not held against their rows there.
+    runs for other databases: they are not held against their rows there. `configuration` is the file that applied.
     """
 
     tool: Tool
@@ -119,6 +119,7 @@ class Summary(Struct, kw_only=True):
     suppressed: int
     left_out: list[str]
     satellites: int
+    configuration: str | None
     not_loaded: list[str]
     coverage: Coverage | None
     checks: list[CheckResult]
@@ -246,6 +247,7 @@ def summary(scan: Scan, revision: str | None, tally: Tally) -> Summary:
         suppressed=scan.suppressed,
         left_out=list(scan.left_out),
         satellites=scan.satellites,
+        configuration=scan.policy.file,
         not_loaded=[error.message for error in scan.unloaded],
         coverage=None if scan.coverage is None else _coverage(scan, scan.coverage),
         checks=[_check_result(store, result) for result in scan.results.values()],

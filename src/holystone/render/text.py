@@ -82,7 +82,8 @@ _IN_WORDS = {"clean": "clean", "drift": "with drift", "incomplete": "incomplete"
 
 
 def _write_outcomes(scan: Scan, out: TextIO) -> None:
-    """Write what came of each check."""
+    """Write which configuration applied, and what came of each check."""
+    echo(f"Configuration: {'none' if scan.policy.file is None else one_line(scan.policy.file)}.", file=out)
     for result in scan.results.values():
         what = counted(result.count, "finding") if result.outcome is Outcome.found else str(result.outcome)
         why = "" if result.reason is None else f", {result.reason}"

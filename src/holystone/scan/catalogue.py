@@ -21,8 +21,8 @@ def checks() -> Catalogue[Check]:
 class Selection:
     """What a user chose to look at: which checks, and which instances.
 
-    `reasons` are those of checks to leave out that a report shall name; `policy_file` is where `policy` comes from;
-    `race_window` is the age in seconds from which a row that lacks another is no race.
+    `reasons` are those of checks to leave out that a report shall name; `race_window` is the age in seconds from which
+    a row that lacks another is no race.
     """
 
     level: Level = Level.standard
@@ -31,7 +31,6 @@ class Selection:
     instances: str | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = AS_DECLARED
-    policy_file: str | None = None
     race_window: int = RACE_WINDOW_SECONDS
 
     def checks(self) -> list[Check]:
@@ -53,7 +52,7 @@ class Selection:
             words += [word for id in ids for word in (option, id)]
         for id, reason in self.reasons.items():
             words += ["--ignore", f"{id}={reason}"]
-        for option, value in (("--instance", self.instances), ("--config", self.policy_file)):
+        for option, value in (("--instance", self.instances), ("--config", self.policy.file)):
             if value is not None:
                 words += [option, value]
         if self.race_window != RACE_WINDOW_SECONDS:

@@ -50,10 +50,11 @@ class Suppression:
 
 @dataclass(frozen=True)
 class Policy:
-    """All of these decisions. Every id is one of the catalogue's."""
+    """All of these decisions, and the file that they come from. Every id is one of the catalogue's."""
 
     overrides: Mapping[str, Override] = field(default_factory=dict)
     suppressions: Sequence[Suppression] = ()
+    file: str | None = None
 
     def applied_to(self, catalogue: Iterable[Check]) -> list[Check]:
         """Return the checks as this house sees them."""

@@ -88,7 +88,7 @@ class Scan:
         self._took: dict[str, float] = {}
         self._instances = instances
         self._known = frozenset(known)
-        self._policy = policy
+        self.policy = policy
         self._suppressions = policy.in_force(date.today())
         self._race_window = race_window
         self._begun_ms: int | None = None
@@ -225,7 +225,7 @@ class Scan:
 
     def why_not(self, check: Check) -> str | None:
         """Return why the check is not run on this store, None where it is."""
-        if reason := self._policy.ignored_because(check):
+        if reason := self.policy.ignored_because(check):
             return f"ignored: {reason}"
         if self.store.flavour.name not in check.flavours:
             return f"does not apply to a store on {self.store.flavour.name}"
