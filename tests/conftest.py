@@ -140,6 +140,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"NOT TESTED: {tests} tests were skipped: {what}", red=True, bold=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep reports of faults, watermarks and whatever else holystone writes for its user out of the home of this one.
+
+    Processes that a test starts inherit it.
+    """
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
+
+
 # --- PostgreSQL
 
 SERVERS = find_servers()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from holystone.state_folder import state_folder
+
 from .helpers import clean_environment
 
 pytestmark = pytest.mark.slow
@@ -54,6 +56,17 @@ def crash(folder: Path, error: str, *words: str, **environment: str) -> subproce
         timeout=60,
         env=clean_environment({"XDG_STATE_HOME": str(folder / "state"), "TMPDIR": str(folder), **environment}),
     )
+
+
+def test_tests_write_nothing_in_the_home_of_their_user(state_of_tests: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from holystone.state_folder import state_folder; print(state_folder())"],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        check=True,
+    )
+    assert state_folder() == Path(done.stdout.strip()) == state_of_tests / "holystone"
 
 
 def report_of(done: subprocess.CompletedProcess[str]) -> Path:
