@@ -40,6 +40,10 @@ class StoreChangedError(StoreUnavailableError):
     """A writer came while the store was read without locks, so what was read is not to be relied on."""
 
 
+class UnfinishedScanError(HolystoneError):
+    """A scan was asked for its verdict before all of it was looked at, or was begun a second time."""
+
+
 class TurnError(HolystoneError):
     """A turn or an activity cannot be written; nothing of it was."""
 

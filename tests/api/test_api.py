@@ -21,7 +21,7 @@ from holystone.api import scan
 from holystone.cli.exit_codes import Exit
 from holystone.cli.main import run
 from holystone.demo.scribe import Scribe
-from holystone.errors import CatalogueError, JournalError, TargetError
+from holystone.errors import CatalogueError, JournalError, TargetError, UnfinishedScanError
 from holystone.scan.check import Level
 from holystone.scan.result import Verdict
 
@@ -77,6 +77,31 @@ def test_a_scan_finds_as_it_goes(prepare: Prepare) -> None:
     assert scanned.verdict is Verdict.drift
     assert found == [one.fingerprint for one in holystone.check(ground.store, level="quick").findings]
     assert scanned.level is Level.quick
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_scan_has_no_verdict_before_its_end(prepare: Prepare, flavour: str) -> None:
+    ground = prepare(flavour, drifted)
+    scanned = scan(ground.store)
+    with pytest.raises(UnfinishedScanError, match="has not been iterated over to its end"):
+        _ = scanned.verdict
+    findings = iter(scanned)
+    next(findings)
+    with pytest.raises(UnfinishedScanError):
+        _ = scanned.verifies
+    assert list(findings)
+    assert scanned.verdict is Verdict.drift
+
+
+def test_a_scan_that_was_left_has_no_verdict(prepare: Prepare) -> None:
+    scanned = scan(prepare("sqlite", drifted).store)
+    findings = scanned.__iter__()
+    next(findings)
+    findings.close()
+    with pytest.raises(UnfinishedScanError):
+        _ = scanned.verdict
+    with pytest.raises(UnfinishedScanError, match="once"):
+        next(iter(scanned))
 
 
 def test_since_last_is_kept_where_all_is_clean(prepare: Prepare) -> None:

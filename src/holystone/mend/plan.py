@@ -25,7 +25,7 @@ from holystone.scan.finding import Finding
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.reader import RACE_WINDOW_SECONDS
 from holystone.scan.relation_scan import Progress
-from holystone.scan.result import Outcome, Verdict
+from holystone.scan.result import Outcome
 from holystone.scan.scan import Scan
 from holystone.scan.unread import Unread
 from holystone.store.open_store import OpenStore
@@ -104,12 +104,25 @@ def make_plan(
         now = store.flavour.now_ms(connection)
         if found is None:
             found = scan.of_instances(connection, sorted(only or ()), now)
-        reasons = {result.reason for result in scan.results.values() if result.outcome is Outcome.failed}
-        if reasons or (scan.verdict is Verdict.incomplete and not scan.unread_instances):
-            why = " ".join(sorted(str(reason) for reason in reasons))
-            raise PlanError(f"The store could not be checked: {why}", "Mend the cause first.")
+        _require_checked(scan)
         made = Made(now, actor(), holystone.__version__)
         return replace(_plan(store, connection, found, now, race_window), unread=_unread(store, scan), made=made)
+
+
+def _require_checked(scan: Scan) -> None:
+    """Raise PlanError where a check could not run, or none was to be run; single rows that could not be read pass."""
+    if scan.unmatched is not None:
+        raise PlanError(
+            f"No instance matches {scan.unmatched!r}: nothing was checked.",
+            "`holystone executions list TARGET` shows which instances there are.",
+        )
+    if failed := [result for result in scan.results.values() if result.outcome is Outcome.failed]:
+        why = " ".join(sorted({str(result.reason) for result in failed}))
+        steps = {result.next_step for result in failed if result.next_step is not None}
+        raise PlanError(f"The store could not be checked: {why}", min(steps, default="Repair the cause first."))
+    if all(result.outcome is Outcome.skipped for result in scan.results.values()):
+        why = "; ".join(sorted({str(result.reason) for result in scan.results.values()}))
+        raise PlanError(f"Nothing was checked: {why}.", "Select checks that apply to this store.")
 
 
 def _unread(store: OpenStore, scan: Scan) -> list[Unread]:

@@ -13,12 +13,12 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from holystone.duroxide.tables import OF_INSTANCES
-from holystone.errors import CatalogueError
+from holystone.errors import CatalogueError, UnfinishedScanError
 from holystone.flavours.connector import LacksColumnError
 from holystone.flavours.savepoint import savepoint
 from holystone.pg_durable import tables as df
 from holystone.scan.catalogue import checks
-from holystone.scan.check import Check, Level, Severity
+from holystone.scan.check import Check, Level
 from holystone.scan.finding import Finding, judge, require_printable
 from holystone.scan.parallel import Task, in_order
 from holystone.scan.policy import AS_DECLARED, Policy
@@ -92,6 +92,8 @@ class Scan:
         self._suppressions = policy.in_force(date.today())
         self._race_window = race_window
         self._begun_ms: int | None = None
+        self._is_begun = False
+        self._is_over = False
         self._jobs = jobs
         self._progress = progress
         self._prefilters = prefilters
@@ -99,6 +101,12 @@ class Scan:
 
     @property
     def verdict(self) -> Verdict:
+        """What the scan says of the store; UnfinishedScanError before it has been iterated over to its end."""
+        if not self._is_over:
+            raise UnfinishedScanError(
+                "The scan has not been iterated over to its end, so it has no verdict.",
+                "Take all of its findings first, or call holystone.check, which does.",
+            )
         outcomes = {result.outcome for result in self.results.values()}
         if Outcome.failed in outcomes or outcomes == {Outcome.skipped} or self.unread_instances or self.unloaded:
             return Verdict.incomplete
@@ -119,12 +127,15 @@ class Scan:
         """Whether the rows need not be looked at again until they change: not where a known finding was left out."""
         return self.verdict is Verdict.clean and not self.baseline
 
-    @property
-    def worst(self) -> Severity | None:
-        """The highest severity of a finding, None where nothing was found."""
-        return max((result.worst for result in self.results.values() if result.worst is not None), default=None)
-
     def __iter__(self) -> Generator[Finding, None, None]:
+        if self._is_begun:
+            raise UnfinishedScanError("A scan can be iterated over once.", "Make another one for another look.")
+        self._is_begun = True
+        yield from self._whole()
+        self._is_over = True
+
+    def _whole(self) -> Iterator[Finding]:
+        """Yield all findings of the store, or of the instances that were chosen."""
         begun = time.monotonic()
         if self._instances is not None and not self._is_any_matched(self._instances):
             self.unmatched = self._instances
