@@ -152,7 +152,15 @@ def check(
     layout = Layout(max_findings, fail_on, verbose, several)
     layouts = [_with_last(layout, format, file) for format, file in outputs]
     request = Request(
-        selection, [format for format, _ in outputs], layouts, known, since, full_every, jobs, statement_timeout
+        selection,
+        [format for format, _ in outputs],
+        layouts,
+        known,
+        since,
+        full_every,
+        jobs,
+        statement_timeout,
+        baseline_file=baseline,
     )
     with _pinged(ping) as ended:
         done = _checked(targets, schema, request, [file for _, file in outputs], quiet, all_schemas)

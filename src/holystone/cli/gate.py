@@ -100,8 +100,9 @@ def gate(
         known=known(of_baseline, store.target),
         jobs=jobs,
     )
+    check_with = [*selection.to_argv(), *([] if baseline is None else ["--baseline", baseline])]
     with output_to(output) as out:
-        write_gate(format_, store, report, out)
+        write_gate(format_, store, report, out, check_with=check_with)
     for one in report.rules:
         if one.outcome == "unseen":
             error(f"{one.id} {one.name} could not look: {one.reason}", one.next_step or "")

@@ -27,7 +27,7 @@ from holystone.cli.plans import complain, given_plan, make_plan, shown_plan
 from holystone.cli.prompts import ask, require_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from holystone.mend.apply import Report
     from holystone.mend.journal import Run
@@ -84,8 +84,8 @@ def plan(
         elif format_ == "sql":
             plan_sql(store, made, out)
         elif format_ == "text":
-            again = selection.to_argv() if output is None else [output]
-            plan_text(store, made, out, apply_with=again)
+            # With a file, too: what has to wait for these changes is planned by these options, once they are made.
+            plan_text(store, made, out, apply_with=[*([] if output is None else [output]), *selection.to_argv()])
     return complain(made) or Exit.OK
 
 
@@ -131,7 +131,7 @@ def apply(
         target, plan_file = named, target
     if dry_run:
         where = [target] if schema is None else [target, "--schema", schema]
-        plan = " ".join(map(quoted, ["holystone", "repair", "plan", *where]))
+        plan = " ".join(map(quoted, ["holystone", "repair", "plan", *where, *selection.to_argv()]))
         raise HolystoneError("An apply writes. A plan says what it would write.", plan)
     if plan_file is None and not yes:
         require_terminal()
@@ -306,11 +306,11 @@ def _carry_out(
             report = api.apply(
                 store, made, selection, unsafe=unsafe, run=run, agree=agree, jobs=jobs, progress=progress
             )
-        status = _report(store, report, format_, verb="repaired")
+        status = _report(store, report, format_, verb="repaired", selected_by=selection.to_argv())
         return complain(made) or status
 
 
-def _report(store: "OpenStore", report: "Report", format_: str, *, verb: str) -> int:
+def _report(store: "OpenStore", report: "Report", format_: str, *, verb: str, selected_by: "Sequence[str]" = ()) -> int:
     """Print what became of a run, and return the exit status."""
     from holystone.render.messages import document
     from holystone.render.repairs import report_text
@@ -319,7 +319,7 @@ def _report(store: "OpenStore", report: "Report", format_: str, *, verb: str) ->
         if format_ == "json":
             document(report.to_json())
         else:
-            report_text(store, report, out, verb=verb)
+            report_text(store, report, out, verb=verb, selected_by=selected_by)
     return Exit.FOUND if report.left else Exit.OK
 
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for of each store; `formats` are those of the reports, in their order."""
+    """What the command line asks for of each store; `formats` are those of the reports, in their order.
+
+    `baseline_file` is where the `baseline` comes from.
+    """
 
     selection: Selection
     formats: Sequence[str]
@@ -38,6 +41,7 @@ class Request:
     full_every: float = 7 * 86_400
     jobs: int = 1
     statement_timeout: float | None = None
+    baseline_file: str | None = None
 
 
 class Complaint(Struct, frozen=True):
@@ -87,7 +91,9 @@ def check_store(
         api.verified(scan)
         if scan.coverage.full_is_due(request.full_every):
             notices.append(f"A look at all instances is due: the last is over {in_words(request.full_every)} old.")
-            notices.append(f"Next: {command(store, 'check', '--since', 'beginning', *selection.to_argv())}")
+            of_baseline = [] if request.baseline_file is None else ["--baseline", request.baseline_file]
+            again = command(store, "check", "--since", "beginning", *selection.to_argv(), *of_baseline)
+            notices.append(f"Next: {again}")
     return Checked(whole, list(_complaints(scan)) if whole.verdict == "incomplete" else (), notices)
 
 

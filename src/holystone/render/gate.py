@@ -1,6 +1,6 @@
 """The verdict of the gate as text, JSON and Markdown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 import click
@@ -8,6 +8,7 @@ import click
 from holystone.gate.model import Deployment, GateReport, RuleResult
 from holystone.json_pieces import Writer
 from holystone.printable import one_line
+from holystone.render.messages import echo
 from holystone.render.terminal import command, counted, wrapped
 from holystone.store.open_store import OpenStore
 
@@ -15,18 +16,20 @@ _COLOURS = {"pass": "green", "refused": "red", "incomplete": "yellow", "unseen":
 _LOCKS = {"none": "keeps nobody out", "writers": "keeps writers out", "everybody": "keeps everybody out"}
 
 
-def write_gate(format: str, store: OpenStore, report: GateReport, out: TextIO) -> None:
-    """Write the verdict in one of the formats."""
+def write_gate(
+    format: str, store: OpenStore, report: GateReport, out: TextIO, *, check_with: Sequence[str] = ()
+) -> None:
+    """Write the verdict in one of the formats; a `check` that it names looks for what was looked for, `check_with`."""
     if format == "json":
         Writer(indent=1).write(report.to_json(), out)
         out.write("\n")
         return
-    lines = _markdown(store, report) if format == "markdown" else _text(store, report)
+    lines = _markdown(report) if format == "markdown" else _text(store, report, check_with)
     for line in lines:
-        click.echo(line, file=out)
+        echo(line, file=out)
 
 
-def _text(store: OpenStore, report: GateReport) -> Iterator[str]:
+def _text(store: OpenStore, report: GateReport, check_with: Sequence[str]) -> Iterator[str]:
     verdict = click.style(report.verdict, fg=_COLOURS[report.verdict], bold=True)
     yield f"{verdict}  {one_line(report.target)}, engine migration {report.engine_migration or 'none recorded'}"
     for one in report.rules:
@@ -38,14 +41,14 @@ def _text(store: OpenStore, report: GateReport) -> Iterator[str]:
             if one.count > len(one.found):
                 yield f"  and {one.count - len(one.found):,} more"
             if one.next_step and one.outcome != "waived":
-                yield wrapped(one_line(_next(store, one)), "  ")
+                yield _next(store, one.next_step, check_with)
     if report.deployment is not None:
         yield ""
         yield from (wrapped(one_line(line), "  ", "") for line in _deployment(report.deployment))
     yield f"\n{_counts(report)}"
 
 
-def _markdown(store: OpenStore, report: GateReport) -> Iterator[str]:
+def _markdown(report: GateReport) -> Iterator[str]:
     yield f"## Gate: {report.verdict}\n"
     yield f"{_cell(report.target)}, engine migration {report.engine_migration or 'none recorded'}\n"
     yield "| rule | severity | outcome | found |\n|---|---|---|---|"
@@ -73,13 +76,14 @@ def _because(one: RuleResult) -> str:
     return f"{until}: {one_line(one.reason)}"
 
 
-def _next(store: OpenStore, one: RuleResult) -> str:
-    """Return the next step, with the store in the place of TARGET."""
-    words, begin, rest = (one.next_step or "").partition("holystone ")
-    if "TARGET" not in rest:
-        return f"Next: {one.next_step}"
-    name, _, after = rest.partition(" TARGET")
-    return f"Next: {words}{command(store, name)}{after}" if begin else f"Next: {one.next_step}"
+def _next(store: OpenStore, step: str, check_with: Sequence[str]) -> str:
+    """Return the next step, with the store in the place of TARGET; a command stays on one line, to be pasted."""
+    words, _, rest = step.partition("holystone ")
+    name, is_command, after = rest.partition(" TARGET")
+    if not is_command:
+        return wrapped(one_line(f"Next: {step}"), "  ")
+    line = command(store, name, *(check_with if name == "check" else ()))
+    return f"  Next: {one_line(words)}{line}{one_line(after)}"
 
 
 def _deployment(of: Deployment) -> Iterator[str]:

@@ -109,8 +109,11 @@ def _told(column: str, of: Any) -> str:
     return f"{value(of)} ({moment_or_value(of)})" if is_moment else value(of)
 
 
-def report_text(store: OpenStore, report: Report, out: TextIO, *, verb: str) -> None:
-    """Write what became of a plan, or of an undo; `verb` is what was done to a row."""
+def report_text(store: OpenStore, report: Report, out: TextIO, *, verb: str, selected_by: Sequence[str] = ()) -> None:
+    """Write what became of a plan, or of an undo; `verb` is what was done to a row.
+
+    `selected_by` are the words of a command line that chose what the plan is of.
+    """
     for change, why in report.skipped[:LISTED]:
         echo(f"  skipped {one_line(change.check)} {key_of(change.key)}: {one_line(why)}", file=out)
     if len(report.skipped) > LISTED:
@@ -118,13 +121,13 @@ def report_text(store: OpenStore, report: Report, out: TextIO, *, verb: str) -> 
     for repair_id, number in sorted(report.unsafe.items()):
         echo(
             f"  left {counted(number, 'row')} of the unsafe repair {repair_id}: "
-            f"{command(store, 'repair apply', '--unsafe', repair_id)}",
+            f"{command(store, 'repair apply', '--unsafe', repair_id, *selected_by)}",
             file=out,
         )
     already = f", {report.already:,} so already" if report.already else ""
     echo(f"{counted(report.applied, 'row')} {verb}{already}, {report.left:,} left.", file=out)
     if report.run is not None and verb == "repaired":
-        echo(f"Run {report.run}. Next: {command(store, 'check')}", file=out)
+        echo(f"Run {report.run}. Next: {command(store, 'check', *selected_by)}", file=out)
         echo(f"Way back: {command(store, 'repair undo', report.run)}", file=out)
 
 
