@@ -14,9 +14,10 @@ from engines.published import NEWEST, VERSIONS, PublishedStore
 from engines.test_published import Found, found_in
 from holystone.duroxide.tables import executions, history, instances, kv_store, kv_store_execution_id, worker_queue
 from holystone.pg_durable.tables import NO_EXTENSION
+from holystone.scan.applicability import Applicability
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
-from holystone.scan.scan import Scan
+from holystone.scan.policy import AS_DECLARED
 from holystone.store import Store
 
 pytestmark = pytest.mark.slow
@@ -47,8 +48,8 @@ def lacks(version: str) -> Mapping[str, str]:
 def test_what_is_skipped_and_why(version: str, flavour: str, opened: Opened) -> None:
     store = opened(PublishedStore(version, flavour))
     for level in (Level.quick, Level.standard, Level.deep):
-        scan = Scan(store, select_checks(level), level=level)
-        told = {check.id: scan.why_not(check) for check in select_checks(level)}
+        applicability = Applicability(store, AS_DECLARED, None)
+        told = {check.id: applicability.why_not(check) for check in select_checks(level)}
         old = {one: f"the store is of an older engine and lacks {why}" for one, why in lacks(version).items()}
         elsewhere = dict.fromkeys(OF_ONE_FLAVOUR[flavour], f"does not apply to a store on {flavour}")
         elsewhere |= dict.fromkeys(OF_EXTENSION, WITHOUT_EXTENSION[flavour])

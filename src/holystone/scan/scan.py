@@ -4,7 +4,6 @@ import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
-from functools import cached_property
 from itertools import chain
 from math import ceil
 from typing import Any
@@ -14,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from holystone.duroxide.tables import OF_INSTANCES
 from holystone.errors import CatalogueError, UnfinishedScanError
-from holystone.flavours.connector import LacksColumnError
 from holystone.flavours.savepoint import savepoint
 from holystone.pg_durable import tables as df
+from holystone.scan.applicability import Applicability
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check, Level
 from holystone.scan.finding import Finding, judge, require_printable
@@ -33,8 +32,6 @@ from holystone.scan.result import Outcome, Result, Verdict
 from holystone.scan.unread import Unread
 from holystone.scan.watermark import Coverage
 from holystone.store.open_store import OpenStore
-
-_OLDER_ENGINE = "the store is of an older engine and lacks {}"
 
 
 class Scan:
@@ -89,6 +86,7 @@ class Scan:
         self._instances = instances
         self._known = frozenset(known)
         self.policy = policy
+        self._applicability = Applicability(store, policy, instances)
         self._suppressions = policy.in_force(date.today())
         self._race_window = race_window
         self._begun_ms: int | None = None
@@ -202,7 +200,7 @@ class Scan:
 
     def to_run(self) -> list[Check]:
         """Return those of the checks that apply to the store."""
-        return [result.check for result in self.results.values() if self.why_not(result.check) is None]
+        return [result.check for result in self.results.values() if self._applicability.why_not(result.check) is None]
 
     def _is_any_matched(self, pattern: str) -> bool:
         """Return whether any row of the store is of an instance whose id matches."""
@@ -225,47 +223,14 @@ class Scan:
         groups: dict[str, tuple[Relation, list[Check]]] = {}
         for result in self.results.values():
             check = result.check
-            result.reason = self.why_not(check)
+            result.reason = self._applicability.why_not(check)
             if result.reason is not None:
                 result.outcome = Outcome.skipped
                 continue
             for relation in check.relations:
-                if self._lacking(check, relation) is None:
+                if self._applicability.lacking(check, relation) is None:
                     groups.setdefault(relation.name, (relation, []))[1].append(check)
         return list(groups.values())
-
-    def why_not(self, check: Check) -> str | None:
-        """Return why the check is not run on this store, None where it is."""
-        if reason := self.policy.ignored_because(check):
-            return f"ignored: {reason}"
-        if self.store.flavour.name not in check.flavours:
-            return f"does not apply to a store on {self.store.flavour.name}"
-        if self._instances is not None and any(relation.of_store for relation in check.relations):
-            return "it is about the store as a whole, and not about instances"
-        lacking = [self._lacking(check, relation) for relation in check.relations]
-        return None if None in lacking else lacking[0]
-
-    def _lacking(self, check: Check, relation: Relation) -> str | None:
-        """Return what the store has not, and without which the check has no question; None where nothing is lacking."""
-        if reason := relation.why_not(self.store):
-            return reason
-        for table, columns in relation.needs.items():
-            if lacking := set(columns) - self.store.columns.get(table, frozenset()):
-                what = f"{table}.{min(lacking)}" if table in self.store.columns else f"the table {table}"
-                return _OLDER_ENGINE.format(what)
-        if self._has_all_columns and checks().plug_in_of(check.id) is None:
-            return None
-        try:  # a plug-in's function that does not end is stopped here, and nowhere but in the main thread
-            check.violated(relation.source(self.store.flavour, []))
-        except LacksColumnError as error:
-            return _OLDER_ENGINE.format(error)
-        except Exception:
-            return None  # the check fails in its own place, and is told of there
-        return None
-
-    @cached_property
-    def _has_all_columns(self) -> bool:
-        return self.store.flavour.is_complete
 
     def _scans(
         self, connection: Connection, groups: CheckGroups, result: PrefilterResult | None = None
