@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ENGINES, Flavour, MakeStore, one_and_long
+from conftest import ENGINES, SQLITE_AND_LONG_POSTGRESQL, Flavour, MakeStore, one_and_long
 from holystone.errors import CatalogueError
 from holystone.scan.catalogue import checks, select_checks
 from holystone.scan.check import Level
@@ -273,6 +273,41 @@ def test_a_repair_that_fails_is_named(plugins: Path, engine_store: MakeStore, so
     assert (planned.returncode, planned.stdout) == (2, "")
     assert "taste" in planned.stderr
     assert "Mend or uninstall taste." in planned.stderr
+
+
+@pytest.mark.parametrize("flavour", SQLITE_AND_LONG_POSTGRESQL)
+def test_rows_whose_check_fails_stay_and_that_is_why(
+    plugins: Path, engine_store: MakeStore, flavour: Flavour, tmp_path: Path
+) -> None:
+    metadata = plugins / "taste-1.0.dist-info" / "entry_points.txt"
+    metadata.write_text(metadata.read_text() + "[holystone.repairs]\ntaste = taste_repairs\n")
+    check = PLUGIN.replace('NoRepair("it is only a matter of taste")', '"taste-repair"')
+    failing = check.replace(EXPECTS, "expects=lambda facts: 1 / 0")
+    (plugins / "taste_checks.py").write_text(check)
+    repair = REPAIR.replace("(facts.current_execution_id)", "(facts.current_execution_id.expecting(2))")
+    (plugins / "taste_repairs.py").write_text(repair)
+    target, *schema = engine_store(ENGINES[-1], flavour, ["chains"]).arguments
+    plan, unsafe = str(tmp_path / "plan.json"), ["--unsafe", "taste-repair", "--yes", "--format", "json", *schema]
+    holystone(plugins, "repair", "plan", target, "--select", "X001", "-o", plan, *schema)
+
+    def left(*words: str) -> tuple[int, str]:
+        """Run a command while the check fails; return how many rows it changed, and why not the others."""
+        (plugins / "taste_checks.py").write_text(failing)
+        report = json.loads(holystone(plugins, "repair", *words).stdout)
+        (plugins / "taste_checks.py").write_text(check)
+        assert report["left"] > 0
+        (why,) = {one["why"] for one in report["skipped"]}
+        return report["applied"], why
+
+    says = "X001 could not look: The check X001 of taste failed: its expects ended in ZeroDivisionError"
+    applied, why = left("apply", target, plan, *unsafe)
+    assert (applied, says in why) == (0, True), why
+    done = json.loads(holystone(plugins, "repair", "apply", target, plan, *unsafe).stdout)
+    assert done["applied"] > 0
+    undone, why = left("undo", target, done["run"], "--yes", "--format", "json", *schema)
+    assert (undone, says in why) == (0, True), why
+    whole = json.loads(holystone(plugins, "repair", "undo", target, done["run"], *unsafe[2:]).stdout)
+    assert (whole["applied"], whole["left"]) == (done["applied"], 0)
 
 
 def test_an_installation_without_checks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

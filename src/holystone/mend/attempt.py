@@ -19,6 +19,7 @@ from holystone.scan.unread import Unread
 from holystone.store.open_store import OpenStore
 
 MOVED_ON = "the row or its history is no longer as planned"
+UNSEEN = "not all can be looked at, so nothing tells whether it is still as planned: {}"
 UNMENDED = "the check still finds the row after the change"
 BESIDE = "another change of the same instance could not be made, and they go together or not at all"
 REFUSED = "the database refuses the change: {}"
@@ -66,7 +67,8 @@ class Attempt:
             return
         around = self._look_around(groups)
         current = self._current(groups, around)
-        right = [[group for group in cluster if self._is_right(group, current)] for cluster in clusters]
+        moved_on = UNSEEN.format(around.unseen[0]) if around.unseen else MOVED_ON
+        right = [[group for group in cluster if self._is_right(group, current, moved_on)] for cluster in clusters]
         around = around.in_short()
         del current, groups  # each holds what is in the rows once more
         self._write([cluster for cluster in right if cluster], around)
@@ -87,14 +89,17 @@ class Attempt:
         by_name |= {group[0].finding: group for group in judged(self._store, still, around, self._faults)}
         return by_name
 
-    def _is_right(self, group: Group, current: Mapping[str, Group]) -> bool:
-        """Return whether a planned group is still the one to make; where it is not, say what becomes of it."""
+    def _is_right(self, group: Group, current: Mapping[str, Group], moved_on: str) -> bool:
+        """Return whether a planned group is still the one to make; where it is not, say what becomes of it.
+
+        `moved_on` is the reason where it would not be planned any more.
+        """
         now = current.get(group[0].finding)
         if now is None and all(_is_done(self._store, self._connection, change) for change in group):
             self.already += len(group)
             return False
         if now is None or not same(group, now):
-            self._skip(group, MOVED_ON)
+            self._skip(group, moved_on)
             return False
         if now[0].safety != Safety.safe and not self._is_named(group[0]):
             self._skip(group, str(now[0].unsafe_because))

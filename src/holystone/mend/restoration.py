@@ -35,6 +35,7 @@ USED_AGAIN = "the id {!r} was used again after the run, for an instance that the
 ENDED_SINCE = "the instance {!r} ended after the run"
 NOT_INSTALLED = "the check {} or the repair {} is not installed, so nothing tells whether the row still belongs there"
 MOVED_ON = "what the repair went by has changed after the run: {} would not find the row as it did"
+UNSEEN = "not all can be looked at, so nothing tells whether the row still belongs there: {}"
 IN_DOUBT = "the repair would not be safe any more: {}"
 APPEARED = "with the row put back {} would find something that was not there before the run: {}"
 
@@ -165,7 +166,7 @@ class Restoration:
         """Return why the rows of this part do not fit where they were put; None where they do."""
         for group in part:
             if why := self._why_unfit(group, planned, again, names):
-                return why
+                return UNSEEN.format(after.unseen[0]) if after.unseen else why
         new = self._appeared(part, before, after)
         return None if new is None else APPEARED.format(new.check.id, new.message)
 
