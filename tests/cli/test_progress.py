@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from holystone.cli import progress
+from holystone.render import progress
 
 
 class Terminal(io.StringIO):

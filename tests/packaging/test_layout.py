@@ -19,6 +19,12 @@ INSIDE_FUNCTIONS = {
 }
 """File or folder whose functions import modules of holystone -> why."""
 
+PRINTERS = {
+    *("print", "click.echo", "click.secho", "click.confirm", "click.prompt", "Console"),
+    *("sys.stdout.write", "sys.stderr.write"),
+}
+"""Functions that write to a terminal; a stream that is given to a writer is none of them."""
+
 PRINTING = {"src/holystone/guard.py"}
 """Files that print themselves: a thread tells there of a plug-in that is still at work."""
 
@@ -63,5 +69,5 @@ def test_nothing_prints_outside_of_render() -> None:
 
 def _prints(path: Path) -> Iterator[ast.Call]:
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "click.echo", "click.secho"):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in PRINTERS:
             yield node

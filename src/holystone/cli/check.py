@@ -211,8 +211,8 @@ def _with_last(layout: "Layout", format: str, file: str | None) -> "Layout":
 def _check_one(
     targets: Sequence[str], schema: str | None, request: "Request", outs: Sequence[TextIO], *, all_schemas: bool
 ) -> list["Checked"]:
-    from holystone.cli.progress import progress_bar
     from holystone.cli.store_check import check_store
+    from holystone.render.progress import progress_bar
 
     on_stdout = [format for format, out in zip(request.formats, outs, strict=True) if out is sys.stdout]
     with progress_bar(streamed=any(format in _STREAMED for format in on_stdout)) as progress:

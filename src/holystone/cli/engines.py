@@ -8,8 +8,7 @@ from holystone.cli.options import format_option
 
 @click.command(short_help="List the engine's versions that are known.")
 @format_option("text", "json")
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def engines(format_: str, as_json: bool) -> int:
+def engines(format_: str) -> int:
     """List the engine's versions that are known, and what each changed.
 
     With the last migration of a SQLite store, and those of the versions of the PostgreSQL provider. An engine opens
@@ -17,7 +16,7 @@ def engines(format_: str, as_json: bool) -> int:
     """
     from holystone.render.engines import engines_json, engines_text
 
-    if as_json or format_ == "json":
+    if format_ == "json":
         engines_json()
     else:
         engines_text()

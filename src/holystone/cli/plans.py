@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def make_plan(store: "OpenStore", selection: "Selection", jobs: int) -> "Plan":
     """Return a new plan, while a bar shows how far it is."""
     from holystone import api
-    from holystone.cli.progress import progress_bar
+    from holystone.render.progress import progress_bar
 
     with progress_bar() as progress:
         return api.plan(store, selection, jobs=jobs, progress=progress)

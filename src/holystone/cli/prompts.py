@@ -14,6 +14,6 @@ def require_terminal() -> None:
 def ask(question: str) -> None:
     """Return where the answer is yes, and end the command where it is no."""
     require_terminal()
-    from holystone.printable import one_line
+    from holystone.render.messages import confirm
 
-    click.confirm(one_line(question), abort=True, err=True)
+    confirm(question)

@@ -289,7 +289,7 @@ def _carry_out(
 ) -> int:
     """Apply a plan, and those after it, to the end of the run, and report it; return the exit status."""
     from holystone import api
-    from holystone.cli.progress import progress_bar
+    from holystone.render.progress import progress_bar
     from holystone.render.repairs import plan_text
 
     def agree(later: "Plan") -> None:

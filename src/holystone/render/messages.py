@@ -49,6 +49,11 @@ def error(message: str, next_step: str) -> None:
     notice(f"Next: {next_step}")
 
 
+def confirm(question: str) -> None:
+    """Ask on standard error, and return where the answer is yes; click.Abort where it is no."""
+    click.confirm(one_line(question), abort=True, err=True)
+
+
 def block(whole: str, *, err: bool = False) -> None:
     """Write a text of several lines, which is fit to print and ends in a line end."""
     click.echo(whole, file=sys.stderr if err else sys.stdout, nl=False)
