@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 
-from holystone.cli.completions import complete_file, complete_report
+from holystone.cli.completions import complete_report
 from holystone.cli.durations import duration
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
-    CENTURY_SECONDS,
+    baseline_option,
+    fail_on_option,
     format_option,
     jobs_option,
     named_target,
+    output_option,
     output_to,
-    selection_options,
     targets_options,
     timeout_option,
 )
+from holystone.cli.selection import selection_options
 from holystone.render import CHECK_FORMATS
 
 if TYPE_CHECKING:
@@ -59,13 +61,7 @@ def _ping_url(context: click.Context, parameter: click.Parameter, given: str | N
 @click.option("--all", "all_schemas", is_flag=True, help="Check all schemas of the database that hold a store.")
 @selection_options
 @format_option(*CHECK_FORMATS)
-@click.option(
-    "--output",
-    "-o",
-    metavar="FILE",
-    shell_complete=complete_file,
-    help="Write there instead of to stdout; the file appears when it is whole.",
-)
+@output_option("Write there instead of to stdout; the file appears when it is whole.")
 @click.option(
     "--report",
     "reports",
@@ -77,13 +73,7 @@ def _ping_url(context: click.Context, parameter: click.Parameter, given: str | N
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing when all is clean.")
 @click.option("--verbose", "-v", is_flag=True, help="Say what came of each check and each store.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["critical", "error", "warning", "info", "never"]),
-    default="error",
-    show_default=True,
-    help="Exit with 1 from this severity on.",
-)
+@fail_on_option("never", help="Exit with 1 from this severity on.")
 @click.option("--max-findings", metavar="N", type=click.IntRange(min=0), help="List at most N; all are counted.")
 @jobs_option
 @timeout_option
@@ -95,17 +85,12 @@ def _ping_url(context: click.Context, parameter: click.Parameter, given: str | N
 @click.option(
     "--full-every",
     metavar="DURATION",
-    type=duration("d", CENTURY_SECONDS),
+    type=duration("d"),
     default=7,
     show_default="7d",
     help="With --since last: say when the last look at all is older; a number alone is of days.",
 )
-@click.option(
-    "--baseline",
-    metavar="FILE",
-    shell_complete=complete_file,
-    help="Leave out the findings of an earlier --format json report.",
-)
+@baseline_option
 @click.option(
     "--ping",
     metavar="URL",

@@ -9,7 +9,11 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([smhd]?)")
 
 
-def duration(unit: str, most: float, *, parts: bool = False) -> Callable[[str | float], float]:
+CENTURY_SECONDS = 100 * 366 * 86_400
+"""The longest time that an option takes: more of it is a slip, and no database takes any number."""
+
+
+def duration(unit: str, most: float = CENTURY_SECONDS, *, parts: bool = False) -> Callable[[str | float], float]:
     """Return the type of an option that takes a duration; the command gets seconds.
 
     `unit` is the suffix that a number without one stands for, and `most` the longest duration, in seconds. `parts` says

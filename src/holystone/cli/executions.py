@@ -9,14 +9,13 @@ from holystone.cli.completions import complete_instance
 from holystone.cli.durations import duration
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
-    CENTURY_SECONDS,
     format_option,
-    instance_option,
     named_target,
     output_to,
     target_in_environment,
     target_options,
 )
+from holystone.cli.selection import instance_option
 from holystone.errors import HolystoneError
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def executions() -> None:
 @click.option(
     "--older-than",
     metavar="DURATION",
-    type=duration("s", CENTURY_SECONDS),
+    type=duration("s"),
     help="Only those that began longer ago, such as 90s, 2h or 7d.",
 )
 @instance_option

@@ -9,14 +9,17 @@ import click
 from holystone.cli.completions import complete_file
 from holystone.cli.exit_codes import Exit
 from holystone.cli.options import (
+    baseline_option,
+    fail_on_option,
     format_option,
     jobs_option,
-    named_target,
+    open_store,
+    output_option,
     output_to,
-    selection_options,
     target_options,
     timeout_option,
 )
+from holystone.cli.selection import selection_options
 from holystone.render import GATE_FORMATS
 
 if TYPE_CHECKING:
@@ -41,24 +44,13 @@ _STATUS = {"pass": Exit.OK, "refused": Exit.FOUND, "incomplete": Exit.COULD_NOT_
     shell_complete=complete_file,
     help="TOML or JSON: the orchestrations, with versions, and the activities that the application registers.",
 )
-@click.option(
-    "--baseline",
-    metavar="FILE",
-    shell_complete=complete_file,
-    help="Leave out the findings of an earlier report, of check --format json.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(["critical", "error", "warning", "info"]),
-    default="error",
-    show_default=True,
-    help="Refuse from this severity of a rule on.",
-)
+@baseline_option
+@fail_on_option(help="Refuse from this severity of a rule on.")
 @selection_options
 @jobs_option
 @timeout_option
 @format_option(*GATE_FORMATS)
-@click.option("--output", metavar="FILE", shell_complete=complete_file, help="Write there instead of to stdout.")
+@output_option("Write there instead of to stdout; the file appears when it is whole.")
 def gate(
     target: str,
     schema: str | None,
@@ -82,14 +74,12 @@ def gate(
     from holystone.render.gate import write_gate
     from holystone.render.messages import error, notice
     from holystone.scan.check import Severity
-    from holystone.store.open_store import OpenStore
 
     registered = None if registered_file is None else _registered(registered_file)
     waivers = _waivers(selection.policy.file)
     selection.checks()  # what it names is told of before the store is opened
     of_baseline = read_baseline(baseline, of_several=False) if baseline else {}
-    store = OpenStore.open(named_target(target, schema), read_only=True)
-    store.statement_timeout = statement_timeout
+    store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
     report = api.gate(
         store,
         against=against,

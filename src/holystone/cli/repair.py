@@ -14,9 +14,8 @@ from holystone.cli.options import (
     format_option,
     jobs_option,
     open_store,
+    output_option,
     output_to,
-    selection_of,
-    selection_options,
     target_and_last,
     target_in_environment,
     target_options,
@@ -25,6 +24,7 @@ from holystone.cli.options import (
 )
 from holystone.cli.plans import complain, given_plan, make_plan, shown_plan
 from holystone.cli.prompts import ask, require_terminal
+from holystone.cli.selection import selection_of, selection_options
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -51,13 +51,7 @@ def repair() -> None:
 @jobs_option
 @timeout_option
 @format_option("text", "json", "sql")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    shell_complete=complete_file,
-    help="Put the plan there as JSON, for `repair apply`.",
-)
+@output_option("Put the plan there as JSON, for `repair apply`.")
 def plan(
     target: str,
     schema: str | None,
