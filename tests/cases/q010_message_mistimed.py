@@ -54,6 +54,8 @@ TIMER_MS = FAR_FUTURE_MS
 FOREVER_MS = TIMER_MS + 1000 * DAY_MS
 # Where a message lies, and where it should: timers at their own time, all others at that of their making.
 MESSAGES = {"untouched": MADE_MS, "touched": MADE_MS}
+LAST_MS = {"sqlite": 2**63 - 1, "postgresql": YEAR_10000_MS - DAY_MS}
+"""The last moment that SQLite has, for which a timer may ask, and the last day that Python reads of PostgreSQL."""
 TIMERS = {"timer-early": TIMER_MS - MINUTE_MS, "timer-late": FOREVER_MS, "timer-now": 0}
 
 
@@ -65,21 +67,27 @@ def broken(scribe: Scribe) -> None:
         scribe.execution(name, started(), timer())
         visible_at = scribe.flavour.queue_time(visible_ms)
         scribe.change(orchestrator_queue, {"instance_id": name}, visible_at=visible_at)
+    scribe.execution("timer-last", started(), timer(LAST_MS[scribe.flavour.name]))
+    early = scribe.flavour.queue_time(FAR_FUTURE_MS)
+    scribe.change(orchestrator_queue, {"instance_id": "timer-last"}, visible_at=early)
     scribe.execution("activity", started(), scheduled())
     late = {"visible_at": scribe.flavour.queue_time(FAR_FUTURE_MS), "created_at": scribe.flavour.created_at(MADE_MS)}
     scribe.change(worker_queue, {"instance_id": "activity"}, **late)
 
 
-def on(ms: int) -> OnFlavour:
-    return OnFlavour(sqlite=ms, postgresql=_text(moment_at(ms)))
+def on(ms: int, postgresql_ms: int | None = None) -> OnFlavour:
+    return OnFlavour(sqlite=ms, postgresql=_text(moment_at(ms if postgresql_ms is None else postgresql_ms)))
 
 
 def _text(moment: Any) -> str:
     return moment if isinstance(moment, str) else str(moment.isoformat())
 
 
-LIES = {**dict.fromkeys(MESSAGES, FAR_FUTURE_MS), **TIMERS, "activity": FAR_FUTURE_MS}
-SHOULD = {**MESSAGES, **dict.fromkeys(TIMERS, TIMER_MS), "activity": MADE_MS}
+LIES = {**dict.fromkeys([*MESSAGES, "timer-last", "activity"], FAR_FUTURE_MS), **TIMERS}
+SHOULD = {
+    **{name: on(ms) for name, ms in {**MESSAGES, **dict.fromkeys(TIMERS, TIMER_MS), "activity": MADE_MS}.items()},
+    "timer-last": on(LAST_MS["sqlite"], LAST_MS["postgresql"]),
+}
 
 CASE = Case(
     healthy=healthy,
@@ -89,7 +97,7 @@ CASE = Case(
             instance_id=name,
             execution_id=None,
             observed={"visible_at": on(LIES[name])},
-            expected={"visible_at": on(SHOULD[name])},
+            expected={"visible_at": SHOULD[name]},
         )
         for name in LIES
     ],
@@ -97,7 +105,7 @@ CASE = Case(
         Row(
             table="worker_queue" if name == "activity" else "orchestrator_queue",
             key={"instance_id": name},
-            columns={"visible_at": on(SHOULD[name])},
+            columns={"visible_at": SHOULD[name]},
         )
         for name in LIES
     ],

@@ -16,8 +16,6 @@ APART_MS = 900_000
 """By how much the clocks of engine and database may be apart, in ms."""
 MOST_ATTEMPTS = 2**31 - 2
 """The greatest count of attempts to which the engine can add one in the column of PostgreSQL."""
-LATEST_MS = 9_224_318_015_999_999
-"""The last ms that PostgreSQL has a timestamp for."""
 
 
 class Times(ABC):

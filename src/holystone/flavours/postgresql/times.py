@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, extract, false, func
 
-from holystone.flavours.times import DAY_MS, LATEST_MS, MOST_ATTEMPTS, Times
+from holystone.flavours.times import DAY_MS, MOST_ATTEMPTS, Times
 
 
 class PostgreSQLTimes(Times):
-    latest_ms = LATEST_MS
+    latest_ms = 9_224_318_015_999_999
     greatest_version = 2**31 - 1
 
     @property

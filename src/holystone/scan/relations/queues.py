@@ -13,7 +13,7 @@ from holystone.duroxide.tables import worker_queue
 from holystone.duroxide.work_item import FOR_WORKERS, WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError
 from holystone.flavours import Flavour
-from holystone.flavours.times import APART_MS, DAY_MS, LATEST_MS, MOST_ATTEMPTS
+from holystone.flavours.times import APART_MS, DAY_MS, MOST_ATTEMPTS
 from holystone.scan.compared import Compared
 from holystone.scan.long_texts import LONG, unless_long
 from holystone.scan.reader import Reader
@@ -219,7 +219,7 @@ def _due_at(reader: Reader, row: Any, item: WorkItem | None) -> Any:
     on. A text may have been meant as a moment. What cannot be read, or is a newer engine's, may ask for any time.
     """
     is_known = item is not None and item.kind in WORK_ITEM_SHAPES
-    fires = _fires_ms(item) if item is not None and is_known else None
+    fires = _fires_ms(reader, item) if item is not None and is_known else None
     if row.comes_due and not (is_known and _is_mistimed(reader.now_ms, row, fires)):
         return row.visible_at
     if fires is not None:
@@ -229,10 +229,10 @@ def _due_at(reader: Reader, row: Any, item: WorkItem | None) -> Any:
     return reader.flavour.queue_time(next(past, 0))
 
 
-def _fires_ms(item: WorkItem) -> int | None:
-    """Return the time that a timer asks for, in ms; None where it is none, or one that no database can have."""
+def _fires_ms(reader: Reader, item: WorkItem) -> int | None:
+    """Return the time that a timer asks for, in ms; None where it is none, or one that the database cannot have."""
     fires: int | None = item.fields["fire_at_ms"] if item.kind == "TimerFired" else None
-    return fires if fires is not None and 0 < fires <= LATEST_MS else None
+    return fires if fires is not None and 0 < fires <= reader.flavour.times.latest_ms else None
 
 
 def _is_mistimed(now_ms: int, row: Any, fires: int | None) -> bool:
