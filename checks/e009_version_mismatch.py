@@ -37,10 +37,13 @@ CHECK = Check(
         "turn writes them; engines before 0.1.17 wrote none."
     ),
     harm=(
-        "A dispatcher fetches what is pinned to a version from 0.0.0 up to its own, and what is not pinned. With a "
-        "negative number, a part that is NULL, or a version beyond the engine's, it never fetches the instance again: "
-        "all messages for it wait for good. With one that is too low an older engine fetches it, cannot go on, and "
-        "fails it after ten attempts."
+        "A dispatcher fetches what is pinned to a version from 0.0.0 up to its own, and what is not pinned, which is "
+        "what duroxide_version_major is NULL of. With a negative number, a minor or patch that is NULL beside a major "
+        "number, or a version beyond the engine's, it never fetches the instance again: all messages for it wait for "
+        "good. With one that is too low, or NULL in the place of the major number, an older engine fetches it, cannot "
+        "go on, and fails it after ten attempts. On PostgreSQL a major number from 2148 on is too large for the "
+        "integer that the engine makes of the three, so that every fetch fails that comes to a message for the "
+        "instance."
     ),
     how_to_look=_DIAGNOSIS,
     false_alarms="None is known. Where the execution has no start event that can be read, nothing is said.",

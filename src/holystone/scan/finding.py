@@ -48,7 +48,7 @@ class Finding:
     @property
     def message(self) -> str:
         """What is wrong with the row, in a few words."""
-        return self.check.message.format(observed=_shortened(self.observed), expected=_shortened(self.expected))
+        return self.check.message.format(observed=_in_words(self.observed), expected=_in_words(self.expected))
 
     @property
     def fingerprint(self) -> str:
@@ -63,10 +63,22 @@ LONGEST_IN_WORDS = 2_000
 """Characters of a value that a message has."""
 
 
-def _shortened(value: Any) -> Any:
+class _Null:
+    """What stands in a message for a column without a value, as in SQL."""
+
+    def __repr__(self) -> str:
+        return "NULL"
+
+
+_NULL = _Null()
+
+
+def _in_words(value: Any) -> Any:
     """Return a value as a message has it: a text in it may be as long as a database takes one."""
+    if value is None:
+        return _NULL
     if isinstance(value, Mapping):
-        return {name: _shortened(one) for name, one in value.items()}
+        return {name: _in_words(one) for name, one in value.items()}
     if isinstance(value, str) and len(value) > LONGEST_IN_WORDS:
         return value[:LONGEST_IN_WORDS] + "…"
     return value

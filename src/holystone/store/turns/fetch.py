@@ -14,6 +14,8 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    false,
+    func,
     not_,
     or_,
     select,
@@ -120,12 +122,14 @@ def _next_instance(flavour: Flavour, of_some_versions: bool, passed_over: int) -
 def _pinned_elsewhere() -> ColumnElement[bool]:
     """Return whether the current execution of the message's instance began on an engine outside the range."""
     major, minor, patch = (executions.c[name] for name in VERSION_COLUMNS)
+    # Of a version of which a part is lacking, the engine says that it is in no range.
+    in_range = _packed(major, minor, patch).between(bindparam("lowest"), bindparam("highest"))
     return exists().where(
         instances.c.instance_id == orchestrator_queue.c.instance_id,
         executions.c.instance_id == instances.c.instance_id,
         executions.c.execution_id == instances.c.current_execution_id,
         major.is_not(None),
-        not_(_packed(major, minor, patch).between(bindparam("lowest"), bindparam("highest"))),
+        not_(func.coalesce(in_range, false())),
     )
 
 
