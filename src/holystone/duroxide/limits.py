@@ -9,13 +9,16 @@ from holystone.duroxide.event import Event
 
 
 def is_over_limit(event: Event) -> bool:
-    """Return whether an event fails its execution for a limit, by what the engine says of each of them.
+    """Return whether an event fails its execution for a limit."""
+    return event.type == "OrchestrationFailed" and names_limit(event.payload["details"])
+
+
+def names_limit(details: object) -> bool:
+    """Return whether the details of a failure, as JSON, are those of a limit, by what the engine says of each of them.
 
     An orchestration may fail with the same words by itself.
     """
-    if event.type != "OrchestrationFailed":
-        return False
-    match event.payload["details"]:
+    match details:
         case {"Application": {"kind": "OrchestrationFailed", "message": str(message)}}:
             return " exceeds limit (" in message
         case _:

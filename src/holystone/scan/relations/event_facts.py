@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import EVENT_TYPES, POISON_EVENT_ID, TERMINAL
+from holystone.duroxide.limits import names_limit
 from holystone.duroxide.outcome import known_type
 from holystone.duroxide.references import CANCELLING, REFERS_TO
 from holystone.duroxide.release import Rule
@@ -228,9 +229,10 @@ def _is_added(end: EventRow, *, at_once: bool) -> bool:
     too often. Sources in microsoft/duroxide: `validate_limits` and `fail_orchestration_as_poison` in
     src/runtime/dispatchers/orchestration.rs. Failures of kinds that are unknown here may be its own as well.
     """
-    match (end.event or {}).get("details"):
-        case {"Application": {"kind": "OrchestrationFailed", "message": str(message)}}:
-            return at_once and " exceeds limit (" in message
+    details = (end.event or {}).get("details")
+    if names_limit(details):
+        return at_once
+    match details:
         case {"Application": _} | {"Configuration": _} | {"Infrastructure": _}:
             return False
         case _:

@@ -164,7 +164,7 @@ def _in_words(ids: Range) -> str:
     return f"{first}" if first == last else f"{first}-{last}"
 
 
-class Histories(Relation[HistorySource, HistoryFacts]):
+class ExecutionHistories(Relation[HistorySource, HistoryFacts]):
     name = "histories"
     table = history
 
@@ -242,4 +242,4 @@ def _row(reader: Reader, events: Sequence[EventRow]) -> Mapping[str, Any] | None
     return row
 
 
-HISTORIES = Histories()
+HISTORIES = ExecutionHistories()

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, not_, or_, select
 
 from holystone.duroxide.event_types import CONTINUED_AS_NEW, TERMINAL
+from holystone.duroxide.limits import names_limit
 from holystone.duroxide.references import child_instance_id
 from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue, worker_queue
 from holystone.duroxide.work_item import ANSWERS, WorkItem
@@ -16,8 +17,6 @@ from holystone.scan.relations.queues import messages_of, work_item_of
 
 OF_ONE_EXECUTION = frozenset(ANSWERS)
 """Kinds of messages that the engine drops where they are meant for another execution than the current one."""
-_LIMIT = "exceeds limit ("
-"""In the message of each failure for a limit: `validate_limits` in src/runtime/dispatchers/orchestration.rs."""
 
 
 def is_in_turn(reader: Reader, instance_id: str) -> bool:
@@ -119,7 +118,7 @@ def _ended(start: Mapping[str, Any], end: Mapping[str, Any], current: int) -> Ch
     details = end.get("details", {})
     if "Infrastructure" in details:
         return Child.unstored
-    if _LIMIT in str(details.get("Application", {}).get("message", "")):
+    if names_limit(details):
         return Child.broke_limit
     return Child.forgot_parent if current > 1 and start.get("parent_instance") is None else Child.silent
 
