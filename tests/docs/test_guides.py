@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from cli.conftest import *  # noqa: F403 (commands run in this process, and databases of their own)
 from cli.conftest import new_database
 from cli.helpers import SCHEMA, Sample, create
 from holystone.demo.story import BACKFILL, OLD_ENGINE, write
+from holystone.duroxide.tables import executions
 
 sys.path.append(str(Path(__file__).parents[2] / "docs"))
 
@@ -43,6 +45,8 @@ def database(postgresql: Any) -> Iterator[Sample]:
             write(scribe)
         sample.execute(OLD_ENGINE)
         sample.execute(BACKFILL)
+        statuses = {status for (status,) in sample.rows(select(executions.c.status))}
+        assert statuses == {"Completed", "Failed", "ContinuedAsNew", "Running"}
         yield sample
 
 

@@ -21,14 +21,7 @@ def drifted(engine_store: MakeStore, version: str, flavour: Flavour) -> tuple[En
     """Return a store after an old engine's drift and the backfill, and the statuses that were right."""
     store = engine_store(version, flavour, LIVE)
     right = statuses(store)
-    # On PostgreSQL the type is in the column event_type of no row, so the backfill has to look further to
-    # do the harm that it does on SQLite.
-    script = (
-        BACKFILL
-        if flavour == "sqlite"
-        else BACKFILL.replace("event_type = '", 'event_data LIKE \'%"type":"').replace("');", "\"%');")
-    )
-    for statement in f"{OLD_ENGINE};{script}".split(";"):
+    for statement in f"{OLD_ENGINE};{BACKFILL}".split(";"):
         if statement.strip():
             store.execute(statement)
     return store, right

@@ -33,14 +33,15 @@ class Step:
 # An early version of the engine wrote history and never touched the status again.
 OLD_ENGINE = "UPDATE executions SET status = 'Running', output = NULL, completed_at = NULL"
 
-# The backfill that was published for it: it matches whole instances, so one ended execution marks them all.
+# The backfill that was published for it: it matches whole instances, so one ended execution marks them all. It went by
+# the column event_type, in which the engine keeps no type on PostgreSQL; by the events it does the same on both.
 BACKFILL = """
 UPDATE executions SET status = 'Completed' WHERE instance_id IN
-    (SELECT DISTINCT instance_id FROM history WHERE event_type = 'OrchestrationCompleted');
+    (SELECT instance_id FROM history WHERE event_data LIKE '%"type":"OrchestrationCompleted"%');
 UPDATE executions SET status = 'Failed' WHERE instance_id IN
-    (SELECT DISTINCT instance_id FROM history WHERE event_type = 'OrchestrationFailed');
+    (SELECT instance_id FROM history WHERE event_data LIKE '%"type":"OrchestrationFailed"%');
 UPDATE executions SET status = 'ContinuedAsNew' WHERE instance_id IN
-    (SELECT DISTINCT instance_id FROM history WHERE event_type = 'OrchestrationContinuedAsNew');
+    (SELECT instance_id FROM history WHERE event_data LIKE '%"type":"OrchestrationContinuedAsNew"%');
 """
 
 
