@@ -6,6 +6,10 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import ColumnElement, column, literal_column, select
+from sqlalchemy import table as engine_table
+from sqlalchemy.dialects import sqlite
+
 from bench.engine_schema import POSTGRESQL_SCHEMA, engine
 from bench.rows import COLUMNS
 
@@ -43,13 +47,17 @@ def _copy(source: sqlite3.Connection, target: psycopg.Connection, schema: str, t
     """Copy one table and return its number of rows."""
     from psycopg import sql
 
-    values = {name: name for name in COLUMNS[table]} | TO_POSTGRESQL[table]
+    made = TO_POSTGRESQL[table]
+    values: dict[str, ColumnElement[object]] = {
+        name: literal_column(made[name]) if name in made else column(name) for name in (*COLUMNS[table], *made)
+    }
+    rows_in_order = select(*values.values()).select_from(engine_table(table)).order_by(literal_column("rowid"))
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(schema, table), sql.SQL(", ").join(map(sql.Identifier, values))
     )
     rows = 0
     with target.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in source.execute(f"SELECT {', '.join(values.values())} FROM {table} ORDER BY rowid"):
+        for row in source.execute(str(rows_in_order.compile(dialect=sqlite.dialect()))):
             copy.write_row(row)
             rows += 1
     return rows
