@@ -15,7 +15,19 @@ from shutil import copy
 import psycopg
 import pytest
 
-from .helpers import COMMAND, SCHEMA, STALE, UNDATED, Run, Sample, clean_environment, contents, create, holystone
+from .helpers import (
+    COMMAND,
+    SCHEMA,
+    STALE,
+    UNDATED,
+    Run,
+    Sample,
+    assert_refused,
+    clean_environment,
+    contents,
+    create,
+    holystone,
+)
 
 
 @pytest.fixture
@@ -102,6 +114,14 @@ def test_a_place_without_stores_never_reads_as_clean(run: Run, folder: Path, pla
     beside = run("check", str(folder / place), str(folder / "a.db"))
     assert beside.status == 2
     assert "2 stores: 1 clean, 1 not checked." in beside.out
+
+
+@pytest.mark.parametrize("pattern", ["run=2026-*.db", "12:00/*.db", "team@home/**/*.db", "a=[bc].db"])
+def test_a_pattern_that_no_file_matches_may_be_a_mistyped_url(run: Run, folder: Path, pattern: str) -> None:
+    refused = run("check", str(folder / pattern))
+    assert_refused(refused, "neither a file that exists, a pattern that a file matches nor a URL")
+    assert pattern not in refused.err
+    assert "neither a file that exists nor a URL" in run("check", str(folder / "a=b.db")).err
 
 
 def test_a_file_that_cannot_be_read_is_told_of(folder: Path) -> None:

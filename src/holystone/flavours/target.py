@@ -97,6 +97,8 @@ def is_url(text: str) -> bool:
     return names_server(text) or text.startswith(_SQLITE_NAMES)
 
 
+WILD = re.compile(r"[*?\[]")
+"""What makes a pattern of the name of a file."""
 _SQLITE_NAMES = ("sqlite:", "sqlite+pysqlite:")
 _STRING = re.compile(r"\s*(host|hostaddr|port|dbname|user|password|passfile|service|sslmode|options)\s*=")
 """How a connection string of libpq begins."""
@@ -208,7 +210,8 @@ def _sqlite_target(path: str, schema: str | None) -> Target:
         raise TargetError("The target names no SQLite file.", _HOW)
     if may_hold_password(path):
         # A URL or a connection string that was mistyped; it is not repeated, as above.
-        raise TargetError("The target is neither a file that exists nor a URL that can be read.", _HOW)
+        what = "a file that exists, a pattern that a file matches" if WILD.search(path) else "a file that exists"
+        raise TargetError(f"The target is neither {what} nor a URL that can be read.", _HOW)
     if path.endswith("/"):
         raise TargetError("The target names a folder, not a SQLite file.", _HOW)
     if schema is not None:

@@ -2,7 +2,6 @@
 
 import glob
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,7 @@ from holystone.errors import HolystoneError, TargetError
 from holystone.flavours import flavour_of
 from holystone.flavours.postgresql import discovery
 from holystone.flavours.sqlite.file import is_database_file
-from holystone.flavours.target import Target, is_url, may_hold_password
-
-_PATTERN = re.compile(r"[*?\[]")
+from holystone.flavours.target import WILD, Target, is_url, may_hold_password
 
 
 class Candidate(Struct, frozen=True):
@@ -33,7 +30,7 @@ def is_one(word: str) -> bool:
 
 def _is_pattern(word: str) -> bool:
     """Return whether a word is a pattern of files, and neither a file nor a mistyped URL that has a `?`."""
-    if not _PATTERN.search(word) or "\0" in word or os.path.lexists(word):
+    if not WILD.search(word) or "\0" in word or os.path.lexists(word):
         return False
     return not may_hold_password(word) or any(True for _ in glob.iglob(word, recursive=True))
 
