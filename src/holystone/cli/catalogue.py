@@ -25,11 +25,12 @@ def checks(format_: str) -> int:
 @click.command
 @click.argument("id", metavar="ID", shell_complete=complete_check)
 @format_option("text", "json")
-def explain(id: str, format_: str) -> int:
+@click.option("--pager/--no-pager", default=True, help="Page what is longer than the terminal, as PAGER says.")
+def explain(id: str, format_: str, pager: bool) -> int:
     """Show the runbook page of a check, or what a repair does."""
     from holystone.mend.repair import repairs
     from holystone.render.catalogue import check_json, repair_json
-    from holystone.render.messages import block
+    from holystone.render.messages import block, page
     from holystone.render.runbook import repair_page, shipped_page, terminal
     from holystone.scan.catalogue import checks as catalogue
 
@@ -37,5 +38,6 @@ def explain(id: str, format_: str) -> int:
     if format_ == "json":
         check_json(catalogue().get(id)) if repair is None else repair_json(repair)
     else:
-        block(terminal(shipped_page(catalogue().get(id)) if repair is None else repair_page(repair)))
+        write = page if pager else block
+        write(terminal(shipped_page(catalogue().get(id)) if repair is None else repair_page(repair)))
     return Exit.OK

@@ -4,10 +4,11 @@ The streams are named: by itself, Click writes UTF-8 to one that is ASCII.
 """
 
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
-from shutil import get_terminal_size
+from shutil import get_terminal_size, which
 from typing import TextIO
 
 import click
@@ -57,6 +58,26 @@ def confirm(question: str) -> None:
 def block(whole: str, *, err: bool = False) -> None:
     """Write a text of several lines, which is fit to print and ends in a line end."""
     click.echo(whole, file=sys.stderr if err else sys.stdout, nl=False)
+
+
+def page(whole: str) -> None:
+    """Write a text that is to be read, through the user's pager where the terminal is shorter; else as `block`."""
+    rows = get_terminal_size((WIDTH, 24)).lines
+    if whole.count("\n") >= rows and sys.stdin.isatty() and sys.stdout.isatty() and _has_pager():
+        click.echo_via_pager(whole.removesuffix("\n"))  # which it adds
+    else:
+        block(whole)
+
+
+def _has_pager() -> bool:
+    """Return whether the user wants a pager, and has it: PAGER, or else what Click finds; an empty one says no."""
+    if os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    named = os.environ.get("PAGER")
+    if named is None:
+        return True
+    words = named.split()
+    return bool(words) and words != ["cat"] and which(words[0]) is not None
 
 
 def document(whole: object, *, indent: int | None = None) -> None:
