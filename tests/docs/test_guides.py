@@ -25,7 +25,6 @@ from guide import GUIDES, Session, blocks, drifted_store, played
 PAGES = sorted(GUIDES.glob("*.md"))
 ON_A_STORE = [page for page in PAGES if "orders.db" in page.read_text()]
 URL = re.compile(r"postgresql://\S+?/app")
-IN_A_WORKFLOW = re.compile(r"^ +(?:- )?run: (holystone .*)$", re.MULTILINE)
 
 
 @pytest.fixture
@@ -97,17 +96,6 @@ def test_its_transcripts_end_so_on_postgresql(
 def test_each_guide_is_in_the_table() -> None:
     named = set(re.findall(r"\]\(([\w-]+\.md)\)", (GUIDES / "README.md").read_text()))
     assert named == {page.name for page in PAGES} - {"README.md"}
-
-
-def test_the_job_of_ci_runs_as_it_stands(folder: Path, database: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (GUIDES / "before-a-deployment.md").read_text()
-    [line] = IN_A_WORKFLOW.findall(page)
-    monkeypatch.setenv("HOLYSTONE_TARGET", database.target)
-    monkeypatch.setenv("HOLYSTONE_SCHEMA", SCHEMA)
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
-    status, text = Session(folder).run(line)
-    assert (status, text) == (1, "")
-    assert "G016" in (folder / "summary.md").read_text()
 
 
 def test_no_other_language_holds_a_command() -> None:

@@ -8,7 +8,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-BUILTIN = {"github/holystone.yml": "vendor.github-workflows", "gitlab/holystone.gitlab-ci.yml": "vendor.gitlab-ci"}
+SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
+BUILTIN = {
+    str(file.relative_to(EXAMPLES)): schema
+    for folder, schema in SCHEMAS.items()
+    for file in sorted((EXAMPLES / folder).iterdir())
+}
 
 
 @pytest.mark.parametrize(("file", "schema"), BUILTIN.items(), ids=BUILTIN)

@@ -61,6 +61,39 @@ def test_its_commands_run(
     assert run(*afresh, sqlite_store.target).status == (2 if "nagios" in file else 1)
 
 
+GATES = ["github/gate.yml", "gitlab/gate.gitlab-ci.yml", "kubernetes/gate.yaml"]
+
+
+def gate_of(file: str) -> tuple[list[str], str | None]:
+    """Return the words of the command, and the file that its output goes to."""
+    text = (EXAMPLES / file).read_text()
+    if file.startswith("kubernetes"):
+        [args] = re.findall(r"args: (\[.*\])", text)
+        return json.loads(args), None
+    [line] = re.findall(r"holystone (gate .*)", text)
+    words, _, to = line.partition(" >> ")
+    return shlex.split(words), shlex.split(to)[0] if to else None
+
+
+@pytest.mark.parametrize("file", GATES)
+def test_a_gate_lets_a_sound_store_by_and_no_other(
+    run: Run, breakable: Sample, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, to = gate_of(file)
+    assert to in (None, "$GITHUB_STEP_SUMMARY")
+    assert "needs: gate" in (text := (EXAMPLES / file).read_text()) or "stages:\n  - gate\n" in text or "Job" in text
+    # As in the job: the environment alone names the store.
+    monkeypatch.setenv("HOLYSTONE_TARGET", breakable.target)
+    if breakable.schema is not None:
+        monkeypatch.setenv("HOLYSTONE_SCHEMA", breakable.schema)
+    sound = run(*words)
+    assert (sound.status, sound.err) == (0, "")
+    breakable.execute(STALE)
+    refused = run(*words)
+    assert (refused.status, refused.err) == (1, "")
+    assert "G016" in refused.out
+
+
 def test_the_units_of_systemd_verify(tmp_path: Path) -> None:
     verify = shutil.which("systemd-analyze")
     if verify is None:
