@@ -120,10 +120,10 @@ CASES = (
         sql(
             """UPDATE history SET event_data = replace(event_data, '"duroxide_version":"', '"duroxide_version":"1.')"""
         ),
-        "have events of core 1.0.1, and this version passes over what began there",
+        "with events of core 1.0.1, and this version passes over what began there",
         ("--against", "package:0.2.0"),
     ),
-    Case("G006", removed_kind, "1 instance (order-3) that run", ("--against", "package:0.2.2")),
+    Case("G006", removed_kind, "1 live instance (order-3)", ("--against", "package:0.2.2")),
     Case("G008", nothing, "Order", registered={"orchestrations": {"Meter": ["1.0.0"]}}),
     Case("G008", nothing, "Order 1.0.0", registered={"orchestrations": {"Meter": ["1.0.0"], "Order": ["2.0.0"]}}),
     Case("G009", nothing, "the activity Charge", registered={**ALL, "activities": ["Read"]}),
@@ -172,6 +172,51 @@ def test_it_is_refused(flavour: str, case: Case, request: pytest.FixtureRequest,
 def test_every_rule_has_a_case() -> None:
     # G007 only notes, and is asked of stores of older engines: test_pairs.py.
     assert {rule.id for rule in RULES} - {case.rule for case in CASES} == {"G007"}
+
+
+METER_ALONE = {"orchestrations": {"Meter": ["1.0.0"]}, "activities": ["Charge", "Read"]}
+"""What the orders cannot go on with, of which order-3 alone runs."""
+
+
+def unregistered(run: Run, store: Sample, tmp_path: Path) -> tuple[str, list[str]]:
+    """Return what G008 says where orders are not registered."""
+    (file := tmp_path / "registered.json").write_text(json.dumps(METER_ALONE))
+    result = run("gate", *store.words, "--registered", str(file), "--format", "json")
+    [rule] = [one for one in result.json["rules"] if one["id"] == "G008"]
+    return rule["outcome"], rule["found"]
+
+
+ONE_ORDER = ["the orchestration Order 1.0.0 is not registered: 1 live instance (order-3)"]
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ("UPDATE executions SET status = 'Completed' WHERE instance_id = 'order-3'", True),
+        ("UPDATE executions SET status = 'lost' WHERE instance_id = 'order-3'", True),
+        ("UPDATE executions SET status = 'Running' WHERE instance_id <> 'order-3'", True),
+        ("UPDATE instances SET orchestration_name = 'Meter' WHERE instance_id = 'order-3'", True),
+        # What cannot be read decides nothing, so the row does.
+        ("UPDATE history SET event_data = '{' WHERE instance_id = 'order-3' AND event_id = 2", True),
+        (
+            "UPDATE history SET event_data = '{' WHERE instance_id = 'order-1' AND event_id = 4;"
+            "UPDATE executions SET status = 'Completed' WHERE instance_id = 'order-3'",
+            True,
+        ),
+        (
+            "DELETE FROM history WHERE instance_id = 'order-3';"
+            "UPDATE executions SET status = 'Completed' WHERE instance_id = 'order-3'",
+            False,
+        ),
+        ("DELETE FROM history WHERE instance_id = 'order-3'", True),
+    ],
+)
+def test_the_history_says_what_runs_and_not_the_row(
+    breakable: Sample, run: Run, tmp_path: Path, script: str, found: bool
+) -> None:
+    assert unregistered(run, breakable, tmp_path) == ("refused", ONE_ORDER)
+    breakable.execute(script)
+    assert unregistered(run, breakable, tmp_path) == (("refused", ONE_ORDER) if found else ("pass", []))
 
 
 def test_what_is_registered_in_full_passes(sound: Sample, run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,17 @@ def test_one_whose_day_is_over_does_nothing_and_is_told_of(sound: Sample, run: R
     result = run("gate", *sound.words, "--config", str(config))
     assert result.status == 1
     assert "G016 drift  error, refused: its waiver ended on 2020-01-01" in result.out
+
+
+def test_its_last_day_is_included(sound: Sample, run: Run, config: Path) -> None:
+    sound.execute(UNDATED)
+    today = date.today()
+    for until, status in ((today, 0), (today - timedelta(days=1), 1)):
+        config.write_text(f"[[waive]]\nrule = 'G016'\nuntil = {until}\nreason = 'known'\n")
+        result = run("gate", *sound.words, "--config", str(config), "--format", "json")
+        assert result.status == status
+        [rule] = [one for one in result.json["rules"] if one["id"] == "G016"]
+        assert rule["outcome"] == ("refused" if status else "waived")
 
 
 @pytest.mark.parametrize(

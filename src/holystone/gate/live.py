@@ -2,26 +2,28 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, select
+from sqlalchemy import Connection, Select, and_, or_, select
 
 from holystone.duroxide.engine_version import EngineVersion, engine_version
 from holystone.duroxide.error_details import ERROR_DETAILS
 from holystone.duroxide.event import EVENT_SHAPES, Event
-from holystone.duroxide.event_types import RUNNING
+from holystone.duroxide.event_types import RUNNING, START, TERMINAL
 from holystone.duroxide.release import Writes
 from holystone.duroxide.tables import (
     executions,
     history,
     instances,
-    not_completed,
     orchestrator_queue,
     worker_queue,
 )
 from holystone.duroxide.work_item import FOR_WORKERS, STARTS, WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError
 from holystone.gate.registered import Registered
+from holystone.scan.event_text import last_event_ends
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.scan.reader import Reader
 
@@ -69,16 +71,9 @@ def live(reader: Reader) -> Live:
     What is none that any engine could have written is passed over: checks tell of that.
     """
     found = Live()
-    for row in reader.connection.execute(_running()):
-        _count(found.orchestrations, (row.orchestration_name, row.orchestration_version), row.instance_id)
-    last: dict[object, tuple[Any, Any]] = {}
-    for row in _streamed(reader.connection, _events(reader)):
-        text = reader.event_text(row.instance_id, row.execution_id, row.event_id) if row.is_long else row.text
-        for among, what in _of_event(found, text):
-            # The events of an execution come one after the other.
-            if last.get(what) != (row.instance_id, row.execution_id):
-                last[what] = (row.instance_id, row.execution_id)
-                _count(among, what, row.instance_id)
+    of_execution = attrgetter("instance_id", "execution_id")
+    for _, rows in groupby(_streamed(reader.connection, _may_run(reader)), of_execution):
+        _take_execution(found, reader, rows)
     for queue in (orchestrator_queue, worker_queue):
         for row in _streamed(reader.connection, _messages(reader, queue)):
             text = reader.long_text(select(queue.c.work_item).where(queue.c.id == row.id)) if row.is_long else row.text
@@ -86,28 +81,50 @@ def live(reader: Reader) -> Live:
     return found
 
 
-def _running() -> Select[Any]:
-    names = (instances.c.instance_id, instances.c.orchestration_name, instances.c.orchestration_version)
-    return select(*names).select_from(instances).join(executions, _current).where(*_runs)
+def _may_run(reader: Reader) -> Select[Any]:
+    """Return the select of the current executions whose history, or else whose row, has no end, each with its events.
 
-
-_current = and_(
-    executions.c.instance_id == instances.c.instance_id,
-    executions.c.execution_id == instances.c.current_execution_id,
-)
-_runs = (not_completed(executions.c.status), executions.c.status == RUNNING)
-
-
-def _events(reader: Reader) -> Select[Any]:
-    of = history.c
-    running = select(executions.c.instance_id, executions.c.execution_id).select_from(instances)
-    one = running.join(executions, _current).where(*_runs).offset(0).subquery("running").c
-    text = of.event_data
+    The history decides, for the engine goes by it; the last event of each tells at first sight.
+    """
+    row, event = executions.c, history.c
+    of_instance = and_(row.instance_id == instances.c.instance_id, row.execution_id == instances.c.current_execution_id)
+    has_no_end = last_event_ends(reader.flavour, row.instance_id, row.execution_id).is_(False)
+    pinned = (instances.c.orchestration_name, instances.c.orchestration_version)
+    found = select(row.instance_id, row.execution_id, row.status, *pinned).join(instances, of_instance)
+    # The offset has these few picked out before their events are read.
+    one = found.where(or_(row.status == RUNNING, has_no_end)).offset(0).subquery("one").c
+    of_one = and_(event.instance_id == one.instance_id, event.execution_id == one.execution_id)
     return (
-        select(of.instance_id, of.execution_id, of.event_id, *_text_of(reader, text))
-        .where(of.instance_id == one.instance_id, of.execution_id == one.execution_id)
-        .order_by(of.instance_id, of.execution_id)
+        select(*one, event.event_id, *_text_of(reader, event.event_data))
+        .select_from(one.instance_id.table.outerjoin(history, of_one))
+        .order_by(one.instance_id, one.execution_id, event.event_id)
     )
+
+
+def _take_execution(found: Live, reader: Reader, rows: Iterator[Any]) -> None:
+    """Count an execution that runs: its history has no end, or says too little, and its row that it runs."""
+    among_what: dict[object, dict[Any, Instances]] = {}
+    pinned = None
+    ended, is_whole = False, True
+    for row in rows:
+        pinned = pinned or (row.orchestration_name, row.orchestration_version)
+        event = None if row.event_id is None else _read(_text(reader, row))
+        if event is None:
+            is_whole = False
+            continue
+        among_what |= _counted(found, event)
+        ended = ended or event.type in TERMINAL
+        if event.type == START:
+            pinned = event.payload["name"], event.payload["version"]
+    if ended or not (is_whole or row.status == RUNNING):
+        return
+    _count(found.orchestrations, pinned, row.instance_id)
+    for what, among in among_what.items():
+        _count(among, what, row.instance_id)
+
+
+def _text(reader: Reader, row: Any) -> Any:
+    return reader.event_text(row.instance_id, row.execution_id, row.event_id) if row.is_long else row.text
 
 
 def _messages(reader: Reader, queue: Any) -> Select[Any]:
@@ -123,18 +140,18 @@ def _streamed(connection: Connection, statement: Select[Any]) -> Iterator[Any]:
         yield from result
 
 
-def _of_event(found: Live, text: Any) -> Iterator[tuple[dict[Any, Instances], object]]:
-    """Yield what an event is counted among, and as what."""
+def _read(text: Any) -> Event | None:
     try:
-        event = Event.from_json(text)
+        return Event.from_json(text)
     except (RecordError, TypeError):
-        return
-    yield found.kinds, event.type
-    if "details" in EVENT_SHAPES.get(event.type, ()):
-        for kind in ERROR_DETAILS.names(event.payload["details"]):
-            yield found.kinds, kind
-    if (version := engine_version(event.duroxide_version)) is not None:
-        yield found.versions, version
+        return None
+
+
+def _counted(found: Live, event: Event) -> dict[object, dict[Any, Instances]]:
+    """Return as what an event is counted, and among what."""
+    failures = ERROR_DETAILS.names(event.payload["details"]) if "details" in EVENT_SHAPES.get(event.type, ()) else ()
+    version = engine_version(event.duroxide_version)
+    return dict.fromkeys([event.type, *failures], found.kinds) | ({} if version is None else {version: found.versions})
 
 
 def _take_message(found: Live, text: Any) -> None:

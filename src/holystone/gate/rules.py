@@ -49,12 +49,12 @@ def _written_by_newer(facts: Facts) -> Iterator[str]:
     then = "passes over what began there" if pins else "takes them up all the same, for it knows no pins"
     for version, found in sorted(facts.live.versions.items()):
         if version > deployed.newest:
-            yield f"{_that_run(found)} have events of core {in_words(version)}, and this version {then}"
+            yield f"{_live(found)} with events of core {in_words(version)}, and this version {then}"
 
 
 def _unreadable(facts: Facts) -> Iterator[str]:
     for kind, found in sorted(facts.live.unreadable(facts.deployed.writes).items()):
-        yield f"{_that_run(found)} or wait hold {shown(kind)}, which this version cannot read: it fails them as poison"
+        yield f"{_live(found)} with {shown(kind)}, which this version cannot read: it fails what holds it as poison"
 
 
 def _runs_beside(facts: Facts) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _runs_beside(facts: Facts) -> Iterator[str]:
 def _orchestration_unregistered(facts: Facts) -> Iterator[str]:
     for (name, version), found in sorted(facts.live.unregistered(facts.registered).items(), key=str):
         wanted = shown(name) if version is None else f"{shown(name)} {shown(version)}"
-        yield f"{_that_run(found)} or begin need the orchestration {wanted}, which is not registered"
+        yield f"the orchestration {wanted} is not registered: {_live(found)}"
 
 
 def _activity_unregistered(facts: Facts) -> Iterator[str]:
@@ -73,7 +73,7 @@ def _activity_unregistered(facts: Facts) -> Iterator[str]:
         return
     for name, found in sorted(facts.live.activities.items()):
         if name not in facts.registered.activities:
-            yield f"{_that_run(found)} wait for the activity {shown(name)}, which is not registered"
+            yield f"the activity {shown(name)} is not registered: {_live(found)}"
 
 
 def _toolkit_newer(facts: Facts) -> Iterator[str]:
@@ -114,9 +114,11 @@ def _drift(facts: Facts) -> Iterator[str]:
         yield f"{check}: {count:,} {'finding' if count == 1 else 'findings'}"
 
 
-def _that_run(found: Instances) -> str:
-    number = f"{found.count:,} instances" if found.count != 1 else "1 instance"
-    return f"{number} ({'such as ' if found.count != 1 else ''}{shown(found.example)}) that run"
+def _live(found: Instances) -> str:
+    """Return how many there are that run or are about to begin, and one of them by name."""
+    if found.count == 1:
+        return f"1 live instance ({shown(found.example)})"
+    return f"{found.count:,} live instances (such as {shown(found.example)})"
 
 
 RULES: tuple[Rule, ...] = (

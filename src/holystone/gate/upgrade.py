@@ -20,8 +20,9 @@ from holystone.scan.reader import Reader
 ROWS_PER_SECOND = 100_000
 """Rows that a migration is taken to read or write anew in a second: a cautious number, for a busy machine."""
 BASIS = (
-    f"the rows that are there now, at {ROWS_PER_SECOND:,} a second for each index that is built and each table that is "
-    "read or written anew; what the catalogue alone is changed for takes some milliseconds"
+    f"the rows that are there now, at {ROWS_PER_SECOND:,} a second, which is a cautious guess and not measured here, "
+    "for each index that is built and each table that is read or written anew; what the catalogue alone is changed for "
+    "takes some milliseconds"
 )
 _LOCKS = ("none", "writers", "everybody")
 _INDEX_ON = re.compile(r"(?:unique )?on (\w+) \(([^)]*)\)")
