@@ -9,7 +9,6 @@ earlier execution, and all that comes after the end.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, false, literal, select, true
 
 from holystone.duroxide.event_types import TERMINAL
@@ -24,6 +23,7 @@ from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations import wakeup_sources
 from holystone.scan.relations.decode import read_events, read_message
 from holystone.scan.relations.queues import messages_of, work_item_of
+from holystone.scan.row_facts import RowFacts
 
 _ANSWERED_ALREADY_BY: Mapping[str, frozenset[str]] = {
     "ActivityCompleted": frozenset({"ActivityFailed"}),
@@ -85,7 +85,7 @@ class ArrivalSource:
         return list(self._message)
 
 
-class ArrivalFacts(Struct, frozen=True):
+class ArrivalFacts(RowFacts, frozen=True):
     """One message: what it follows, where it begins an execution, and what its question has got already."""
 
     row_id: int
@@ -97,10 +97,6 @@ class ArrivalFacts(Struct, frozen=True):
     @property
     def key(self) -> Key:
         return {"instance_id": self.instance_id, "id": self.row_id}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
 
 class Arrivals(Relation[ArrivalSource, ArrivalFacts]):

@@ -1,10 +1,9 @@
 """Facts of the graphs of pg_durable's instances: whether all that belongs to one is there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import BigInteger, Column, ColumnElement, FromClause, Integer, Text, and_, cast, func, not_, select
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
@@ -16,6 +15,7 @@ from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Key
 from holystone.scan.relations.extension import OfExtension
+from holystone.scan.row_facts import RowFacts
 
 _CONDITION = '"condition_node":"'
 _LENGTH = 8
@@ -80,7 +80,7 @@ def _has_settings(node: ReadOnlyColumnCollection[str, Column[Any]]) -> ColumnEle
     return and_(node.left_node.is_not(None), node.query.is_not(None))
 
 
-class ExtensionGraphFacts(Struct, frozen=True):
+class ExtensionGraphFacts(RowFacts, frozen=True):
     """One graph: whether the row of its instance is there, and the ids that it names without a node, sorted."""
 
     id: str
@@ -90,10 +90,6 @@ class ExtensionGraphFacts(Struct, frozen=True):
     @property
     def key(self) -> Key:
         return {"id": self.id}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def instance(self) -> Compared[str]:

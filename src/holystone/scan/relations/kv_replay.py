@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
 
-from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -40,6 +39,7 @@ from holystone.scan.reader import EventRow, Reader
 from holystone.scan.relation import Conditions, Key, Relation, Suspect
 from holystone.scan.relations.decode import read_events
 from holystone.scan.relations.kv_diff import Columns, Mismatch, leftover, mismatches, rows_of
+from holystone.scan.row_facts import RowFacts
 
 # What a row of the source is about, in the order in which they come.
 _INSTANCE, _STORED, _CHANGED, _EVENT = range(4)
@@ -120,7 +120,7 @@ def _last_event() -> ColumnElement[str]:
     return select(history.c.event_data).where(of_current).order_by(history.c.event_id.desc()).limit(1).scalar_subquery()
 
 
-class KvReplayFacts(Struct, frozen=True):
+class KvReplayFacts(RowFacts, frozen=True):
     """All keys of one instance: the rows that are not what its executions wrote."""
 
     flavour: Flavour
@@ -130,10 +130,6 @@ class KvReplayFacts(Struct, frozen=True):
     @property
     def key(self) -> Key:
         return {"instance_id": self.instance_id}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def kv_store(self) -> Compared[Mapping[str, Columns | None]]:

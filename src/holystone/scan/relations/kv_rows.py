@@ -6,7 +6,6 @@ The rules of the engine are in `holystone.duroxide.kv`.
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Table, and_, not_, or_, select
 
 from holystone.duroxide.event_types import RUNNING
@@ -27,6 +26,7 @@ from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.kv_diff import Mismatch, leftover, mismatches, rows_of
+from holystone.scan.row_facts import RowFacts
 
 
 class KeySource:
@@ -80,7 +80,7 @@ COLUMNS = {"key": "text", "value": "text", "last_updated_at_ms": "integer"}
 _CLASSES = {str: "text", int: "integer", float: "real", bytes: "blob"}
 
 
-class KeyFacts(Struct, frozen=True):
+class KeyFacts(RowFacts, frozen=True):
     """One row of kv_store or kv_delta.
 
     `classes` are the storage classes of its columns, NULL left out. `alone` is whether nothing but such rows is left of
@@ -99,10 +99,6 @@ class KeyFacts(Struct, frozen=True):
     @property
     def key(self) -> Key:
         return {"instance_id": self.instance_id, "key": self.name}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def wrong(self) -> Sequence[Compared[str]]:

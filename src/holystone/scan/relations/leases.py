@@ -6,10 +6,9 @@ its lock has ended or where it has no token. SQLite never looks at the lock of a
 lock of its instance, and passes over a message whose lock has not ended even where that of its instance has.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, FromClause, Table, and_, cast, false, not_, null, or_, select, true
 
 from holystone.duroxide.tables import instance_locks, orchestrator_queue, sessions, worker_queue
@@ -18,6 +17,7 @@ from holystone.scan.compared import Compared
 from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.row_facts import RowFacts
 
 ENDLESS = "no-end"
 """Cause: there is a token without an end."""
@@ -71,7 +71,7 @@ class LeaseSource:
         return [*self._lease, self._may_end.label("may_end"), self._is_of_turn.label("is_of_turn")]
 
 
-class LeaseFacts(Struct, frozen=True):
+class LeaseFacts(RowFacts, frozen=True):
     """One lock, by the columns that tell its row from others.
 
     `cause` says why no engine can have left it so, None where one can. `is_of_message` where the row is a queue's,
@@ -84,10 +84,6 @@ class LeaseFacts(Struct, frozen=True):
     cause: str | None
     is_of_message: bool
     is_of_worker: bool
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def locked_until(self) -> Compared[Any]:

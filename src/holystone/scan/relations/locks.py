@@ -1,9 +1,8 @@
 """Lock facts: the engine's lock of an instance, and whether there is anything left that it could be for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, and_, not_, select
 
 from holystone.duroxide.tables import instance_locks, instances, orchestrator_queue
@@ -12,6 +11,7 @@ from holystone.scan.compared import Compared, presence
 from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
+from holystone.scan.row_facts import RowFacts
 
 
 class LockSource:
@@ -35,7 +35,7 @@ class LockSource:
         return [*self.key, self.rows.c.locked_until, self.orphan.label("orphan")]
 
 
-class LockFacts(Struct, frozen=True):
+class LockFacts(RowFacts, frozen=True):
     """One lock; `orphan` is whether it has expired long ago and there is nothing left that it could be for."""
 
     instance_id: str
@@ -44,10 +44,6 @@ class LockFacts(Struct, frozen=True):
     @property
     def key(self) -> Key:
         return {"instance_id": self.instance_id}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def instance(self) -> Compared[str]:

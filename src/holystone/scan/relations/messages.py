@@ -110,18 +110,7 @@ class MessageSource(QueueSource):
         return case(*((or_(*some), distinct[number]) for number, some in kinds.items()), else_=false())
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        return [
-            *self.key,
-            self._message.instance_id,
-            self._message.work_item,
-            self._message.is_long,
-            self.attempt_count,
-            self._message.created_at,
-            self._message.visible_at,
-            self.comes_due.label("comes_due"),
-            self._due_ms.label("due_ms"),
-            self.instance_absent.label("instance_absent"),
-        ]
+        return [*super().output(), self._message.instance_id, self.instance_absent.label("instance_absent")]
 
 
 class MessageFacts(QueueFacts, frozen=True):

@@ -2,23 +2,21 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
-
-from msgspec import Struct
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
 
 from holystone.flavours import Flavour
 from holystone.flavours.structure import Objects
 from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Facts, Key
-from holystone.scan.relations.whole_store import WholeStore
+from holystone.scan.relations.whole_store import StoreFacts, WholeStore
 from holystone.store.toolkit import metadata
 
 STATE = "state"
 
 
-class ObjectFacts(Struct, frozen=True):
+class ObjectFacts(StoreFacts, frozen=True):
     """An object of a kind, such as `trigger audit on history`: what of it matters, and what that should be."""
 
     kind: str
@@ -30,10 +28,6 @@ class ObjectFacts(Struct, frozen=True):
     @property
     def key(self) -> Key:
         return {"object": self.name}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def name_and_state(self) -> Sequence[Compared[str]]:

@@ -1,11 +1,10 @@
 """Queue facts: what the messages of both queues have in common."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
-from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, FromClause, Subquery, Table, and_, false, func, not_, select, true
 
 from holystone.duroxide.releases import NEWEST_IN_WORDS
@@ -19,6 +18,7 @@ from holystone.scan.long_texts import LONG, unless_long
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
 from holystone.scan.relations.upgrades import has_met_newer, is_upgraded
+from holystone.scan.row_facts import RowFacts
 
 READABLE = "readable"
 
@@ -26,7 +26,7 @@ READABLE = "readable"
 _FIELDS = {"execution_id": "execution_id", "activity_id": "id", "session_id": "session_id", "tag": "tag"}
 
 
-class QueueSource(ABC):
+class QueueSource:
     """The messages of a queue."""
 
     def __init__(self, flavour: Flavour, queue: Table, within: Conditions) -> None:
@@ -44,8 +44,17 @@ class QueueSource(ABC):
         # A long one says nothing here, and so nothing surely.
         self._item: ColumnElement[str] = self._message.item
 
-    @abstractmethod
-    def output(self) -> Sequence[ColumnElement[Any]]: ...
+    def output(self) -> Sequence[ColumnElement[Any]]:
+        return [
+            *self.key,
+            self._message.work_item,
+            self._message.is_long,
+            self.attempt_count,
+            self._message.created_at,
+            self._message.visible_at,
+            self.comes_due.label("comes_due"),
+            self._due_ms.label("due_ms"),
+        ]
 
     @property
     def comes_due(self) -> ColumnElement[bool]:
@@ -110,7 +119,7 @@ def work_item_of(reader: Reader, queue: Table, row: Any) -> Any:
     return reader.long_text(select(queue.c.work_item).where(queue.c.id == row.id))
 
 
-class QueueFacts(Struct, frozen=True):
+class QueueFacts(RowFacts, frozen=True):
     """One message.
 
     `fault` says why the engine cannot read it or take it from this queue, and `item` is None then.
@@ -131,10 +140,6 @@ class QueueFacts(Struct, frozen=True):
     @property
     def key(self) -> Key:
         return {"instance_id": self.instance_id, "id": self.row_id}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def is_counted(self) -> bool:

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, literal, or_, select, true
 
 from holystone.duroxide.event_types import TERMINAL
@@ -28,6 +27,7 @@ from holystone.scan.relations import wakeup_sources
 from holystone.scan.relations.decode import read_events, read_message
 from holystone.scan.relations.queues import messages_of, work_item_of
 from holystone.scan.relations.worker_items import IDENTITY, OUTSTANDING, ROUTING
+from holystone.scan.row_facts import RowFacts
 
 ANSWERING = tuple(sorted(ANSWERED_BY["ActivityScheduled"]))
 """Events and messages of these kinds answer an activity."""
@@ -98,7 +98,7 @@ class RepeatSource:
 _COLUMNS = {"id", "lock_token", *IDENTITY, *ROUTING}
 
 
-class RepeatFacts(Struct, frozen=True):
+class RepeatFacts(RowFacts, frozen=True):
     """One activity: its `row`, and what there is of it already; `fate` is OUTSTANDING where there is nothing.
 
     `like_the_other` is whether the row of the same activity that stays says the very same.
@@ -111,10 +111,6 @@ class RepeatFacts(Struct, frozen=True):
     @property
     def key(self) -> Key:
         return {"instance_id": self.row.get("instance_id"), "id": self.row["id"]}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def is_held(self) -> bool:

@@ -1,15 +1,11 @@
 """Schema facts: which of the engine's schemas the store has, told by its structure and the engine's own ledger."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-from msgspec import Struct
+from collections.abc import Iterator
 
 from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
-from holystone.scan.relation import Key
 from holystone.scan.relations.objects import ObjectFacts
-from holystone.scan.relations.whole_store import WholeStore
+from holystone.scan.relations.whole_store import StoreFacts, WholeStore
 from holystone.store.shape import Shape, recognise
 
 LISTED = 3
@@ -18,18 +14,10 @@ SCHEMA_NAMED, FUNCTION, LEDGER = "schema_named", "function", "ledger"
 """Kinds of objects, beside the schema itself, of which these facts tell."""
 
 
-class SchemaFacts(Struct, frozen=True):
+class SchemaFacts(StoreFacts, frozen=True):
     """What the engine's tables look like."""
 
     shape: Shape
-
-    @property
-    def key(self) -> Key:
-        return {}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def schema(self) -> Compared[str]:

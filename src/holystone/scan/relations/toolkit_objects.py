@@ -1,32 +1,20 @@
 """Toolkit facts: where holystone's own objects in the store stand."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from msgspec import Struct
+from collections.abc import Iterable
 
 from holystone.scan.compared import Compared
 from holystone.scan.reader import Reader
-from holystone.scan.relation import Key
-from holystone.scan.relations.whole_store import WholeStore
+from holystone.scan.relations.whole_store import StoreFacts, WholeStore
 from holystone.store.toolkit import Toolkit, metadata, state, versions
 
 NOTHING = "none"
 
 
-class ToolkitFacts(Struct, frozen=True):
+class ToolkitFacts(StoreFacts, frozen=True):
     """Where holystone's own objects stand; `unrecorded` are tables of theirs where no revision is recorded."""
 
     toolkit: Toolkit
     unrecorded: bool
-
-    @property
-    def key(self) -> Key:
-        return {}
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        return {}
 
     @property
     def pending(self) -> Compared[str]:

@@ -8,9 +8,18 @@ from sqlalchemy import ColumnElement, FromClause, MetaData, Table, literal, sele
 
 from holystone.flavours import Flavour
 from holystone.scan.reader import Reader
-from holystone.scan.relation import Conditions, Facts, Relation, Suspect
+from holystone.scan.relation import Conditions, Facts, Key, Relation, Suspect
+from holystone.scan.row_facts import RowFacts
 
 F = TypeVar("F", bound=Facts, covariant=True)
+
+
+class StoreFacts(RowFacts, frozen=True):
+    """What is known of the store as a whole."""
+
+    @property
+    def key(self) -> Key:
+        return {}
 
 
 class WholeStoreSource:

@@ -71,18 +71,8 @@ class WorkerItemSource(QueueSource):
         return and_(*(self._says(column) for column in (*IDENTITY, *ROUTING)))
 
     def output(self) -> Sequence[ColumnElement[Any]]:
-        return [
-            *self.key,
-            *(self._message[column] for column in (*IDENTITY, *ROUTING)),
-            self._message.work_item,
-            self._message.is_long,
-            self.attempt_count,
-            self._message.created_at,
-            self._message.visible_at,
-            self.comes_due.label("comes_due"),
-            self._due_ms.label("due_ms"),
-            self.in_doubt,
-        ]
+        columns = (self._message[column] for column in (*IDENTITY, *ROUTING))
+        return [*super().output(), *columns, self.in_doubt]
 
 
 class WorkerItemFacts(QueueFacts, frozen=True):
