@@ -10,9 +10,10 @@ Both take the same turns on new stores that the engine made, in turn, with the s
 * *processor time* of the first runs, in ms a turn, that of a server on the same machine included: on a machine that has
   other work to do it says more than the others.
 
-A worker is one dispatcher of turns and one of activities beside it; on SQLite holystone's is one for both. Threads of
-Python share one interpreter, so they gain no more than the time that each waits for the database; processes gain what
-the processors do.
+A worker is one dispatcher of turns and one of activities beside it; on SQLite holystone's is one for both. Where there
+was nothing, both sides look again 5 ms after they began to look, as the engine's dispatchers do. Neither asks whether
+all has ended: this process does. Threads of Python share one interpreter, so they gain no more than the time that each
+waits for the database; processes gain what the processors do.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -30,9 +32,11 @@ from pathlib import Path
 
 from bench.engine_schema import POSTGRESQL_SCHEMA, SQLITE_SCHEMA, engine
 from bench.server import Server
+from bench.turns_ends import Place, ends_of
 from holystone.store import Store
 
 ENGINE, HOLYSTONE = "bench.turns_engine", "bench.turns_holystone"
+LOOK_AGAIN_SECONDS = 0.02
 CYCLES = 25
 """Activities of an instance whose latency is measured."""
 
@@ -78,20 +82,32 @@ def percentile(values: list[int], share: float) -> float:
     return max(1.0, float(sorted(values)[min(len(values) - 1, int(share * len(values)))]))
 
 
-def run(runner: Runner, place: tuple[str, str], instances: int, cycles: int) -> tuple[float, float]:
+def run(runner: Runner, place: Place, instances: int, cycles: int) -> tuple[float, float]:
     """Return the seconds that the instances took on a new store, and the processor time of who took their turns.
 
     SystemExit where one did not complete.
     """
     command = [sys.executable, "-m", runner.module, *place, *map(str, (instances, cycles, runner.workers)), runner.kind]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    seconds, processor, lost = done.stdout.split()[-3:]
-    if int(lost):
-        raise SystemExit(f"{runner.name}: {lost} instances did not complete")
-    return float(seconds), float(processor)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        ready = worker.stdout.readline()  # once all is queued, and whatever there is to open is open
+        if not ready:
+            raise SystemExit(f"{runner.name} did not start")
+        with ends_of(place) as ends:
+            begun = time.perf_counter()
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+            while sum(ended := ends()) < instances and worker.poll() is None:
+                time.sleep(LOOK_AGAIN_SECONDS)
+            seconds = time.perf_counter() - begun
+        processor, _ = worker.communicate("stop\n")
+    if ended[0] < instances or worker.returncode:
+        raise SystemExit(f"{runner.name}: {instances - ended[0]} instances did not complete")
+    return seconds, float(processor.split()[-1])  # after what the engine has logged
 
 
-def measure(runner: Runner, places: Iterator[tuple[str, str]], instances: int, server: Server) -> None:
+def measure(runner: Runner, places: Iterator[Place], instances: int, server: Server) -> None:
     """Add what one run of each sort shows."""
     with new_store(next(places)) as place:
         before = server.processor()
@@ -108,7 +124,7 @@ def measure(runner: Runner, places: Iterator[tuple[str, str]], instances: int, s
 
 
 @contextmanager
-def new_store(place: tuple[str, str]) -> Iterator[tuple[str, str]]:
+def new_store(place: Place) -> Iterator[Place]:
     """Have the engine make a store; take a schema away again in the end."""
     if place[1] == "-":
         engine(SQLITE_SCHEMA, place[0])
@@ -139,7 +155,7 @@ def main(argv: list[str] | None = None) -> None:
     groups = runners([int(number) for number in given.workers.split(",")], given.kinds.split(","))
     with tempfile.TemporaryDirectory() as folder:
         if given.postgresql:
-            places: Iterator[tuple[str, str]] = ((given.postgresql, f"bench_turns_{number}") for number in count())
+            places: Iterator[Place] = ((given.postgresql, f"bench_turns_{number}") for number in count())
         else:
             places = ((str(Path(folder) / f"{number}.db"), "-") for number in count())
         print(f"{'PostgreSQL' if given.postgresql else 'SQLite'}, {given.instances} instances, {given.runs} runs")

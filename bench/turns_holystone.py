@@ -1,9 +1,9 @@
 """Take the same turns with holystone: ``TARGET SCHEMA INSTANCES ACTIVITIES WORKERS KIND``.
 
-Prints the seconds that they took, the processor time in seconds, and how many instances did not end. An instance has so
-many activities, one after the other. On PostgreSQL a
-worker is two threads, one for turns and one for activities, as in the engine; on SQLite, where one writes at a time and
-the other would wait, it is one that does both.
+Says that it is ready, waits for a line, and takes turns until another one comes; then prints the processor time in
+seconds. An instance has so many activities, one after the other. On PostgreSQL a worker is two threads, one for turns
+and one for activities, as in the engine; on SQLite, where one writes at a time and the other would wait, it is one that
+does both.
 
 KIND is what the workers are, threads or processes.
 """
@@ -11,46 +11,60 @@ KIND is what the workers are, threads or processes.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from functools import cache
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache, partial
 from multiprocessing.synchronize import Event as Signal
-from threading import Thread, get_ident
+from threading import get_ident
+from typing import Any
 
 from holystone.clock import now_ms
 from holystone.store import Event, Store, WorkItem
 from holystone.store.turns.lease import OrchestrationItem, WorkLease
 
 LOCK_MS = 30_000
-IDLE_SECONDS = 0.005
-"""Between two looks for work where there was none, as the engine is told to wait."""
+POLL_SECONDS = 0.005
+"""From the beginning of a look for work that found none to that of the next, as the engine has it."""
 ENGINE_VERSION = "0.1.32"
 
 
 def main() -> None:
     target, schema = sys.argv[1:3]
     instances, activities, workers = map(int, sys.argv[3:6])
-    pools: dict[str, Callable[..., Executor]] = {"threads": ThreadPoolExecutor, "processes": ProcessPoolExecutor}
     place = (target, None if schema == "-" else schema)
     store = Store.open(*place)
     for number in range(instances):
         store.enqueue_for_orchestrator(starting(f"order-{number}", activities))
-    stop = multiprocessing.Event()
+    # Processes are started anew: one that is forked may not use a SQLite file that was open here.
+    started_anew = multiprocessing.get_context("spawn")
+    stop = started_anew.Event()
+    pools: dict[str, Callable[..., Executor]] = {
+        "threads": ThreadPoolExecutor,
+        "processes": partial(ProcessPoolExecutor, mp_context=started_anew),
+    }
     with pools[sys.argv[6]](workers, initializer=remember, initargs=(stop,)) as pool:
         list(pool.map(rest, [place] * workers))
-        begun, worked = time.perf_counter(), time.process_time()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        worked = time.process_time()
         at_work = [pool.submit(work, place) for _ in range(workers)]
-        while (counts := store.get_system_metrics()).completed_instances + counts.failed_instances < instances:
-            if any(worker.done() for worker in at_work):
-                break  # it failed
-            time.sleep(0.05)
-        seconds = time.perf_counter() - begun
+        for worker in at_work:
+            worker.add_done_callback(end_if_failed)
+        sys.stdin.readline()
         stop.set()
         of_workers = sum(worker.result() for worker in at_work)
-        processor = of_workers if sys.argv[6] == "processes" else time.process_time() - worked
-    print(seconds, processor, instances - counts.completed_instances)
+        print(of_workers if sys.argv[6] == "processes" else time.process_time() - worked)
+
+
+def end_if_failed(worker: Future[Any]) -> None:
+    """End at once where a worker has failed: what it left undone would be waited for."""
+    if (error := worker.exception()) is not None:
+        traceback.print_exception(error)
+        os._exit(1)
 
 
 Place = tuple[str, str | None]
@@ -81,18 +95,19 @@ def work(place: Place) -> float:
     if place[1] is None:
         until_stopped(lambda: take_turn(store) | take_activity(store))
     else:
-        beside = Thread(target=until_stopped, args=(lambda: take_activity(store),))
-        beside.start()
-        until_stopped(lambda: take_turn(store))
-        beside.join()
+        with ThreadPoolExecutor(1) as beside:
+            activities = beside.submit(until_stopped, lambda: take_activity(store))
+            activities.add_done_callback(end_if_failed)
+            until_stopped(lambda: take_turn(store))
     return time.process_time() - worked
 
 
 def until_stopped(take: Callable[[], bool]) -> None:
     """Take what there is until told to stop."""
     while not _stop[-1].is_set():
+        begun = time.monotonic()
         if not take():
-            time.sleep(IDLE_SECONDS)
+            time.sleep(max(0.0, begun + POLL_SECONDS - time.monotonic()))
 
 
 def take_turn(store: Store) -> bool:

@@ -1,6 +1,7 @@
 """What can go wrong through no fault of the program: one sentence each, and what to do next."""
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class HolystoneError(Exception):
@@ -14,6 +15,10 @@ class HolystoneError(Exception):
         super().__init__(message)
         self.message = message
         self.next_step = next_step
+
+    def __reduce__(self) -> Any:
+        """Have what a worker raises in another process arrive as it is: its class may take other arguments."""
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class TargetError(HolystoneError):

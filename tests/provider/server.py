@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from itertools import count
 from typing import Any
 from unittest.mock import patch
 
@@ -32,6 +33,7 @@ from holystone.store import (
 )
 from holystone.store.turns import ack, liveness, pruning
 from holystone.store.turns.fetch import UNKNOWN_VERSION
+from holystone.store.turns.lease import OrchestrationItem
 from holystone.store.turns.turn import Ack, Turn
 
 Arguments = dict[str, Any]
@@ -50,6 +52,9 @@ class Operations:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._fetches = count(1)
+        self._taken: dict[str, OrchestrationItem] = {}
+        """The turns that are being taken, as a dispatcher has them while it works, but for each tenth."""
 
     def fetch_orchestration_item(self, lock_timeout_ms: int, supported: Sequence[Sequence[Version]] | None) -> Any:
         # The engine's own stores go by the first range alone; with none they hand out nothing.
@@ -59,6 +64,8 @@ class Operations:
         item = self._store.fetch_orchestration_item(lock_timeout_ms, lowest_and_highest)
         if item is None:
             return None
+        if next(self._fetches) % 10:
+            self._taken[item.lock_token] = item
         return {
             **vars(item),
             "history": [event.to_json() for event in item.history],
@@ -85,6 +92,7 @@ class Operations:
             metadata=ExecutionMetadata(**{**metadata, "pinned_version": pinned and _version(pinned)}),
             cancelled_activities=[(instance, execution, event) for instance, execution, event in cancelled_activities],
         )
+        self._taken.pop(lock_token, None)
 
     def read_history(self, instance_id: str, execution_id: int | None = None) -> list[str]:
         return [event.to_json() for event in self._store.read_history(instance_id, execution_id)]

@@ -596,3 +596,18 @@ def test_older_schema_is_named_and_not_written_to(engine_store: MakeStore, flavo
     assert contents(made) == before
     assert kit.store.get_status("a").status == "Completed"
     assert len(kit.store.read_history("a")) == 2
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1])
+def test_numbers_beyond_those_of_a_database(kit: Kit, number: int) -> None:
+    """The engine's are 64 bits without a sign; a database's have one."""
+    kit.start("a")
+    item = kit.fetch()
+    calls: list[Callable[[], object]] = [
+        lambda: kit.store.renew_orchestration_item_lock(item.lock_token, number),
+        lambda: kit.store.ack_orchestration_item(item.lock_token, number, history_delta=[kit.started("a", number)]),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidTurnError, match=r"^A number is too great for [^\n]*\.$"):
+            call()
+    kit.store.ack_orchestration_item(item.lock_token, 1, history_delta=[kit.started("a")])

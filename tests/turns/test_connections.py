@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from sqlalchemy import func, select
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.errors import LockLostError, StoreUnavailableError, TargetError
 from holystone.flavours.sqlite import connections
+from holystone.flavours.statements import MOST_IN_WORDS
 from holystone.store import Store
+from holystone.store.turns.tags import TagFilter
 from turns.kit import Kit
 
 WRITES_AND_CLOSES = """
@@ -186,10 +188,11 @@ def test_deallocated_by_others(engine_store: MakeStore) -> None:
         "CREATE TRIGGER forget BEFORE INSERT ON orchestrator_queue FOR EACH ROW WHEN (NEW.instance_id = 'b')"
         " EXECUTE FUNCTION forget()"
     )
+    kit.start("b")
     with pytest.raises(StoreUnavailableError, match=r"prepared statement .* does not exist"):
-        kit.start("b")
-    kit.start("c")
-    assert made.execute("SELECT instance_id FROM orchestrator_queue ORDER BY id") == [("a",), ("c",)]
+        kit.start("c")
+    kit.start("d")
+    assert made.execute("SELECT instance_id FROM orchestrator_queue ORDER BY id") == [("a",), ("b",), ("d",)]
 
 
 @pytest.mark.parametrize(("when", "is_known"), [("NOT DEFERRABLE", True), ("INITIALLY DEFERRED", False)])
@@ -240,3 +243,42 @@ def test_what_was_refused_leaves_the_next_turn_alone(engine_store: MakeStore) ->
         with pytest.raises(StoreUnavailableError, match="cannot hold a value"):
             kit.start("with\0")
     assert made.execute("SELECT count(*) FROM orchestrator_queue") == [(8,)]
+
+
+EVENTS = ("INSERT", "UPDATE", "DELETE")
+
+
+@pytest.mark.parametrize(
+    ("table", "events"),
+    # With others on instance_locks the engine's own fetch fails as well.
+    [("instance_locks", ["DELETE"]), ("worker_queue", EVENTS), ("orchestrator_queue", EVENTS), ("history", EVENTS)],
+)
+def test_tables_with_rules(engine_store: MakeStore, table: str, events: Sequence[str]) -> None:
+    """Rules that do something ALSO, as an audit may have them, allow no such statement in a WITH."""
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    made.execute("CREATE TABLE audit (event text)")
+    for event in events:
+        made.execute(f"CREATE RULE noted_{event} AS ON {event} TO {table} DO ALSO INSERT INTO audit VALUES ('{event}')")
+    kit = Kit(Store.open(made.target, made.schema))
+    kit.employ("a", {}, {})
+    kit.store.renew_work_item_lock(kit.work().lock_token, 1000)
+    work = kit.work()
+    kit.store.abandon_work_item(work.lock_token)
+    kit.store.ack_work_item(kit.work().lock_token, kit.completion("a", 3))
+    turn = kit.fetch()
+    kit.store.renew_orchestration_item_lock(turn.lock_token, 1000)
+    kit.store.abandon_orchestration_item(turn.lock_token)
+    told = kit.event("a", 4, "ActivityCompleted", source_event_id=3, result="7")
+    kit.store.ack_orchestration_item(kit.fetch().lock_token, 1, history_delta=[told])
+    assert made.execute("SELECT count(*) FROM audit")[0][0] > 0
+
+
+def test_words_of_statements_are_few(engine_store: MakeStore, flavour: Flavour) -> None:
+    """However many sets of tags workers ask for."""
+    made = engine_store(ENGINES[-1], flavour, ())
+    kit = Kit(Store.open(made.target, made.schema))
+    for number in range(2 * MOST_IN_WORDS):
+        assert kit.store.fetch_work_item(1000, tags=TagFilter.tags(f"t{number}")) is None
+    connector = kit.store.flavour
+    kept = [getattr(connector, name) for name in ("_words", "_sent") if hasattr(connector, name)]
+    assert all(len(words) < 2 * MOST_IN_WORDS for words in kept)

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.errors import DeletionError, RecordError, UnreadableMessageError
-from holystone.store import Store
+from holystone.store import Store, WorkItem
 from turns.conftest import Clock
 from turns.kit import Kit
 
@@ -88,6 +88,38 @@ def test_others_are_served_before_anybody_is_told(kit: Kit, made: EngineStore) -
     for queue in ("orchestrator_queue", "worker_queue"):
         assert made.execute(f"SELECT count(*), max(attempt_count) FROM {queue}") == [(2, 0)]
         made.execute(f"DELETE FROM {queue}")
+
+
+@pytest.mark.parametrize("flavour", ["postgresql"])
+def test_is_written_to_once(kit: Kit, made: EngineStore) -> None:
+    """Each change, also one that is rolled back, leaves a dead row; workers look for work all the time."""
+    kit.finish("a")
+    kit.poke("a")
+    kit.store.enqueue_for_worker(kit.activity("a"))
+    for queue, fetch in (("orchestrator_queue", kit.fetch), ("worker_queue", kit.work)):
+        made.execute(f"UPDATE {queue} SET work_item = 'no JSON'")
+        versions = set()
+        for _ in range(5):
+            with pytest.raises(UnreadableMessageError):
+                fetch()
+            versions.add(made.execute(f"SELECT ctid, xmin, xmax FROM {queue}")[0])
+        assert len(versions) == 1, queue
+        made.execute(f"DELETE FROM {queue}")
+
+
+def test_instances_that_wait_for_their_start_are_looked_at(kit: Kit, made: EngineStore) -> None:
+    """A message of an event queue alone is dropped; beside others it waits, and is taken with the start."""
+    letter = WorkItem.new("QueueMessage", instance="a", name="letters", data="1")
+    kit.store.enqueue_for_orchestrator(letter)
+    kit.poke("a")
+    for _ in range(3):
+        assert not kit.has_turn
+        assert made.execute("SELECT count(*), max(attempt_count) FROM orchestrator_queue") == [(2, 0)]
+    kit.start("a")
+    item = kit.fetch()
+    assert [message.kind for message in item.messages] == ["QueueMessage", "ExternalRaised", "StartOrchestration"]
+    kit.store.ack_orchestration_item(item.lock_token, 1, history_delta=[kit.started("a")])
+    assert not kit.has_turn
 
 
 def test_instance_goes_on_when_its_message_is_mended(kit: Kit, made: EngineStore) -> None:

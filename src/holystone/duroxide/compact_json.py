@@ -72,7 +72,14 @@ _TOO_DEEP = "it is nested too deep"
 
 
 def _require_writable(value: Any) -> None:
-    if type(value) is str:
+    kind = type(value)
+    if kind is dict:
+        for pair in value.items():
+            for one in pair:
+                # What most fields hold is seen here, without a call for each.
+                if one is not None and type(one) is not int and not (type(one) is str and one.isascii()):
+                    _require_writable(one)
+    elif kind is str:
         if not value.isascii():
             for start in range(0, len(value), _PIECE):
                 value[start : start + _PIECE].encode()
@@ -83,7 +90,7 @@ def _require_writable(value: Any) -> None:
     elif isinstance(value, list | tuple):
         for one in value:
             _require_writable(one)
-    elif type(value) is not int and not isinstance(value, _Decimal):
+    elif value is not None and kind is not int and not isinstance(value, _Decimal):
         _SCALARS.encode(value).encode()
 
 
@@ -110,7 +117,7 @@ def _write(value: Any, add: Callable[[str], None]) -> None:
     elif isinstance(value, _Decimal):
         add(value.text)
     else:
-        add(repr(value) if type(value) is int else _SCALARS.encode(value))
+        add("null" if value is None else repr(value) if type(value) is int else _SCALARS.encode(value))
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,16 +8,19 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Connection, Dialect, Engine, Executable, Table, cast, null
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import LRUCache
 
 from holystone.duroxide.tables import metadata
 from holystone.errors import HolystoneError
 from holystone.flavours.changes import Changes, Position
 from holystone.flavours.statements import (
+    MOST_IN_WORDS,
     BoundStatement,
     CompiledStatement,
     NoRowError,
-    Parameters,
+    Required,
     StatementResult,
+    Step,
     failed,
 )
 from holystone.flavours.target import Target
@@ -55,11 +58,14 @@ class LacksColumnError(Exception):
 class Connector(ABC):
     """The connections to one target, what its database can be asked to do, and what its errors mean."""
 
+    writers_wait: bool
+    """Whether a transaction of turns keeps all others waiting, so that a look before one is worth its while."""
+
     def __init__(self, target: Target) -> None:
         self.target = target
         self.stored: Columns = {}
         """The columns that the store has, once it is open: an older engine's lacks some."""
-        self._words: dict[tuple[Executable, tuple[str, ...]], CompiledStatement] = {}
+        self._words: LRUCache[tuple[Executable, tuple[str, ...]], CompiledStatement] = LRUCache(MOST_IN_WORDS)
 
     def has_table(self, table: Table) -> bool:
         """Return whether the store has the table."""
@@ -110,40 +116,34 @@ class Connector(ABC):
         except connection.dialect.loaded_dbapi.Error as error:
             raise failed(connection, error) from error
 
-    def commit_pipeline(
-        self, connection: Connection, steps: Sequence[BoundStatement], required: BoundStatement | None = None
-    ) -> list[StatementResult]:
+    def commit_pipeline(self, connection: Connection, steps: Sequence[Step]) -> list[StatementResult]:
         """Run the last statements of a turn, and return what came of each; a flavour may commit with them.
 
-        The `required` one runs last of all. NoRowError where it finds no row: then nothing is committed.
+        NoRowError where one that is `Required` finds no row: then nothing is committed.
         """
         try:
-            return self._run_last(connection, steps, required)
+            return self._run_last(connection, steps)
         except connection.dialect.loaded_dbapi.Error as error:
             raise failed(connection, error) from error
 
-    def _run(self, connection: Connection, steps: Sequence[BoundStatement]) -> list[StatementResult]:
-        return [words.outcome(words.run(connection, values)) for words, values in self._in_words(connection, steps)]
+    def _run(self, connection: Connection, steps: Sequence[Step]) -> list[StatementResult]:
+        results = []
+        for step, words in zip(steps, self._in_words(connection, steps), strict=True):
+            results.append(words.outcome(words.run(connection, step[1])))
+            if isinstance(step, Required) and not results[-1].rows:
+                raise NoRowError
+        return results
 
-    def _run_last(
-        self, connection: Connection, steps: Sequence[BoundStatement], required: BoundStatement | None
-    ) -> list[StatementResult]:
-        if required is None:
-            return self._run(connection, steps)
-        results = self._run(connection, [*steps, required])
-        if not results[-1].rowcount:
-            raise NoRowError
-        return results[:-1]
+    def _run_last(self, connection: Connection, steps: Sequence[Step]) -> list[StatementResult]:
+        return self._run(connection, steps)
 
-    def _in_words(
-        self, connection: Connection, steps: Sequence[BoundStatement]
-    ) -> Iterator[tuple[CompiledStatement, Parameters]]:
+    def _in_words(self, connection: Connection, steps: Sequence[Step]) -> Iterator[CompiledStatement]:
         for statement, parameters in steps:
             names = tuple(parameters if isinstance(parameters, Mapping) else parameters[0])
             words = self._words.get((statement, names))
             if words is None:
                 words = self._words[statement, names] = CompiledStatement(connection, statement, names)
-            yield words, parameters
+            yield words
 
     @abstractmethod
     def export_snapshot(self, connection: Connection) -> str | None:
@@ -233,6 +233,10 @@ class Connector(ABC):
         """Return whether it is rows that cannot be read, such as damaged ones: others of the same table may be."""
         return False
 
+    def too_great(self, error: DBAPIError) -> str | None:
+        """Return what is said of a number that no column can hold, None where the error is of something else."""
+        return None
+
     def is_of_lock(self, error: DBAPIError) -> bool:
         """Return whether somebody else holds what the statement wanted; others can still be run after a savepoint."""
         return False
@@ -280,6 +284,13 @@ class Connector(ABC):
         They are those who take this very hold, a fetch of the engine's among them, until the transaction ends.
         None where a transaction of turns has shut out all others anyway.
         """
+
+    def or_fail(self, condition: ColumnElement[bool], number: ColumnElement[int]) -> ColumnElement[int]:
+        """Return an expression that is the number, and NoRowError where a condition does not hold.
+
+        The condition is of what others may have changed since the statement before: on SQLite it holds.
+        """
+        return number
 
     @abstractmethod
     def lock_rows(self, connection: Connection, keys: Mapping[str, Sequence[Mapping[str, Any]]]) -> Sequence[Held]:

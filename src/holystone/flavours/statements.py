@@ -5,7 +5,7 @@ What SQLAlchemy does for each statement that it executes takes longer than most 
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from msgspec import Struct
 from sqlalchemy import Connection, Executable
@@ -15,6 +15,20 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """The values of a statement, or of each time that it is to be run."""
 BoundStatement = tuple[Executable, Parameters]
 """A statement of a turn: one that is kept, for what was put into words is kept for as long as the store."""
+
+
+class Required(NamedTuple):
+    """A select of a turn that has to find a row: nothing is committed where it does not."""
+
+    statement: Executable
+    parameters: Parameters
+
+
+Step = BoundStatement | Required
+
+
+MOST_IN_WORDS = 1000
+"""How many statements a store keeps in the words of its driver; some are made for what a caller names, such as tags."""
 
 
 class NoRowError(Exception):

@@ -3,7 +3,7 @@
 import hashlib
 import weakref
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -139,7 +139,7 @@ class OpenStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._transaction(self._reader) as connection:
+        with self._translating(self._reader.begin()) as connection:
             if self.statement_timeout is not None:
                 self.flavour.limit_statements(connection, self.statement_timeout)
             yield connection
@@ -150,7 +150,7 @@ class OpenStore:
     def transaction(self) -> Iterator[Connection]:
         """Yield a connection in one writing transaction: committed at the end, rolled back on an error."""
         assert not self.read_only
-        with self._transaction(self._repairer) as connection:
+        with self._translating(self._repairer.begin()) as connection:
             yield connection
 
     @contextmanager
@@ -160,13 +160,37 @@ class OpenStore:
         On SQLite such a one may be lost, whole, when the machine loses its power, and not when a process dies.
         SchemaTooOldError where the store lacks what turns need, ReadOnlyError where it was opened to be read only.
         """
+        with self._turning(self._translating(self._begun())) as connection:
+            yield connection
+
+    @contextmanager
+    def outside_transactions(self) -> Iterator[Connection]:
+        """Yield a connection of turns on which what is sent at once is a transaction of its own.
+
+        On SQLite each statement is, and one that reads waits for nobody.
+        """
+        with self._turning(self._translating(self._connected())) as connection:
+            yield connection
+
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
+        with self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._writer.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _turning(self, connected: AbstractContextManager[Connection]) -> Iterator[Connection]:
         if self.read_only:
             raise ReadOnlyError(
                 f"{self.target} was opened to be read only, so nothing can be written to it.",
                 "Open it without read_only: Store.open(TARGET).",
             )
         try:
-            with self._transaction(self._writer) as connection:
+            with connected as connection:
                 try:
                     yield connection
                 except Exception:
@@ -176,7 +200,15 @@ class OpenStore:
                     connection.invalidate()
                     raise
         except OverflowError as error:  # SQLite's driver says nothing else of a number beyond 2^63
-            raise InvalidTurnError(f"A number is too great for {self.target}: {error}.") from error
+            raise self._too_great(error) from error
+        except StoreUnavailableError as error:
+            cause = error.__cause__
+            if isinstance(cause, DBAPIError) and (said := self.flavour.too_great(cause)) is not None:
+                raise self._too_great(said) from cause
+            raise
+
+    def _too_great(self, said: object) -> InvalidTurnError:
+        return InvalidTurnError(f"A number is too great for {self.target}: {said}.")
 
     def prepared(self, build: Callable[..., Statement], *arguments: Hashable) -> Statement:
         """Return what `build` makes of the store's flavour and the arguments, made once for all stores of a kind.
@@ -201,9 +233,9 @@ class OpenStore:
             self._writer.dispose()
 
     @contextmanager
-    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+    def _translating(self, connected: AbstractContextManager[Connection]) -> Iterator[Connection]:
         try:
-            with engine.begin() as connection:
+            with connected as connection:
                 yield connection
         except DBAPIError as error:
             raise self.flavour.translate_error(error) from error

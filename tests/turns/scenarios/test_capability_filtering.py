@@ -10,8 +10,8 @@ from conftest import EngineStore
 from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.errors import InvalidTurnError
 from holystone.store import Event
-from holystone.store.turns.fetch import Version
 from holystone.store.turns.lease import OrchestrationItem
+from holystone.store.turns.next_turn import Version
 from turns.conftest import Column
 from turns.kit import LOCK_MS, Kit
 

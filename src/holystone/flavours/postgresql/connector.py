@@ -4,7 +4,6 @@ import importlib.util
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
@@ -12,7 +11,6 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    Executable,
     Table,
     Text,
     create_engine,
@@ -31,11 +29,10 @@ from sqlalchemy.pool import NullPool, Pool, QueuePool
 from holystone.errors import HolystoneError, NoTablesError, StoreUnavailableError, TargetError
 from holystone.flavours.changes import Changes, Position
 from holystone.flavours.compiled import COMPILED_STATEMENTS
-from holystone.flavours.connector import Columns, Connector, Held, Located
+from holystone.flavours.connector import Columns, Held, Located
 from holystone.flavours.postgresql import changes, discovery, ends, forks, locks, session, soundness, values
-from holystone.flavours.postgresql.pipeline import MAY_BE_COMMITTED, PipelinedStatement
-from holystone.flavours.statements import BoundStatement, Parameters, StatementResult, failed, tell
-from holystone.flavours.target import Target
+from holystone.flavours.postgresql.pipeline import MAY_BE_COMMITTED
+from holystone.flavours.postgresql.pipelined import PipelinedConnector
 from holystone.pg_durable import tables as df
 
 _CONNECT_SECONDS = 10
@@ -75,12 +72,8 @@ def _explain_stray_bytes(failure: ExceptionContext) -> DataError | None:
     return DataError(failure.statement, None, ValueError("a name that was given is not UTF-8"))
 
 
-class PostgreSQLConnector(Connector):
+class PostgreSQLConnector(PipelinedConnector):
     _is_limited = False
-
-    def __init__(self, target: Target) -> None:
-        super().__init__(target)
-        self._sent: dict[tuple[Executable, tuple[str, ...], bool], PipelinedStatement] = {}
 
     @property
     def schema(self) -> str:
@@ -103,15 +96,6 @@ class PostgreSQLConnector(Connector):
         event.listen(engine, "before_execute", self._begin)
         forks.keep_apart(engine)
         return engine
-
-    def _begin(self, connection: Connection, *_: Any) -> None:
-        """Begin the transaction before its first statement, unless that goes to the server with others."""
-        if session.is_in_transaction(connection):
-            return
-        try:
-            session.begin_turn(connection)
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise failed(connection, error) from error
 
     def _engine(self, pool: type[Pool], options: Mapping[str, Any], **settings: Any) -> Engine:
         assert self.target.url is not None
@@ -225,6 +209,12 @@ class PostgreSQLConnector(Connector):
         # Corrupt or internal, a file that cannot be read, a text that is none, or more than fits into memory.
         return (getattr(error.orig, "sqlstate", None) or "").startswith(("XX", "58", "22", "54"))
 
+    def too_great(self, error: DBAPIError) -> str | None:
+        cause = ends.first(error.orig or error)
+        if getattr(cause, "sqlstate", None) != "22003":
+            return None
+        return str(cause).partition("\n")[0]  # which parameter it is, of which statement, tells nobody anything
+
     def is_of_lock(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) in _NOT_LOCKED
 
@@ -320,54 +310,6 @@ class PostgreSQLConnector(Connector):
         return StoreUnavailableError(
             f"PostgreSQL could not do it ({state}): {said}.", "Mend the cause and run the command again."
         )
-
-    def _run(self, connection: Connection, steps: Sequence[BoundStatement]) -> list[StatementResult]:
-        if not self._has_pipelines:
-            self._begin(connection)
-            return super()._run(connection, steps)
-        return self._send(connection, [(self._pipelined(connection, *step), step[1]) for step in steps], ())
-
-    def _run_last(
-        self, connection: Connection, steps: Sequence[BoundStatement], required: BoundStatement | None
-    ) -> list[StatementResult]:
-        if not self._has_pipelines:
-            return super()._run_last(connection, steps, required)
-        words = [(self._pipelined(connection, *step), step[1]) for step in steps]
-        if required is not None:
-            words.append((self._pipelined(connection, *required, required=True), required[1]))
-        return self._send(connection, words, ("COMMIT",))[: len(steps)]
-
-    def _send(
-        self, connection: Connection, steps: Sequence[tuple[PipelinedStatement, Parameters]], after: Sequence[str]
-    ) -> list[StatementResult]:
-        before = () if session.is_in_transaction(connection) else session.turn_begins_with(connection)
-        told: Any = connection.engine.dispatch
-        if told.before_cursor_execute or told.after_cursor_execute:
-            tell(connection, [*((words.text, given) for words, given in steps), *((text, {}) for text in after)])
-        pipeline = session.pipeline(connection)
-        try:
-            return pipeline.run(before, steps, after)
-        except BaseException as error:
-            if pipeline.is_closed and not isinstance(error, connection.dialect.loaded_dbapi.Error):
-                # An interruption: to roll back would fail, and that would be told in its place.
-                connection.invalidate()
-            raise
-
-    def _pipelined(
-        self, connection: Connection, statement: Executable, given: Parameters, *, required: bool = False
-    ) -> PipelinedStatement:
-        names = tuple(given if isinstance(given, Mapping) else given[0])
-        words = self._sent.get((statement, names, required))
-        if words is None:
-            words = PipelinedStatement(connection, statement, names, required=required)
-            self._sent[statement, names, required] = words
-        return words
-
-    @cached_property
-    def _has_pipelines(self) -> bool:
-        from psycopg import Pipeline
-
-        return Pipeline.is_supported()
 
     def exclude_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
         named = func.unnest(literal(list(instance_ids), ARRAY(Text))).column_valued("instance_id")

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+from typing import cast as typed
 
-from sqlalchemy import Connection, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Text, case, cast, func, literal_column, select
 
 from holystone.flavours.statements import NoRowError, Parameters, StatementResult
 
@@ -21,11 +22,22 @@ if TYPE_CHECKING:
 _MOST_PREPARED = 500
 """How many statements a connection keeps prepared; those that come later are planned each time."""
 MAY_BE_COMMITTED = "whether what was sent to it was committed is not known"
-"""The note of an error by which the answer to COMMIT was lost."""
+"""The note of an error by which the answer to what commits was lost."""
 _NO_ROW, _NOT_A_NUMBER = "no row for holystone", "22P02"
 """What a required statement that finds no row makes a number of, and the state of that error."""
 _STALE = ("0A000", "26000")
 """States of the errors of what was prepared for a table that has changed since, or was deallocated by somebody."""
+
+
+def or_fail(condition: ColumnElement[bool], number: ColumnElement[int]) -> ColumnElement[int]:
+    """Return an expression that is the number where a condition holds, and that is NoRowError where it does not."""
+    said = case((condition, cast(number, Text)), else_=literal_column(f"'{_NO_ROW}'"))
+    return cast(said, BigInteger)
+
+
+def says_no_row(error: Exception) -> bool:
+    """Return whether it is the error of what `or_fail` has failed."""
+    return getattr(error, "sqlstate", None) == _NOT_A_NUMBER and _NO_ROW in str(error)
 
 
 _Question = int | tuple[str, bytes] | None
@@ -35,15 +47,16 @@ _Question = int | tuple[str, bytes] | None
 class PipelinedStatement:
     """A statement in the words of the server, on one store.
 
-    One that is `required` fails where it finds no row: only an error keeps the server from a COMMIT that is on its way.
+    One that is `required`, a select, fails where it finds no row: only an error keeps the server from a commit that is
+    on its way. (A DELETE would have to stand in a WITH to be counted, and may not where its table has a rule.)
     """
 
     def __init__(self, connection: Connection, statement: Any, names: Sequence[str], *, required: bool) -> None:
         self.required = required
         if required:
-            found = statement.returning(literal_column("1").label("one")).cte("found")
-            number = f"CAST(CASE count(*) WHEN 0 THEN '{_NO_ROW}' ELSE '1' END AS integer)"
-            statement = select(literal_column(number).label("found")).select_from(found)
+            found = func.count(literal_column("1"))
+            number = or_fail(found > 0, found)
+            statement = select(number.label("found")).select_from(statement.subquery("held"))
         make: Any = type(connection.dialect)
         dialect = make(paramstyle="numeric_dollar")  # as libpq has it: $1, $2
         dialect.server_version_info = connection.dialect.server_version_info
@@ -74,7 +87,7 @@ class PipelinedStatement:
             return StatementResult((), count)
         if self._row is None:
             names = [(last.fname(number) or b"").decode() for number in range(last.nfields)]
-            self._row = cast(Any, namedtuple("Row", names))._make
+            self._row = typed(Any, namedtuple("Row", names))._make
         transformer.set_pgresult(last)
         return StatementResult(transformer.load_rows(0, last.ntuples, self._row), count)
 
@@ -110,11 +123,16 @@ class Pipeline:
         before: Sequence[str],
         steps: Sequence[tuple[PipelinedStatement, Parameters]],
         after: Sequence[str],
+        *,
+        commits: bool,
     ) -> list[StatementResult]:
         """Run commands, the statements, and commands after them, and return what came of each statement.
 
-        Where one fails its error is raised, as psycopg has it, and none that come after it are run; NoRowError for a
-        required one that finds no row. Values that psycopg refuses are refused before anything is sent. The connection
+        Without a transaction that has begun all of it is one, which the server commits at the end. `commits` says
+        whether it does, then or by the last command.
+
+        Where one fails its error is raised, as psycopg has it, and none that come after it are run; NoRowError for one
+        that `or_fail`s or is required. Values that psycopg refuses are refused before anything is sent. The connection
         is closed where it is of no use any more. An error has the note MAY_BE_COMMITTED where that cannot be told.
         """
         bound = [(statement, self._in_words(statement, parameters)) for statement, parameters in steps]
@@ -128,14 +146,16 @@ class Pipeline:
         except BaseException as error:
             # Answers that are still to come would be taken for those to what is asked next.
             self._server.finish()
-            if after:
+            if commits:
                 error.add_note(MAY_BE_COMMITTED)
             raise
+        if not after:
+            asked.append(None)  # for what fails as the server commits at the end
         of_steps: list[list[PGresult]] = [[] for _ in steps]
         for place, (question, answer) in enumerate(zip(asked, answers, strict=False), 1):
             if answer.status == self._status.FATAL_ERROR:
-                failure = self._failure(answer, required=isinstance(question, int) and steps[question][0].required)
-                if after and place == len(asked) and is_lost:
+                failure = self._failure(answer)
+                if commits and place == len(asked) and is_lost:
                     failure.add_note(MAY_BE_COMMITTED)
                 raise failure
             if isinstance(question, int):
@@ -148,12 +168,11 @@ class Pipeline:
             for (statement, _), of_step in zip(steps, of_steps, strict=True)
         ]
 
-    def _failure(self, answer: PGresult, *, required: bool) -> Exception:
+    def _failure(self, answer: PGresult) -> Exception:
         error: Exception = self._psycopg.errors.error_from_result(answer)
-        state = getattr(error, "sqlstate", None)
-        if required and state == _NOT_A_NUMBER and _NO_ROW in str(error):
+        if says_no_row(error):
             return NoRowError()
-        if state in _STALE:
+        if getattr(error, "sqlstate", None) in _STALE:
             self._server.finish()
         return error
 

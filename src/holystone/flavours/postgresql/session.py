@@ -18,6 +18,8 @@ SETTINGS: Mapping[str, str] = {
     # Names mean what the catalog has, and the engine's tables are named with their schema: nobody else's function,
     # operator, cast or table can stand in for one.
     "search_path": "pg_catalog, pg_temp",
+    # What is sent at once without BEGIN is a transaction as well.
+    "default_transaction_isolation": "'read committed'",
     # How values are written and read.
     "client_encoding": "'UTF8'",
     "datestyle": "ISO, YMD",
@@ -120,6 +122,11 @@ def turn_begins_with(connection: Connection) -> list[str]:
         for name, value in settings_of(driver.info.server_version).items()
     )
     return [*begin, f"SELECT {', '.join(calls)}"]
+
+
+def keeps_settings(connection: Connection) -> bool:
+    """Return whether all of it is set for all turns of a connection, for no pooler hands it on."""
+    return not connection.info[_POOLED]
 
 
 def begin_turn(connection: Connection) -> None:

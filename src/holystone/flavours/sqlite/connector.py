@@ -51,6 +51,7 @@ def _explain_stray_bytes(failure: ExceptionContext) -> DataError | None:
 
 
 class SQLiteConnector(Connector):
+    writers_wait = True
     _untouched: os.stat_result | None = None
     _read_file: FileId | None = None
 

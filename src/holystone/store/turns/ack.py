@@ -1,6 +1,6 @@
 """Acking a turn: all that it did, in one transaction, or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, FromClause, and_, bindparam, delete, insert, update
 
@@ -9,43 +9,88 @@ from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import RUNNING
 from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.duroxide.tables import VERSION_COLUMNS, executions, history, instances, worker_queue
+from holystone.duroxide.work_item import WorkItem
+from holystone.errors import TurnError
 from holystone.flavours import Flavour
-from holystone.flavours.statements import BoundStatement
+from holystone.flavours.statements import BoundStatement, NoRowError, Step
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import kv, queues
-from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, commit_held
+from holystone.store.turns.lease import Standing
+from holystone.store.turns.locks import DELETE_MESSAGES, commit_held, release
 from holystone.store.turns.outgoing import needed, without_forgotten
+from holystone.store.turns.remembered import history_of, remembered, unchanged
 from holystone.store.turns.standing import locked, read_history
-from holystone.store.turns.turn import Ack, Activity, Turn
+from holystone.store.turns.turn import Ack, Activity, History, Turn
 from holystone.store.turns.validation import needs_history, validate
 
 
-def ack(store: OpenStore, lock_token: str, execution_id: int, given: Ack) -> None:
-    """Write a turn and release its instance: see `Turns.ack_orchestration_item`."""
-    flavour, delta = store.flavour, given.delta
+def ack(store: OpenStore, taken: Standing | None, lock_token: str, execution_id: int, given: Ack) -> None:
+    """Write a turn and release its instance: see `Turns.ack_orchestration_item`.
+
+    Where its fetch is remembered it is judged by what was `taken`, and written if all is as it was. Where it is not, or
+    something has changed since, or the turn is to be refused, it is judged by what the store says now.
+    """
+    if taken is not None and taken.is_of(execution_id) and _is_written(store, taken, lock_token, execution_id, given):
+        return
+    wanted = needed(given.delta, given.orchestrator_items)
     with store.turn() as connection:
         now = now_ms()
-        wanted = needed(delta, given.orchestrator_items)
-        turn, messages, earlier = locked(store, connection, lock_token, execution_id, delta, wanted, now)
-        before = read_history(store, connection, turn) if needs_history(turn, messages, delta) else None
-        written = validate(turn, given, messages, earlier, before, flavour.times.latest_ms)
-        keys = kv.record(store, turn.instance_id, delta, now)
-        if written.status is not None and (keys or turn.has_keys):
-            keys += kv.merge(store, turn.instance_id, execution_id)
-        readable = [event for event in earlier.values() if event is not None]
-        sent = without_forgotten(readable, delta, given.orchestrator_items)
-        steps = [
-            *_instance(flavour, turn, written, delta, now),
-            *_execution(flavour, turn, written, now),
-            *_events(flavour, turn, delta, now),
-            *keys,
-            *queues.for_worker(flavour, given.worker_items, now),
-            *_cancelled(given.cancelled_activities),
-            *queues.for_orchestrator(flavour, sent, now),
-            (DELETE_MESSAGES, {"token": lock_token}),
-        ]
+        turn, messages, earlier = locked(store, connection, lock_token, execution_id, given.delta, wanted, now)
+        before = read_history(store, connection, turn) if needs_history(turn, messages, given.delta) else None
+        steps = _steps(store, turn, given, messages, earlier, before, now)
         # Where somebody has taken the lock over meanwhile, nothing of the turn remains.
-        commit_held(store, connection, steps, (DELETE_LOCK, {"token": lock_token}), "turn", lock_token)
+        commit_held(store, connection, [*steps, *_end(lock_token)], "turn", lock_token)
+
+
+def _is_written(store: OpenStore, taken: Standing, lock_token: str, execution_id: int, given: Ack) -> bool:
+    """Write the turn where what was taken allows it, and is still so; return whether that was done."""
+    now = now_ms()
+    turn, messages, earlier = remembered(taken, execution_id, needed(given.delta, given.orchestrator_items))
+    before = history_of(taken) if needs_history(turn, messages, given.delta) else None
+    try:
+        steps = _steps(store, turn, given, messages, earlier, before, now)
+    except TurnError:
+        return False
+    guards = unchanged(store, taken, lock_token, execution_id, now)
+    try:
+        with store.turn() as connection:
+            store.flavour.commit_pipeline(connection, [*guards, *steps, *_end(lock_token)])
+    except NoRowError:
+        return False
+    return True
+
+
+def _end(lock_token: str) -> list[Step]:
+    """Return how to take the messages of a turn away, and to release its instance."""
+    return [(DELETE_MESSAGES, {"token": lock_token}), *release(lock_token)]
+
+
+def _steps(
+    store: OpenStore,
+    turn: Turn,
+    given: Ack,
+    messages: Sequence[WorkItem],
+    earlier: Mapping[int, Event | None],
+    before: History | None,
+    now: int,
+) -> list[BoundStatement]:
+    """Return how to write a turn, but for the release of its instance; TurnError where it is to be refused."""
+    flavour, delta = store.flavour, given.delta
+    written = validate(turn, given, messages, earlier, before, flavour.times.latest_ms)
+    keys = kv.record(store, turn.instance_id, delta, now)
+    if written.status is not None and (keys or turn.has_keys):
+        keys += kv.merge(store, turn.instance_id, turn.execution_id)
+    readable = [event for event in earlier.values() if event is not None]
+    sent = without_forgotten(readable, delta, given.orchestrator_items)
+    return [
+        *_instance(flavour, turn, written, delta, now),
+        *_execution(flavour, turn, written, now),
+        *_events(flavour, turn, delta, now),
+        *keys,
+        *queues.for_worker(flavour, given.worker_items, now),
+        *_cancelled(given.cancelled_activities),
+        *queues.for_orchestrator(flavour, sent, now),
+    ]
 
 
 def _of_execution(table: FromClause) -> ColumnElement[bool]:

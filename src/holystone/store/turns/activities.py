@@ -1,21 +1,21 @@
 """Activities: fetch one, ack it with its completion, give it back, or hold on to it."""
 
-from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, select, update
 
 from holystone.clock import now_ms
-from holystone.duroxide.tables import sessions, worker_queue
+from holystone.duroxide.tables import worker_queue
 from holystone.duroxide.work_item import WorkItem, answers_to
-from holystone.errors import InvalidTurnError, RecordError, UnreadableMessageError
-from holystone.flavours import Flavour
-from holystone.flavours.statements import BoundStatement
+from holystone.errors import InvalidTurnError
+from holystone.flavours.statements import Required, Step
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import queues
 from holystone.store.turns.lease import WorkLease
-from holystone.store.turns.locks import commit_held, is_live, new_token
-from holystone.store.turns.sessions import SessionFetchConfig, claim, touch
+from holystone.store.turns.locks import commit_held, is_live
+from holystone.store.turns.next_activity import Worker, fetch
+from holystone.store.turns.passing import Experience
+from holystone.store.turns.sessions import SessionFetchConfig, touch
 from holystone.store.turns.tags import TagFilter
 
 _COMPLETIONS = answers_to("ActivityScheduled")
@@ -39,35 +39,11 @@ class Activities(OpenStore):
         tags = tags or TagFilter.default_only()
         if tags == TagFilter.none():
             return None
-        unreadable: UnreadableMessageError | None = None
-        wanted: dict[str, Any] = {"passed": 0}
-        if session is not None:
-            wanted["owner"] = session.owner_id
-        statement = self.prepared(_next_activity, session is not None, tags)
-        while True:
-            try:
-                # Each row in a transaction of its own: on PostgreSQL the row of another worker's session stays locked
-                # to its end, and two workers who each hold the one and want the other would wait for ever.
-                with self.turn() as connection:
-                    now, token = now_ms(), new_token()
-                    wanted |= {"now": now, "moment": self.flavour.queue_time(now)}
-                    locked = {"lock_token": token, "locked_until": now + lock_timeout_ms}
-                    rows = self.flavour.execute_pipeline(connection, [(statement, wanted | locked)])[0].rows
-                    if not rows:
-                        break
-                    (row,) = rows
-                    wanted["passed"] = row.id
-                    item = _activity(row)
-                    if _is_ours(self, connection, row.session_id, session, now):
-                        return WorkLease(item, token, row.attempt_count)
-                    raise _NotOursError
-            except UnreadableMessageError as error:
-                unreadable = unreadable or error
-            except _NotOursError:
-                continue
-        if unreadable is not None:
-            raise unreadable
-        return None
+        return fetch(self, self._fetched_activities, Worker(session, tags), lock_timeout_ms)
+
+    @cached_property
+    def _fetched_activities(self) -> Experience[int]:
+        return Experience()
 
     def ack_work_item(self, lock_token: str, completion: WorkItem | None = None) -> None:
         """Take the activity out of the queue and tell its orchestration; None tells nobody.
@@ -80,15 +56,17 @@ class Activities(OpenStore):
             now = now_ms()
             held = {"token": lock_token, "now": now}
             completions = [] if completion is None else [completion]
-            steps = [*_used(held), *queues.for_orchestrator(self.flavour, completions, now)]
-            commit_held(self, connection, steps, (_GONE, held), "activity", lock_token)
+            told = queues.for_orchestrator(self.flavour, completions, now)
+            done: list[Step] = [Required(_HOLD, held), (_TOUCHED, held), *told, (_GONE, held)]
+            commit_held(self, connection, done, "activity", lock_token)
 
     def abandon_work_item(self, lock_token: str, delay_ms: int | None = None, ignore_attempt: bool = False) -> None:
         """Give the activity back, visible at once or after a delay in ms; LockLostError where the token locks none."""
         visible_at = self.flavour.queue_time(now_ms() + (delay_ms or 0))
-        given_back = (_NOT_COUNTED if ignore_attempt else _GIVEN_BACK, {"token": lock_token, "visible": visible_at})
+        held = {"token": lock_token}
+        given_back = (_NOT_COUNTED if ignore_attempt else _GIVEN_BACK, {**held, "visible": visible_at})
         with self.turn() as connection:
-            commit_held(self, connection, [], given_back, "activity", lock_token)
+            commit_held(self, connection, [Required(_HOLD_ANY, held), given_back], "activity", lock_token)
 
     def renew_work_item_lock(self, lock_token: str, extend_ms: int) -> None:
         """Lock the activity for `extend_ms` from now; LockLostError where the lock has expired or it was cancelled."""
@@ -96,79 +74,21 @@ class Activities(OpenStore):
         held = {"token": lock_token, "now": now}
         with self.turn() as connection:
             renewed = (_RENEWED, {**held, "until": now + extend_ms})
-            commit_held(self, connection, _used(held), renewed, "activity", lock_token)
+            commit_held(self, connection, [Required(_HOLD, held), (_TOUCHED, held), renewed], "activity", lock_token)
 
 
-def _is_ours(
-    store: OpenStore, connection: Connection, session_id: str | None, session: SessionFetchConfig | None, now: int
-) -> bool:
-    """Return whether an activity is the caller's to run; the session that it is of becomes his."""
-    if session_id is None or session is None:
-        return session_id is None
-    return claim(store.flavour, connection, session_id, session, now)
-
-
-class _NotOursError(Exception):
-    """Another worker was quicker to take the session: the activity stays as it was."""
-
-
-def _next_activity(flavour: Flavour, of_sessions: bool, tags: TagFilter) -> Any:
-    """Lock the first visible row after another that nobody has locked and that the caller takes, and return it."""
-    queue = worker_queue
-    wanted = select(queue.c.id)
-    free: ColumnElement[bool] = queue.c.session_id.is_(None)
-    if of_sessions:
-        held = and_(sessions.c.session_id == queue.c.session_id, is_live(sessions.c.locked_until, bindparam("now")))
-        wanted = wanted.select_from(queue.outerjoin(sessions, held))
-        free = or_(free, sessions.c.session_id.is_(None), sessions.c.worker_id == bindparam("owner"))
-    first = (
-        wanted.where(
-            queue.c.id > bindparam("passed"),
-            queue.c.visible_at <= bindparam("moment"),
-            or_(queue.c.lock_token.is_(None), queue.c.locked_until <= bindparam("now")),
-            free,
-            tags.condition(queue.c.tag),
-        )
-        .order_by(queue.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=queue)
-        .correlate(None)
-        .scalar_subquery()
-    )
-    taken = update(queue).where(queue.c.id == first).values(attempt_count=queue.c.attempt_count + 1)
-    return taken.returning(
-        queue.c.id, queue.c.work_item, queue.c.attempt_count, queue.c.instance_id, queue.c.session_id
-    )
-
-
-def _activity(row: Any) -> WorkItem:
-    try:
-        item = WorkItem.from_json(row.work_item)
-    except RecordError as error:
-        raise UnreadableMessageError(worker_queue.name, row.id, row.instance_id, error.why) from error
-    if not item.is_for_worker:
-        why = f"it is a {item.kind}, and no activity"
-        raise UnreadableMessageError(worker_queue.name, row.id, item.instance_id or row.instance_id, why)
-    return item
-
-
-_HELD = and_(worker_queue.c.lock_token == bindparam("token"), is_live(worker_queue.c.locked_until, bindparam("now")))
+_OURS = worker_queue.c.lock_token == bindparam("token")
+_HELD = and_(_OURS, is_live(worker_queue.c.locked_until, bindparam("now")))
+# The row is locked before its session, as a fetch does it.
+_HOLD_ANY = select(worker_queue.c.id).where(_OURS).with_for_update()
 _HOLD = select(worker_queue.c.id).where(_HELD).with_for_update()
 _SESSION = select(worker_queue.c.session_id).where(_HELD).scalar_subquery()
 _GONE = delete(worker_queue).where(_HELD)
 _RENEWED = update(worker_queue).where(_HELD).values(locked_until=bindparam("until"))
 _GIVEN_BACK = (
-    update(worker_queue)
-    .where(worker_queue.c.lock_token == bindparam("token"))
-    .values(lock_token=None, locked_until=None, visible_at=bindparam("visible"))
+    update(worker_queue).where(_OURS).values(lock_token=None, locked_until=None, visible_at=bindparam("visible"))
 )
 _ATTEMPTS = worker_queue.c.attempt_count
 _NOT_COUNTED = _GIVEN_BACK.values(attempt_count=case((_ATTEMPTS > 0, _ATTEMPTS - 1), else_=0))
-
-
-def _used(held: Mapping[str, Any]) -> list[BoundStatement]:
-    """Return how to note that the session of an activity was used, whose row is locked first, as a fetch does it."""
-    return [(_HOLD, held), (_TOUCHED, held)]
-
 
 _TOUCHED = touch(_SESSION).values(last_activity_at=bindparam("now"))

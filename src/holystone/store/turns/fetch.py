@@ -5,191 +5,157 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Select,
-    Text,
-    and_,
-    bindparam,
-    exists,
-    false,
-    func,
-    not_,
-    or_,
-    select,
-    update,
-)
-
 from holystone.clock import now_ms
 from holystone.duroxide.event import Event
 from holystone.duroxide.event_types import EVENT_TYPES
-from holystone.duroxide.tables import (
-    VERSION_COLUMNS,
-    executions,
-    history,
-    instance_locks,
-    instances,
-    kv_store,
-    orchestrator_queue,
-)
+from holystone.duroxide.tables import orchestrator_queue
 from holystone.duroxide.work_item import STARTS, WORK_ITEM_SHAPES, WorkItem
 from holystone.errors import RecordError, UnreadableMessageError
-from holystone.flavours import Flavour
-from holystone.flavours.statements import BoundStatement
+from holystone.flavours.statements import BoundStatement, NoRowError
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import kv
-from holystone.store.turns.lease import OrchestrationItem
-from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, is_live, new_token
-
-Version = tuple[int, int, int]
+from holystone.store.turns.lease import OrchestrationItem, Standing
+from holystone.store.turns.locks import DELETE_LOCK, DELETE_MESSAGES, NOT_COUNTED, RELEASED, new_token
+from holystone.store.turns.next_turn import (
+    CURRENT_HISTORY,
+    DROPPED,
+    Version,
+    lock,
+    next_instance,
+    packed,
+    stamp,
+    waiting,
+)
+from holystone.store.turns.passing import Experience, places, room_for
 
 UNKNOWN_VERSION = "unknown"
 """What stands for the version of an orchestration that has not been resolved yet."""
-
-_DROPPED = "QueueMessage"
-"""The kind of message that is not kept for an instance that is still to start."""
-_KEPT = sorted(WORK_ITEM_SHAPES.keys() - {*STARTS, _DROPPED})
+Versions = tuple[Version, Version]
+"""The lowest and the highest engine version whose executions a caller can replay."""
 
 
 def fetch(
-    store: OpenStore, lock_timeout_ms: int, supported: tuple[Version, Version] | None
-) -> OrchestrationItem | None:
-    """Return the next turn to take: see `Turns.fetch_orchestration_item`."""
-    unreadable: UnreadableMessageError | None = None
-    passed_over: list[str] = []
+    store: OpenStore, experience: Experience[str], lock_timeout_ms: int, supported: Versions | None
+) -> tuple[OrchestrationItem, Standing | None] | None:
+    """Return the next turn to take: see `Turns.fetch_orchestration_item`; and what its ack can be judged by.
+
+    Where the last one found nothing, this one looks before it takes, for a look costs least and keeps nobody waiting.
+    """
+    passed_over = list(experience.doubtful)
+    looks = not experience.found
     while True:
+        wanted = _wanted(store, supported, passed_over)
+        seen = _look(store, wanted, supported, passed_over) if looks else None
+        if looks and seen is None:
+            experience.found = False
+            if _is_left(store, experience, supported):
+                passed_over = [one for one in passed_over if one in experience.doubtful]
+                continue
+            return None
+        looks = True
+        taken = _take(store, lock_timeout_ms, wanted, supported, passed_over)
+        if isinstance(taken, tuple):
+            experience.found = True
+            return taken
+        if taken is not None:
+            experience.doubt(taken)
+            passed_over.append(taken)
+        elif seen is not None:
+            passed_over.append(seen)  # somebody else is just taking it
+
+
+def _wanted(store: OpenStore, supported: Versions | None, passed_over: Sequence[str]) -> dict[str, Any]:
+    now = now_ms()
+    wanted: dict[str, Any] = {"now": now, "moment": store.flavour.queue_time(now), **places(passed_over)}
+    if supported is not None:
+        wanted |= {"lowest": packed(*supported[0]), "highest": packed(*supported[1])}
+    return wanted
+
+
+def _look(
+    store: OpenStore, wanted: dict[str, Any], supported: Versions | None, passed_over: Sequence[str]
+) -> str | None:
+    """Return the instance whose turn is next, None where there is none; nothing is written, nor locked."""
+    statement = store.prepared(next_instance, supported is not None, room_for(passed_over))
+    with store.outside_transactions() as connection:
+        (found,) = store.flavour.commit_pipeline(connection, [(statement, wanted)])
+    return found.rows[0].instance_id if found.rows else None
+
+
+def _is_left(store: OpenStore, experience: Experience[str], supported: Versions | None) -> bool:
+    """Return whether there is a turn among those that were passed over: one is forgotten that need not be any more.
+
+    UnreadableMessageError for the first that has a message which cannot be read. Nothing is written.
+    """
+    doubtful = list(experience.doubtful)
+    if not doubtful:
+        return False
+    statement, wanted = store.prepared(waiting, supported is not None), _wanted(store, supported, [])
+    steps: list[BoundStatement] = [(statement, wanted | {"instance": one}) for one in doubtful]
+    with store.outside_transactions() as connection:
+        found = store.flavour.commit_pipeline(connection, steps)
+    unreadable: UnreadableMessageError | None = None
+    for instance_id, one in zip(doubtful, found, strict=True):
         try:
-            with store.turn() as connection:
-                item = _take(store, connection, lock_timeout_ms, supported, passed_over)
-                if item is not None:
-                    return item
-        except _NothingError:
-            break
-        except _NotNowError:
-            continue
+            messages = [_message(row, instance_id) for row in one.rows]
         except UnreadableMessageError as error:
             unreadable = unreadable or error
+            continue
+        if not messages or one.rows[0].has_begun or _can_begin(messages):
+            experience.trust(instance_id)
+            if messages:
+                return True
     if unreadable is not None:
         raise unreadable
-    return None
+    return False
 
 
-class _NothingError(Exception):
-    """There is nothing to fetch but what was passed over."""
-
-
-class _NotNowError(Exception):
-    """Somebody was quicker, or the instance cannot be begun yet: whatever was tried is undone."""
-
-
-def _passed(place: int) -> str:
-    return f"passed_{place}"
-
-
-_LOCKED = exists().where(
-    instance_locks.c.instance_id == orchestrator_queue.c.instance_id,
-    is_live(instance_locks.c.locked_until, bindparam("now")),
-)
-
-
-_AT_ONCE = 32
-"""How many messages a fetch looks at for one whose instance is not just being fetched by somebody else.
-
-PostgreSQL sorts them by so many anyway.
-"""
-
-
-def _next_instance(flavour: Flavour, of_some_versions: bool, passed_over: int) -> Select[Any]:
-    """Hold the instance of the first visible message whose instance is free and can be begun, or has been.
-
-    None of those that were passed over.
-    """
-    queue = orchestrator_queue
-    # One look-up for each message: of an EXISTS in an OR, PostgreSQL reads all instances for each fetch.
-    begun = select(instances.c.instance_id).where(instances.c.instance_id == queue.c.instance_id).scalar_subquery()
-    kept = or_(*(queue.c.work_item.startswith(f'{{"{kind}"', autoescape=True) for kind in _KEPT))
-    conditions = [queue.c.visible_at <= bindparam("moment"), not_(_LOCKED), or_(begun.is_not(None), not_(kept))]
-    if of_some_versions:
-        conditions.append(not_(_pinned_elsewhere()))
-    conditions += [queue.c.instance_id != bindparam(_passed(place)) for place in range(passed_over)]
-    order = [queue.c[name] for name in flavour.queue_order]
-    first = select(queue.c.instance_id).where(*conditions).order_by(*order).limit(_AT_ONCE).subquery("first")
-    return select(first.c.instance_id).where(flavour.try_advisory_lock(first.c.instance_id)).limit(1)
-
-
-def _pinned_elsewhere() -> ColumnElement[bool]:
-    """Return whether the current execution of the message's instance began on an engine outside the range."""
-    major, minor, patch = (executions.c[name] for name in VERSION_COLUMNS)
-    # Of a version of which a part is lacking, the engine says that it is in no range.
-    in_range = _packed(major, minor, patch).between(bindparam("lowest"), bindparam("highest"))
-    return exists().where(
-        instances.c.instance_id == orchestrator_queue.c.instance_id,
-        executions.c.instance_id == instances.c.instance_id,
-        executions.c.execution_id == instances.c.current_execution_id,
-        major.is_not(None),
-        not_(func.coalesce(in_range, false())),
-    )
-
-
-def _packed(major: Any, minor: Any, patch: Any) -> Any:
-    return major * 1_000_000 + minor * 1_000 + patch
+def _can_begin(messages: Sequence[WorkItem]) -> bool:
+    return any(message.kind in STARTS for message in messages) or all(message.kind == DROPPED for message in messages)
 
 
 def _take(
     store: OpenStore,
-    connection: Connection,
     lock_timeout_ms: int,
-    supported: tuple[Version, Version] | None,
-    passed_over: list[str],
-) -> OrchestrationItem | None:
-    """Hold and lock the next instance, and return its turn; it is among those passed over unless that is taken.
+    wanted: dict[str, Any],
+    supported: Versions | None,
+    passed_over: Sequence[str],
+) -> tuple[OrchestrationItem, Standing | None] | str | None:
+    """Hold and lock the next instance, and return its turn; None where there is none, or somebody was quicker.
 
-    None where its messages are not kept, or where another worker's turn took them between our look and our hold;
-    _NotNowError where it was locked then, or cannot be begun yet; _NothingError where there is no instance.
+    Where that is none to hand out all of it is given back, and its id is returned.
     """
-    now, token = now_ms(), new_token()
-    until = now + lock_timeout_ms
-    # Room for a power of two of them, so that there are few statements to keep.
-    room = 1 << (len(passed_over) - 1).bit_length() if passed_over else 0
-    wanted: dict[str, Any] = {"now": now, "moment": store.flavour.queue_time(now)}
-    wanted |= {_passed(place): passed_over[min(place, len(passed_over) - 1)] for place in range(room)}
-    if supported is not None:
-        wanted |= {"lowest": _packed(*supported[0]), "highest": _packed(*supported[1])}
-    stamp = wanted | {"token": token}
-    if store.flavour.messages_carry_expiry:
-        stamp["expiry"] = until
-    stamped, locked, known = store.flavour.execute_pipeline(
-        connection,
-        [
-            # In this order, in which an engine's late ack writes to them, too.
-            (store.prepared(_stamp, supported is not None, room), stamp),
-            (store.prepared(_lock), {"token": token, "until": until, "now": now}),
-            (_CURRENT_HISTORY, {"token": token}),
-        ],
-    )
+    flavour, token = store.flavour, new_token()
+    until = wanted["now"] + lock_timeout_ms
+    marks = wanted | {"token": token}
+    if flavour.messages_carry_expiry:
+        marks["expiry"] = until
+    steps: list[BoundStatement] = [
+        # In this order, in which an engine's late ack writes to them, too.
+        (store.prepared(stamp, supported is not None, room_for(passed_over)), marks),
+        (store.prepared(lock), {"token": token, "until": until, "now": wanted["now"]}),
+        (CURRENT_HISTORY, {"token": token}),
+    ]
+    try:
+        with store.turn() as connection:
+            stamped, _, known = flavour.commit_pipeline(connection, steps)
+    except NoRowError:
+        return None
     if not stamped.rows:
-        next_instance = store.prepared(_next_instance, supported is not None, room)
-        (left,) = store.flavour.commit_pipeline(connection, [(next_instance, wanted)])
-        if not left.rows:
-            raise _NothingError
-        passed_over.append(left.rows[0].instance_id)
         return None
     rows = sorted(stamped.rows, key=lambda row: row.id)
-    instance_id = rows[0].instance_id
-    passed_over.append(instance_id)
-    if locked.rowcount != 1:
-        raise _NotNowError
-    messages = [_message(row, instance_id) for row in rows]
-    context = _context(known.rows, instance_id, messages)
+    instance_id: str = rows[0].instance_id
+    try:
+        messages = [_message(row, instance_id) for row in rows]
+    except UnreadableMessageError:
+        context, is_dropped = None, False
+    else:
+        context = _context(known.rows, instance_id, messages)
+        is_dropped = all(message.kind == DROPPED for message in messages)
     if context is None:
-        if all(message.kind == _DROPPED for message in messages):
-            dropped: list[BoundStatement] = [(DELETE_MESSAGES, {"token": token}), (DELETE_LOCK, {"token": token})]
-            store.flavour.commit_pipeline(connection, dropped)
-            return None
-        raise _NotNowError
-    return OrchestrationItem(
+        _give_back(store, token, is_dropped=is_dropped)
+        return instance_id
+    item = OrchestrationItem(
         instance_id=instance_id,
         execution_id=context.execution_id,
         orchestration_name=context.name,
@@ -198,39 +164,37 @@ def _take(
         messages=messages,
         lock_token=token,
         attempt_count=max(row.attempt_count for row in rows),
-        kv=kv.kv_before_execution(store, connection, instance_id) if context.has_keys else {},
+        kv=kv.kv_before_execution(store, instance_id) if context.has_keys else {},
         history_error=context.history_error,
+    )
+    if context.history_error is not None:
+        return item, None
+    return item, _standing(instance_id, known.rows, context.history, messages)
+
+
+def _standing(
+    instance_id: str, known: Sequence[Any], history: Sequence[Event], messages: Sequence[WorkItem]
+) -> Standing:
+    row = known[0] if known else None
+    return Standing(
+        instance_id=instance_id,
+        current_execution_id=row and row.current_execution_id,
+        orchestration_name=row and row.orchestration_name,
+        orchestration_version=row and row.orchestration_version,
+        custom_status_version=row and row.custom_status_version,
+        status=row and row.status,
+        has_changed_keys=bool(row and row.has_changed_keys),
+        history=tuple(history),
+        messages=tuple(messages),
     )
 
 
-_INSTANCE = (
-    select(orchestrator_queue.c.instance_id).where(orchestrator_queue.c.lock_token == bindparam("token")).limit(1)
-)
-"""The instance whose messages have just been marked."""
-
-
-def _lock(flavour: Flavour) -> Any:
-    """Lock the instance, or take over a lock that has expired: one row, or none where somebody holds it."""
-    values = (bindparam("token", type_=Text), bindparam("until", type_=BigInteger), bindparam("now", type_=BigInteger))
-    names = ("lock_token", "locked_until", "locked_at")
-    take = flavour.insert(instance_locks).from_select(["instance_id", *names], _INSTANCE.add_columns(*values))
-    lock = {name: take.excluded[name] for name in names}
-    expired = instance_locks.c.locked_until <= take.excluded.locked_at
-    take = take.on_conflict_do_update(index_elements=["instance_id"], set_=lock, where=expired)
-    return take.execution_options(preserve_rowcount=True)
-
-
-def _stamp(flavour: Flavour, of_some_versions: bool, passed_over: int) -> Any:
-    """Mark the messages of the next instance, which is held, as those of a turn, and count an attempt at them."""
-    queue = orchestrator_queue
-    stamp: dict[str, Any] = {"lock_token": bindparam("token"), "attempt_count": queue.c.attempt_count + 1}
-    if flavour.messages_carry_expiry:
-        stamp["locked_until"] = bindparam("expiry")
-    instance = _next_instance(flavour, of_some_versions, passed_over).scalar_subquery()
-    visible = and_(queue.c.instance_id == instance, queue.c.visible_at <= bindparam("moment"))
-    # It may have been locked since we looked, and its ack waits for these rows while we wait for its lock.
-    these = update(queue).where(visible, not_(_LOCKED)).values(stamp)
-    return these.returning(queue.c.id, queue.c.instance_id, queue.c.work_item, queue.c.attempt_count)
+def _give_back(store: OpenStore, token: str, *, is_dropped: bool) -> None:
+    """Undo that a turn was taken; messages that are not kept are taken away instead."""
+    named: dict[str, object] = {"token": token}
+    messages: BoundStatement = (DELETE_MESSAGES, named) if is_dropped else (NOT_COUNTED, {**named, **RELEASED})
+    with store.turn() as connection:
+        store.flavour.commit_pipeline(connection, [messages, (DELETE_LOCK, named)])
 
 
 def _message(row: Any, instance_id: str) -> WorkItem:
@@ -254,29 +218,6 @@ class _Context:
     history_error: str | None = None
 
 
-_CURRENT_HISTORY = (
-    select(
-        instances.c.orchestration_name,
-        instances.c.orchestration_version,
-        instances.c.current_execution_id,
-        exists().where(kv_store.c.instance_id == instances.c.instance_id).label("has_keys"),
-        history.c.event_id,
-        history.c.event_data,
-    )
-    .select_from(
-        instances.outerjoin(
-            history,
-            and_(
-                history.c.instance_id == instances.c.instance_id,
-                history.c.execution_id == instances.c.current_execution_id,
-            ),
-        )
-    )
-    .where(instances.c.instance_id == _INSTANCE.scalar_subquery())
-    .order_by(history.c.event_id)
-)
-
-
 def _context(rows: Sequence[Any], instance_id: str, messages: Sequence[WorkItem]) -> _Context | None:
     """Return what is known of the instance from its row, or else from the message that starts it."""
     if rows:
@@ -289,8 +230,9 @@ def _context(rows: Sequence[Any], instance_id: str, messages: Sequence[WorkItem]
 
 
 def _known(instance_id: str, rows: Sequence[Any]) -> _Context:
-    name, version, execution_id, has_keys = rows[0][:4]
-    known = partial(_Context, execution_id, name, version or UNKNOWN_VERSION, has_keys=bool(has_keys))
+    row = rows[0]
+    execution_id, version = row.current_execution_id, row.orchestration_version or UNKNOWN_VERSION
+    known = partial(_Context, execution_id, row.orchestration_name, version, has_keys=bool(row.has_keys))
     try:
         events = [
             read_event(instance_id, execution_id, row.event_id, row.event_data)

@@ -76,9 +76,13 @@ _CLEAR = update(kv_delta).where(_DELTA).values(value=None, last_updated_at_ms=bi
 _SNAPSHOT = select(kv_store.c.key, kv_store.c.value, kv_store.c.last_updated_at_ms).where(_STORE)
 
 
-def kv_before_execution(store: OpenStore, connection: Connection, instance_id: str) -> dict[str, tuple[str, int]]:
-    """Return the keys as they were when the current execution began: key -> (value, last update in ms)."""
-    (found,) = store.flavour.execute_pipeline(connection, [(_SNAPSHOT, {"instance": instance_id})])
+def kv_before_execution(store: OpenStore, instance_id: str) -> dict[str, tuple[str, int]]:
+    """Return the keys as they were when the current execution began: key -> (value, last update in ms).
+
+    They change with the end of a turn alone.
+    """
+    with store.outside_transactions() as connection:
+        (found,) = store.flavour.commit_pipeline(connection, [(_SNAPSHOT, {"instance": instance_id})])
     return {row.key: (row.value, row.last_updated_at_ms) for row in found.rows}
 
 

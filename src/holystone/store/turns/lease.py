@@ -8,6 +8,29 @@ from holystone.duroxide.work_item import WorkItem
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What an instance stood at as its turn was fetched: its row and its current execution's, history and messages.
+
+    What is of the instance is None where there is no such instance yet. `has_changed_keys` says whether earlier turns
+    of the execution have changed keys, and `status` is None where it has no row.
+    """
+
+    instance_id: str
+    current_execution_id: int | None
+    orchestration_name: str | None
+    orchestration_version: str | None
+    custom_status_version: int | None
+    status: str | None
+    has_changed_keys: bool
+    history: Sequence[Event]
+    messages: Sequence[WorkItem]
+
+    def is_of(self, execution_id: int) -> bool:
+        """Return whether it is the execution that stood so: the current one, or the first."""
+        return execution_id == (self.current_execution_id or 1)
+
+
+@dataclass(frozen=True)
 class OrchestrationItem:
     """A turn to take: an instance, its current history, and the messages that have come for it.
 

@@ -1,20 +1,39 @@
 """Tokens, and what it means that one locks nothing."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, select, update
 
 from holystone.duroxide.tables import instance_locks, orchestrator_queue
 from holystone.errors import LockLostError
-from holystone.flavours.statements import BoundStatement, NoRowError
+from holystone.flavours.statements import NoRowError, Required, Step
 from holystone.store.open_store import OpenStore
 
 DELETE_MESSAGES = delete(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
 """Takes the messages of a turn out of the queue."""
-DELETE_LOCK = delete(instance_locks).where(instance_locks.c.lock_token == bindparam("token"))
+STAMPED = update(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
+"""Changes the messages of a turn."""
+_ATTEMPTS = orchestrator_queue.c.attempt_count
+NOT_COUNTED = STAMPED.values(attempt_count=case((_ATTEMPTS > 0, _ATTEMPTS - 1), else_=0))
+"""Does the same, as if nobody had taken it."""
+RELEASED: Mapping[str, object] = {"lock_token": None, "locked_until": None}
+"""What there is to change in messages that are given back."""
+_TOKEN = instance_locks.c.lock_token == bindparam("token")
+HOLD_LOCK = select(instance_locks.c.instance_id).where(_TOKEN).with_for_update()
+"""Finds the instance of a turn, and keeps the lock as it is until the end of the transaction."""
+DELETE_LOCK = delete(instance_locks).where(_TOKEN)
 """Releases the instance of a turn."""
+
+
+def release(lock_token: str) -> list[Step]:
+    """Return how to release the instance of a turn, where the token still locks one.
+
+    Its row comes last of all that a turn writes to, as in a deletion: two that wait for each other would wait for ever.
+    """
+    token = {"token": lock_token}
+    return [Required(HOLD_LOCK, token), (DELETE_LOCK, token)]
 
 
 def is_live(locked_until: ColumnElement[Any], now: object) -> ColumnElement[bool]:
@@ -27,20 +46,13 @@ def new_token() -> str:
     return f"lock_{uuid.uuid4()}"
 
 
-def commit_held(
-    store: OpenStore,
-    connection: Connection,
-    steps: Sequence[BoundStatement],
-    required: BoundStatement,
-    what: str,
-    lock_token: str,
-) -> None:
-    """Run the last statements of a transaction, and commit it where the token still locks the row of the last one.
+def commit_held(store: OpenStore, connection: Connection, steps: Sequence[Step], what: str, lock_token: str) -> None:
+    """Run the last statements of a transaction, and commit it where those that are `Required` find the lock.
 
-    LockLostError where it does not; nothing is committed then.
+    LockLostError where one does not; nothing is committed then.
     """
     try:
-        store.flavour.commit_pipeline(connection, steps, required)
+        store.flavour.commit_pipeline(connection, steps)
     except NoRowError:
         raise lock_lost_error(what, lock_token) from None
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, bindparam, delete, exists, not_, or_, update
+from sqlalchemy import BigInteger, ColumnElement, Text, Update, bindparam, delete, exists, not_, or_, select, update
 
 from holystone.clock import now_ms
 from holystone.duroxide.tables import sessions, worker_queue
@@ -48,13 +48,27 @@ class Sessions(OpenStore):
             ).rowcount
 
 
-def claim(flavour: Flavour, connection: Connection, session_id: str, config: SessionFetchConfig, now: int) -> bool:
-    """Make the session the owner's, or hold on to it; False where another worker was quicker."""
-    claimed = {"worker_id": config.owner_id, "locked_until": now + config.lock_timeout_ms, "last_activity_at": now}
-    free = or_(sessions.c.locked_until <= now, sessions.c.worker_id == config.owner_id)
-    take = flavour.insert(sessions).values(session_id=session_id, **claimed)
-    take = take.on_conflict_do_update(index_elements=["session_id"], set_=claimed, where=free)
-    return connection.execute(take.execution_options(preserve_rowcount=True)).rowcount == 1
+def claim(flavour: Flavour) -> Any:
+    """Make the session of an activity that was just taken its owner's, or hold on to it, where it has one.
+
+    NoRowError where another worker was quicker.
+    """
+    names = ("worker_id", "locked_until", "last_activity_at")
+    values = (
+        bindparam("owner", type_=Text),
+        bindparam("session_until", type_=BigInteger),
+        bindparam("now", type_=BigInteger),
+    )
+    of_taken = worker_queue.c.lock_token == bindparam("lock_token"), worker_queue.c.session_id.is_not(None)
+    take = flavour.insert(sessions).from_select(
+        ["session_id", *names], select(worker_queue.c.session_id, *values).where(*of_taken)
+    )
+    claimed: dict[str, Any] = {name: take.excluded[name] for name in names}
+    free = or_(
+        sessions.c.locked_until <= take.excluded.last_activity_at, sessions.c.worker_id == take.excluded.worker_id
+    )
+    claimed["locked_until"] = flavour.or_fail(free, take.excluded.locked_until)
+    return take.on_conflict_do_update(index_elements=["session_id"], set_=claimed)
 
 
 def touch(session_id: ColumnElement[Any]) -> Update:

@@ -31,7 +31,7 @@ from holystone.store.turns.locks import is_live, lock_lost_error
 from holystone.store.turns.turn import History, Turn
 
 
-def _hold(flavour: Flavour) -> Select[Any] | None:
+def hold(flavour: Flavour) -> Select[Any] | None:
     """Wait for whoever works on the instance: an ack with the same token, or a deletion."""
     held = flavour.advisory_lock(instance_locks.c.instance_id)
     return None if held is None else select(held).where(instance_locks.c.lock_token == bindparam("token"))
@@ -51,8 +51,8 @@ def locked(
     The events are those whose ids are `wanted`, all for None; None stands for one that cannot be read.
     """
     steps: list[BoundStatement] = []
-    if (hold := store.prepared(_hold)) is not None:
-        steps.append((hold, {"token": lock_token}))
+    if (held := store.prepared(hold)) is not None:
+        steps.append((held, {"token": lock_token}))
     steps.append((store.prepared(_standing, bool(delta)), {"token": lock_token, "execution": execution_id, "now": now}))
     steps.append((_MESSAGES, {"token": lock_token}))
     before = len(steps)

@@ -1,27 +1,40 @@
 """Turns of instances: taken, written, given back; and the messages that ask for them."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
+from weakref import finalize
 
-from sqlalchemy import bindparam, case, update
+from sqlalchemy import bindparam, update
 
 from holystone.clock import now_ms
 from holystone.duroxide.event import Event
 from holystone.duroxide.metadata import ExecutionMetadata
-from holystone.duroxide.tables import instance_locks, orchestrator_queue
+from holystone.duroxide.tables import instance_locks
 from holystone.duroxide.work_item import WorkItem
-from holystone.flavours.statements import BoundStatement
+from holystone.flavours.statements import BoundStatement, Required, Step
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import queues
 from holystone.store.turns.ack import ack
-from holystone.store.turns.fetch import Version, fetch
-from holystone.store.turns.lease import OrchestrationItem
-from holystone.store.turns.locks import DELETE_LOCK, commit_held, is_live
+from holystone.store.turns.fetch import fetch
+from holystone.store.turns.lease import OrchestrationItem, Standing
+from holystone.store.turns.locks import HOLD_LOCK, NOT_COUNTED, RELEASED, STAMPED, commit_held, is_live, release
+from holystone.store.turns.next_turn import Version
+from holystone.store.turns.passing import Experience
 from holystone.store.turns.turn import Ack, Activity
 
 
 class Turns(OpenStore):
     """The queue of turns: what a dispatcher does with it."""
+
+    @cached_property
+    def _fetches(self) -> Experience[str]:
+        return Experience()
+
+    @cached_property
+    def _standings(self) -> dict[str, Standing]:
+        """What turns are judged by that were fetched, and whose callers still have them, by their tokens."""
+        return {}
 
     def fetch_orchestration_item(
         self, lock_timeout_ms: int, supported: tuple[Version, Version] | None = None
@@ -37,7 +50,14 @@ class Turns(OpenStore):
         (The engine loses such a message on SQLite without a word, and on PostgreSQL no turn of the whole store can be
         taken.)
         """
-        return fetch(self, lock_timeout_ms, supported)
+        taken = fetch(self, self._fetches, lock_timeout_ms, supported)
+        if taken is None:
+            return None
+        item, standing = taken
+        if standing is not None:
+            self._standings[item.lock_token] = standing
+            finalize(item, self._standings.pop, item.lock_token, None).atexit = False
+        return item
 
     def ack_orchestration_item(
         self,
@@ -62,7 +82,7 @@ class Turns(OpenStore):
         the event id 99999.
         """
         given = Ack(history_delta, worker_items, orchestrator_items, metadata, cancelled_activities)
-        ack(self, lock_token, execution_id, given)
+        ack(self, self._standings.pop(lock_token, None), lock_token, execution_id, given)
 
     def abandon_orchestration_item(
         self, lock_token: str, delay_ms: int | None = None, ignore_attempt: bool = False
@@ -72,22 +92,23 @@ class Turns(OpenStore):
         With `ignore_attempt` the fetch does not count as one. LockLostError where the token locks nothing.
         """
         token = {"token": lock_token}
-        given: dict[str, Any] = {**token, "lock_token": None, "locked_until": None}
+        given: dict[str, Any] = {**token, **RELEASED}
         with self.turn() as connection:
             if delay_ms is not None:
                 given["visible_at"] = self.flavour.queue_time(now_ms() + delay_ms)
-            steps: list[BoundStatement] = [(_NOT_COUNTED if ignore_attempt else _STAMPED, given)]
-            commit_held(self, connection, steps, (DELETE_LOCK, token), "turn", lock_token)
+            steps: list[BoundStatement] = [(NOT_COUNTED if ignore_attempt else STAMPED, given)]
+            commit_held(self, connection, [*steps, *release(lock_token)], "turn", lock_token)
 
     def renew_orchestration_item_lock(self, lock_token: str, extend_ms: int) -> None:
         """Lock the instance for `extend_ms` from now; LockLostError where the lock has expired or is not ours."""
         now = now_ms()
-        token, until = {"token": lock_token}, now + extend_ms
-        steps: list[BoundStatement] = []
+        token, until = {"token": lock_token}, {"locked_until": now + extend_ms}
+        steps: list[Step] = []
         if self.flavour.messages_carry_expiry:
-            steps.append((_STAMPED, {**token, "locked_until": until}))
+            steps.append((STAMPED, token | until))
         with self.turn() as connection:
-            commit_held(self, connection, steps, (_RENEWED, {**token, "now": now, "until": until}), "turn", lock_token)
+            steps += [Required(_HOLD_LIVE, {**token, "now": now}), (_RENEWED, token | until)]
+            commit_held(self, connection, steps, "turn", lock_token)
 
     def enqueue_for_orchestrator(self, work_item: WorkItem, delay_ms: int | None = None) -> None:
         """Queue a message for an instance: visible now, after a delay in ms, or for a timer when it fires.
@@ -104,11 +125,5 @@ class Turns(OpenStore):
             self.flavour.commit_pipeline(connection, queues.for_worker(self.flavour, [work_item], now_ms()))
 
 
-_STAMPED = update(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
-_COUNT = orchestrator_queue.c.attempt_count
-_NOT_COUNTED = _STAMPED.values(attempt_count=case((_COUNT > 0, _COUNT - 1), else_=0))
-_RENEWED = (
-    update(instance_locks)
-    .where(instance_locks.c.lock_token == bindparam("token"), is_live(instance_locks.c.locked_until, bindparam("now")))
-    .values(locked_until=bindparam("until"))
-)
+_HOLD_LIVE = HOLD_LOCK.where(is_live(instance_locks.c.locked_until, bindparam("now")))
+_RENEWED = update(instance_locks).where(instance_locks.c.lock_token == bindparam("token"))
