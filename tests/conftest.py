@@ -17,7 +17,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from cli.helpers import Result, Run
 from engine.engines import ENGINES, DriverError, engine_directory, run_driver, start_driver
+from holystone.cli.main import run as run_command
 from postgresql import NoServer, RunningServer, Server, find_servers
 
 Flavour = Literal["sqlite", "postgresql"]
@@ -150,6 +152,19 @@ def state_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_STATE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process, as fast as it goes."""
+
+    def run(*words: str) -> Result:
+        capsys.readouterr()
+        status = run_command(list(words))
+        said = capsys.readouterr()
+        return Result(status, said.out, said.err)
+
+    return run
 
 
 # --- PostgreSQL

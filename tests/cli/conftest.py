@@ -14,10 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from holystone.cli.main import run as run_command
+from conftest import FLAVOURS
 from holystone.store.toolkit import metadata
 
-from .helpers import GHOST, SCHEMA, STALE, UNDATED, Result, Run, Sample, create, fill
+from .helpers import GHOST, SCHEMA, STALE, UNDATED, Sample, create, fill
 
 TABLES = ("instances", "executions", "history", "orchestrator_queue", "worker_queue", "instance_locks", "kv_store")
 OURS = ("holystone_migrations", *(table.name for table in reversed(metadata.sorted_tables)))
@@ -27,7 +27,6 @@ RESTORE = "; ".join(
     + [f"DELETE FROM {table}" for table in reversed(TABLES)]
     + [f"INSERT INTO {table} SELECT * FROM saved.saved_{table}" for table in TABLES]
 )
-FLAVOURS = ("sqlite", "postgresql")
 SLOW_ON_POSTGRESQL = frozenset(
     {
         "test_exit_status",
@@ -50,19 +49,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_slow = item.path.parent == Path(__file__).parent and item.path.stem in SLOW_ON_POSTGRESQL
         if is_slow and ("postgresql" in getattr(item, "fixturenames", ()) or "postgresql" in item.name):
             item.add_marker(pytest.mark.long)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process, as fast as it goes."""
-
-    def run(*words: str) -> Result:
-        capsys.readouterr()
-        status = run_command(list(words))
-        said = capsys.readouterr()
-        return Result(status, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.helpers import Result, Run
 from conftest import Serve
 from engines.published import NEWEST, SCHEMA, STORES, PublishedStore
-from holystone.cli.main import run as run_command
 from holystone.store import Store
 
 Opened = Callable[[PublishedStore], Store]
@@ -65,16 +63,3 @@ def opened(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
 def store(published: PublishedStore, opened: Opened) -> Store:
     """Each of the stores in turn, opened."""
     return opened(published)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process."""
-
-    def run(*words: str) -> Result:
-        capsys.readouterr()
-        status = run_command(list(words))
-        said = capsys.readouterr()
-        return Result(status, said.out, said.err)
-
-    return run

@@ -13,11 +13,11 @@ from cli.conftest import (
     postgresql_template,
     reader,
     role,
-    run,
     sqlite_store,
     sqlite_template,
 )
 from cli.helpers import Sample
+from conftest import FLAVOURS
 from engines.conftest import opened
 
 __all__ = [
@@ -28,12 +28,9 @@ __all__ = [
     "postgresql_template",
     "reader",
     "role",
-    "run",
     "sqlite_store",
     "sqlite_template",
 ]
-
-FLAVOURS = ("sqlite", "postgresql")
 
 
 @pytest.fixture(params=["sqlite_store", "postgresql_store"], ids=FLAVOURS)

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.helpers import Result, Run
 from conftest import available
 from engine.engines import ENGINES, run_driver
-from holystone.cli.main import run as run_command
 from holystone.migrate import create
 from holystone.store.open_store import OpenStore
 
@@ -33,19 +31,6 @@ def lineage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         if Path(f"{store}-wal").exists():
             return dict(levels(store, folder))
     raise AssertionError("the engine left no WAL file behind")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process, as fast as it goes."""
-
-    def run(*words: str) -> Result:
-        capsys.readouterr()
-        status = run_command(list(words))
-        said = capsys.readouterr()
-        return Result(status, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Create a store again and again, each time killed one step later, and say what each one left.
 
-A stand-alone script, since it forks. `FOLDER` is where it works; it prints one JSON list on standard output:
-for each kill, the step, whether there is a store under the name, and how a second creation ended.
+A program of its own, `python -m migrate.kill_everywhere` in the folder `tests`, since it forks. `FOLDER` is where it
+works; it prints one JSON list on standard output: for each kill, the step, whether there is a store under the name, and
+how a second creation ended.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sqlalchemy import Engine, event
 from holystone.errors import TargetError
 from holystone.flavours.sqlite import file
 from holystone.migrate import create
+from migrate.forked import in_a_child
 
 
 def create_and_die(path: Path, step: int) -> None:
@@ -45,19 +46,6 @@ def create_and_die(path: Path, step: int) -> None:
     event.listen(Engine, "commit", maybe_die)
     file.os.link = link_between  # type: ignore[attr-defined]
     create(str(path))
-
-
-def in_a_child(act: Callable[[], None]) -> int:
-    """Return how a child process that did it ended: 0, or minus the signal that killed it."""
-    child = os.fork()
-    if child == 0:
-        try:
-            act()
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def again(path: Path) -> None:

@@ -1,9 +1,9 @@
 """Upgrade a store again and again, each time killed one statement later, and say what each one left.
 
-A stand-alone script, since it forks. `TARGET` and `SCHEMA` name the store, of which each run gets a copy: a path
-beside which it is copied, with the schema `-`, or the URL of a PostgreSQL database that serves as a template, whose
-schema may be missing: then a store is made there. It prints one JSON list on standard output: for each kill, the step,
-how the process ended, and how an upgrade after it ended.
+A program of its own, `python -m migrate.kill_upgrades` in the folder `tests`, since it forks. `TARGET` and `SCHEMA`
+name the store, of which each run gets a copy: a path beside which it is copied, with the schema `-`, or the URL of a
+PostgreSQL database that serves as a template, whose schema may be missing: then a store is made there. It prints one
+JSON list on standard output: for each kill, the step, how the process ended, and how an upgrade after it ended.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -27,6 +27,7 @@ from holystone.flavours.target import Target, parse_target
 from holystone.migrate import create, status, upgrade
 from holystone.store import Store
 from holystone.store.toolkit import REVISIONS
+from migrate.forked import in_a_child
 
 
 def upgrade_or_create(place: Target) -> None:
@@ -57,19 +58,6 @@ def again(place: Target) -> None:
     assert found.toolkit_revision == list(REVISIONS)[-1], found
     assert found.shape.known, found
     assert not (*found.pending, *found.lacking), found
-
-
-def in_a_child(act: Callable[[], None]) -> int:
-    """Return how a child process that did it ended: 0, or minus the signal that killed it."""
-    child = os.fork()
-    if child == 0:
-        try:
-            act()
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @contextmanager

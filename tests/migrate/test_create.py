@@ -28,7 +28,7 @@ from .structure import ledger, structure
 pytestmark = pytest.mark.long
 
 NEWEST = list(REVISIONS)[-1]
-KILL_EVERYWHERE = Path(__file__).with_name("kill_everywhere.py")
+TESTS = Path(__file__).parents[1]
 
 
 def start_upgrade(*words: str) -> subprocess.Popen[str]:
@@ -174,9 +174,8 @@ def test_a_full_disk_leaves_nothing(path: Path) -> None:
 
 @pytest.mark.long
 def test_killed_at_any_step_leaves_nothing_in_the_way(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(KILL_EVERYWHERE), str(tmp_path)], capture_output=True, text=True, timeout=200
-    )
+    command = [sys.executable, "-m", "migrate.kill_everywhere", str(tmp_path)]
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     kills = json.loads(done.stdout)
     assert len(kills) > 60

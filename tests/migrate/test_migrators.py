@@ -34,7 +34,7 @@ from .test_create import start_upgrade
 
 pytestmark = pytest.mark.long
 
-KILL_UPGRADES = Path(__file__).with_name("kill_upgrades.py")
+TESTS = Path(__file__).parents[1]
 ALL = list(REVISIONS)
 INVALID = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'holystone_executions_status'::regclass"
 
@@ -49,8 +49,8 @@ def is_whole(store: Place) -> bool:
 
 
 def killed_everywhere(target: str, schema: str | None) -> list[tuple[int, int, int]]:
-    command = [sys.executable, str(KILL_UPGRADES), target, schema or "-"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=230)
+    command = [sys.executable, "-m", "migrate.kill_upgrades", target, schema or "-"]
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=230)
     assert done.returncode == 0, done.stderr
     kills = [(step, ended, then) for step, ended, then in json.loads(done.stdout)]
     assert [(ended, then) for _, ended, then in kills[:-1]] == [(-signal.SIGKILL, 0)] * (len(kills) - 1), done.stderr

@@ -6,14 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cli.conftest import run
-from cli.helpers import Run
 from conftest import Serve, _new_database, available
 from engine.engines import ENGINES, run_driver
 
 from .ground import ENGINE, Database, load, make_roles, make_tables
-
-__all__ = ["Run", "run"]
 
 Restore = Callable[..., Database]
 

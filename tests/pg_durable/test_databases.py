@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import Restore, Run
+from cli.helpers import Run
+
+from .conftest import Restore
 from .ground import ENGINE, EXPECTED, Database
 
 CHECKED = [name for name in EXPECTED if name != "g14_satellite_029"]

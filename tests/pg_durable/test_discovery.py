@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Restore, Run
+from cli.helpers import Run
+
+from .conftest import Restore
 from .ground import ENGINE, EXPECTED, Database
 
 STORES = [name for name in EXPECTED if name != "g14_satellite_029"]

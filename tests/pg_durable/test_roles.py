@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Restore, Run
+from cli.helpers import Run
+
+from .conftest import Restore
 from .ground import ENGINE, Database
 
 GUIDE = Path(__file__).parents[2] / "docs" / "pg-durable.md"

@@ -9,7 +9,9 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event
 
-from .conftest import Restore, Run
+from cli.helpers import Run
+
+from .conftest import Restore
 from .ground import ENGINE, Database
 
 LATE = "ea38297d"

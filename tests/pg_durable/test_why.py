@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import make_url
 
 import holystone
+from cli.helpers import Run
 from holystone.store import Store
 
-from .conftest import Restore, Run
+from .conftest import Restore
 from .ground import ENGINE, EXPECTED
 
 RESTORED = [name for name in EXPECTED if name != "g14_satellite_029"]
