@@ -36,7 +36,7 @@ def build(core: str) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holystone" / "cargo"
     target = Path(os.environ.get("CARGO_TARGET_DIR") or cache)
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
-    command = ["cargo", "build", "--quiet"]
+    command = ["cargo", "build", "--quiet", "--locked"]
     subprocess.run(command, cwd=HERE / "driver" / core, env=environment, check=True, timeout=_BUILD_SECONDS)
     return target / "debug" / f"driver-{core.replace('.', '-')}"
 
