@@ -99,7 +99,10 @@ LISTS = {
     "repair log --format json": ["repair", "log", "--format", "json"],
 }
 """Commands that tell of many rows."""
-COMMANDS = ("check", "repair plan", "repair apply", "repair log", "repair undo", "executions list", "executions show")
+COMMANDS = (
+    *("check", "repair plan", "repair apply", "repair log", "repair undo"),
+    *("executions list", "executions show", "why"),
+)
 
 
 @contextmanager
@@ -147,6 +150,7 @@ def measured(words: list[str], value: Callable[[Scribe, str], None], length: int
         found["repair undo"] = most_bytes("repair", "undo", target, runs[0], *schema, "--yes")
     found["executions list"] = most_bytes("executions", "list", *words)
     found["executions show"] = most_bytes("executions", "show", target, "large", *schema, "--format", "json")
+    found["why"] = most_bytes("why", target, "large", *schema, "--format", "json")
     return found
 
 
@@ -266,7 +270,7 @@ Peak memory by command on a store that holds one value of 50 MB, as `bench/memor
 command takes, in MB, where the value is short; the next column is what it takes more, and `times` is how often it holds
 the value. `check` and `repair plan` are at level deep, and read with two connections at the same time: two looks at one
 value may fall together or not, so `check` holds an output that was lost three to five times, and three times with
-`--jobs 1`. `repair log` and `executions show` are with `--format json`. A command that has nothing to repair is left
+`--jobs 1`. `repair log`, `executions show` and `why` are with `--format json`. A command that has nothing to repair is left
 out. Of a custom status and of a key's value that were changed there are two in the store, what it is and what it should
 be, and a repair holds both.
 
