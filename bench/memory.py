@@ -270,9 +270,9 @@ Peak memory by command on a store that holds one value of 50 MB, as `bench/memor
 command takes, in MB, where the value is short; the next column is what it takes more, and `times` is how often it holds
 the value. `check` and `repair plan` are at level deep, and read with two connections at the same time: two looks at one
 value may fall together or not, so `check` holds an output that was lost three to five times, and three times with
-`--jobs 1`. `repair log`, `executions show` and `why` are with `--format json`. A command that has nothing to repair is left
-out. Of a custom status and of a key's value that were changed there are two in the store, what it is and what it should
-be, and a repair holds both.
+`--jobs 1`. `repair log`, `executions show` and `why` are with `--format json`. A command that has nothing to repair is
+left out. Of a custom status and of a key's value that were changed there are two in the store, what it is and what it
+should be, and a repair holds both.
 
 What many rows cost does not grow with the store: they are read in batches, and a text over 64 kB is left out of these
 and read alone, when it is looked at. The table by the number of rows has the peak memory in MB of commands that tell of

@@ -179,7 +179,8 @@ def test_the_environment_may_name_the_target(
     monkeypatch.setenv("HOLYSTONE_SCHEMA", "of_another")
     assert run("check", str(folder)).status == 1
     monkeypatch.delenv("HOLYSTONE_TARGET")
-    assert run("check").err.splitlines()[-1] == "Error: Missing argument 'TARGET...'."
+    said = "Error: Missing argument 'TARGET...'. HOLYSTONE_TARGET, which may name it, is not set."
+    assert run("check").err.splitlines()[-1] == said
 
 
 def test_a_schema_is_refused_for_files(run: Run, folder: Path) -> None:

@@ -140,6 +140,13 @@ def test_a_server_that_lets_nobody_in_is_named_without_the_password(run: Run, an
     assert "\x1b" not in result.err
 
 
+@pytest.mark.parametrize("answering", [wrong_password], indirect=True)
+def test_a_password_that_is_lacking_is_asked_for(run: Run, answering: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSFILE", "/dev/null")
+    result = run("check", f"postgresql://user@127.0.0.1:{answering}/database?sslmode=disable")
+    assert_refused(result, "/database?sslmode=disable asks for a password, and none is given.", "~/.pgpass")
+
+
 @pytest.mark.parametrize("name", ["password", "PASSWORD"])
 def test_a_password_in_the_query_is_not_printed_either(run: Run, name: str) -> None:
     url = f"postgresql://127.0.0.1:{closed_port()}/database?user=user&{name}={SECRET}&sslpassword={SECRET}"

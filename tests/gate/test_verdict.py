@@ -97,6 +97,12 @@ def test_what_comes_of_a_store_cannot_drive_a_terminal(sound: Sample, run: Run, 
         assert "[31m|der" in result.out.replace("\\|", "|").replace("\\[", "[")
 
 
+def test_the_store_is_named_with_its_schema(sound: Sample, run: Run) -> None:
+    for format in ("text", "markdown"):
+        said = run("gate", *sound.words, "--format", format).out.replace("\\", "")
+        assert (f" --schema {sound.schema}, engine migration " in said) == (sound.schema is not None)
+
+
 def test_a_store_that_the_engine_made_by_hand_passes(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "fallback.db"
     make_fallback(ENGINES[-1], path)

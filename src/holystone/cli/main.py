@@ -229,6 +229,8 @@ def _show(error: click.ClickException) -> None:
     usage, begin, said = shown.getvalue().partition("Error: ")
     if not isinstance(error, click.MissingParameter):  # that one repeats nothing, and may list what there is
         said = one_line(said.rstrip("\n")) + "\n"
+    elif error.param is not None and error.param.name in ("target", "targets"):
+        said = f"{said.rstrip()} HOLYSTONE_TARGET, which may name it, is not set.\n"
     block(f"{usage}{begin}{said}", err=True)
     _tell_nagios(error.format_message())
 

@@ -31,7 +31,7 @@ def write_gate(
 
 def _text(store: OpenStore, report: GateReport, check_with: Sequence[str]) -> Iterator[str]:
     verdict = click.style(report.verdict, fg=_COLOURS[report.verdict], bold=True)
-    yield f"{verdict}  {one_line(report.target)}, engine migration {report.engine_migration or 'none recorded'}"
+    yield f"{verdict}  {_store(report)}, engine migration {report.engine_migration or 'none recorded'}"
     for one in report.rules:
         if one.outcome not in ("pass", "not-asked"):
             outcome = click.style(one.outcome, fg=_COLOURS.get(one.outcome))
@@ -48,9 +48,15 @@ def _text(store: OpenStore, report: GateReport, check_with: Sequence[str]) -> It
     yield f"\n{_counts(report)}"
 
 
+def _store(report: GateReport) -> str:
+    """Return the store as a command line names it: two of one database differ in their schemas alone."""
+    schema = "" if report.store_schema is None else f" --schema {report.store_schema}"
+    return one_line(f"{report.target}{schema}")
+
+
 def _markdown(report: GateReport) -> Iterator[str]:
     yield f"## Gate: {report.verdict}\n"
-    yield f"{_cell(report.target)}, engine migration {report.engine_migration or 'none recorded'}\n"
+    yield f"{_cell(_store(report))}, engine migration {report.engine_migration or 'none recorded'}\n"
     yield "| rule | severity | outcome | found |\n|---|---|---|---|"
     for one in report.rules:
         if one.outcome != "not-asked":

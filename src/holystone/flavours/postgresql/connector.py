@@ -278,6 +278,11 @@ class PostgreSQLConnector(PipelinedConnector):
                 f"The role has no permission: {said}.",
                 "Grant the role USAGE on the schema, SELECT on its tables, and for repairs UPDATE, INSERT and CREATE.",
             )
+        if "no password supplied" in said:  # libpq says so before it asks the server
+            return StoreUnavailableError(
+                f"{self.target} asks for a password, and none is given.",
+                "Put it in ~/.pgpass or PGPASSWORD, which no list of processes shows, and run the command again.",
+            )
         if "FATAL:" in said:  # refused while connecting, of which libpq tells no state
             words = said.rpartition("FATAL:")[2].strip()
             if "the database system is" in words:  # starting up, shutting down, in recovery: it lets nobody in
