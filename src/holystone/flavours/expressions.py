@@ -25,6 +25,13 @@ class WithLastEvent(Struct, frozen=True):
     last: FromClause
 
 
+class WithOuterEvents(WithLastEvent, frozen=True):
+    """Executions beside their last and their first events, of which these have the number 1, and their instances."""
+
+    first: FromClause
+    instance: FromClause
+
+
 class Expressions(Values):
     """SQLAlchemy Core expressions, which mean the same on both flavours."""
 
@@ -45,8 +52,8 @@ class Expressions(Values):
         """
 
     @abstractmethod
-    def beside_last_event(self) -> tuple[FromClause, FromClause] | None:
-        """Return `tables.executions` beside the last events of their histories, and those: in the executions' order.
+    def with_outer_events(self, within: Sequence[ColumnElement[bool]]) -> WithOuterEvents | None:
+        """Return the same with the first events, and the instances.
 
         None where it is quicker to group all events than to look these up one by one.
         """
@@ -118,13 +125,13 @@ class Expressions(Values):
         """Return whether the event's type is one that this version knows; NULL where it has none."""
         return self.event_type(event_data).in_(sorted(EVENT_TYPES))
 
-    @abstractmethod
-    def event_says(self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]) -> ColumnElement[bool]:
-        """Return whether the text at `path` (such as `$.output`) in the event is `value`; NULL where it has none.
+    def event_says(self, event_data: ColumnElement[str], name: str, value: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether `name`, which is a field as the engine writes it, such as `"output":`, is followed by a text.
 
-        It may say no where the answer is yes, never the reverse: databases treat NUL and odd escapes in
-        their own ways. So it finds suspects only, and a finding rests on what `event.parse_event` reads.
+        NULL for NULL. It may say no where the answer is yes, never the reverse: the texts are compared as JSON, quotes
+        and escapes included. So it finds suspects only, and a finding rests on what `event.parse_event` reads.
         """
+        return self.messages.contains(event_data, literal(name).concat(self.messages.quoted(value)))
 
     @abstractmethod
     def event_number(self, event_data: ColumnElement[str], name: str) -> ColumnElement[int]:

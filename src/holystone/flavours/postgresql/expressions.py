@@ -52,7 +52,7 @@ class PostgreSQLExpressions(PostgreSQLValues, Expressions):
         last = _last_event(execution)
         return WithLastEvent(execution.outerjoin(last, true()), execution, last)
 
-    def beside_last_event(self) -> None:
+    def with_outer_events(self, within: Sequence[ColumnElement[bool]]) -> None:
         """Return None: a step down an index costs as much as to go on along it by ten events, which most have."""
 
     def event_says_type(self, event_data: ColumnElement[str], kind: str | ColumnElement[str]) -> ColumnElement[bool]:
@@ -87,11 +87,6 @@ class PostgreSQLExpressions(PostgreSQLValues, Expressions):
     def is_terminal(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
         # The regular expression is for few events.
         return case((event_data.like('%"Orchestration%'), super().is_terminal(event_data)), else_=False)
-
-    def event_says(self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]) -> ColumnElement[bool]:
-        # Compared as JSON strings, quotes and escapes included; a regular expression takes many times as long.
-        field = path.rpartition(".")[2]
-        return self.messages.contains(event_data, literal(f'"{field}":').concat(self.messages.quoted(value)))
 
     def event_number(self, event_data: ColumnElement[str], name: str) -> ColumnElement[int]:
         # A regular expression takes ten times as long.

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Label,
     LargeBinary,
-    ScalarSelect,
     Select,
+    Subquery,
     Table,
     and_,
     case,
@@ -23,9 +24,10 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.selectable import NamedFromClause
 
-from holystone.duroxide.tables import executions, history
-from holystone.flavours.expressions import Expressions, WithLastEvent
+from holystone.duroxide.tables import executions, history, instances
+from holystone.flavours.expressions import Expressions, WithLastEvent, WithOuterEvents
 from holystone.flavours.sqlite.messages import SQLiteMessages
 from holystone.flavours.sqlite.times import SQLiteTimes
 from holystone.flavours.sqlite.values import SQLiteValues
@@ -39,27 +41,25 @@ class SQLiteExpressions(SQLiteValues, Expressions):
     times = SQLiteTimes()
 
     def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
-        # Three steps. The last events are found through the index of the primary key alone; then they are read
-        # in the order in which they lie in the file, which takes half the time of reading them as they come;
-        # and their executions are fetched once more by rowid, so that the sorter carries no outputs.
-        found = (
-            select(literal_column("executions.rowid").label("execution_row"), _last_event().label("event_row"))
-            .select_from(executions)
-            .where(*within)
-            .order_by("event_row")
-            .offset(0)  # changes no row, and keeps the sorting from being optimised away
-            .subquery("found")
-        )
         execution, last = executions.alias("execution"), history.alias("last_event")
-        # Every row finds its execution: only that SQLite keeps no copy of all of `found` when joined from the outside.
-        rows = found.outerjoin(execution, literal_column("execution.rowid") == found.c.execution_row).outerjoin(
-            last, literal_column("last_event.rowid") == found.c.event_row
-        )
-        return WithLastEvent(rows, execution, last)
+        found = _found(within)
+        return WithLastEvent(_joined(found, execution, last), execution, last)
 
-    def beside_last_event(self) -> tuple[FromClause, FromClause]:
-        last = history.alias("last_event")
-        return executions.outerjoin(last, literal_column("last_event.rowid") == _last_event()), last
+    def with_outer_events(self, within: Sequence[ColumnElement[bool]]) -> WithOuterEvents:
+        execution, last = executions.alias("execution"), history.alias("last_event")
+        first, instance = history.alias("first_event"), instances.alias("instance")
+        # What is of one turn lies together: the first event on the page of the last one, or not far before it, and the
+        # instance beside its execution.
+        event, of = history.alias("event"), instances.alias("of")
+        row_of_first = select(_rowid(event)).where(*_of_execution(event), event.c.event_id == 1).label("first_row")
+        row_of_instance = select(_rowid(of)).where(of.c.instance_id == executions.c.instance_id).label("instance_row")
+        found = _found(within, row_of_first, row_of_instance)
+        rows = (
+            _joined(found, execution, last)
+            .outerjoin(first, _rowid(first) == found.c.first_row)
+            .outerjoin(instance, _rowid(instance) == found.c.instance_row)
+        )
+        return WithOuterEvents(rows, execution, last, first, instance)
 
     def event_says_type(self, event_data: ColumnElement[str], kind: str | ColumnElement[str]) -> ColumnElement[bool]:
         # Quicker than instr, which goes byte by byte, and past texts that hold the one byte which GLOB looks for.
@@ -98,15 +98,13 @@ class SQLiteExpressions(SQLiteValues, Expressions):
         return func.typeof(column) == "integer"
 
     def event_type(self, event_data: ColumnElement[str]) -> ColumnElement[str]:
-        return _json_at(event_data, "$.type")
+        # json_extract alone would raise where it is no JSON.
+        return case((func.json_valid(event_data) == 1, func.json_extract(event_data, "$.type")))
 
     def is_terminal(self, event_data: ColumnElement[str]) -> ColumnElement[bool]:
         # JSON is for few events: those that name such a type, or may do so by an escape.
         may_name = [event_data.op("GLOB", is_comparison=True)(pattern) for pattern in ("*Orchestration*", "*\\u*")]
         return case((or_(*may_name), super().is_terminal(event_data)), else_=False)
-
-    def event_says(self, event_data: ColumnElement[str], path: str, value: ColumnElement[str]) -> ColumnElement[bool]:
-        return _json_at(event_data, path) == value
 
     def event_number(self, event_data: ColumnElement[str], name: str) -> ColumnElement[int]:
         return case((func.json_valid(event_data) == 1, func.json_extract(event_data, f"$.{name}")))
@@ -134,18 +132,35 @@ class SQLiteExpressions(SQLiteValues, Expressions):
         return text.op("GLOB", is_comparison=True)(literal(pattern.replace("[", "[[]")))
 
 
-def _last_event() -> ScalarSelect[Any]:
-    """Return the rowid of the last event of an execution."""
+def _found(within: Sequence[ColumnElement[bool]], *also: Label[Any]) -> Subquery:
+    """Return the rowids of executions and of their last events, in the order in which these lie in the file.
+
+    Three steps. The events are found through the index of the primary key alone; then they are read in the order in
+    which they lie, which takes half the time of reading them as they come; and their executions are fetched once more
+    by rowid, so that the sorter carries no outputs.
+    """
     event = history.alias("event")
+    last = select(_rowid(event)).where(*_of_execution(event)).order_by(event.c.event_id.desc()).limit(1)
     return (
-        select(literal_column("event.rowid"))
-        .where(event.c.instance_id == executions.c.instance_id, event.c.execution_id == executions.c.execution_id)
-        .order_by(event.c.event_id.desc())
-        .limit(1)
-        .scalar_subquery()
+        select(_rowid(executions).label("execution_row"), last.label("event_row"), *also)
+        .select_from(executions)
+        .where(*within)
+        .order_by("event_row")
+        .offset(0)  # changes no row, and keeps the sorting from being optimised away
+        .subquery("found")
     )
 
 
-def _json_at(event_data: ColumnElement[str], path: str) -> ColumnElement[str]:
-    """Return the value at `path`, NULL where `event_data` is no JSON: json_extract alone would raise."""
-    return case((func.json_valid(event_data) == 1, func.json_extract(event_data, path)))
+def _joined(found: Subquery, execution: NamedFromClause, last: NamedFromClause) -> FromClause:
+    # Every row finds its execution: only that SQLite keeps no copy of all of `found` when joined from the outside.
+    return found.outerjoin(execution, _rowid(execution) == found.c.execution_row).outerjoin(
+        last, _rowid(last) == found.c.event_row
+    )
+
+
+def _rowid(table: NamedFromClause) -> ColumnElement[int]:
+    return literal_column(f"{table.name}.rowid")
+
+
+def _of_execution(event: FromClause) -> Sequence[ColumnElement[bool]]:
+    return event.c.instance_id == executions.c.instance_id, event.c.execution_id == executions.c.execution_id

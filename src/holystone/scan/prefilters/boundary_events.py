@@ -4,18 +4,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import and_, func, not_, select
+from sqlalchemy import Select, Subquery, Table, and_, func, not_, or_, select
 
 from holystone.duroxide.event_types import RUNNING, START
-from holystone.duroxide.tables import executions, history
+from holystone.duroxide.tables import executions, history, instances
+from holystone.flavours import Flavour
 from holystone.scan.check import Proof
 from holystone.scan.event_text import event_text
 from holystone.scan.exists_lookup import exists_lookup
-from holystone.scan.prefilters.boundary_rows import rows_of_executions, rows_of_histories
+from holystone.scan.prefilters.boundary_rows import rows_of_histories
 from holystone.scan.prefilters.execution_rows import NEEDS, ExecutionRows, on_table
-from holystone.scan.prefilters.prefilter import Prefilter, Verdict, streamed
+from holystone.scan.prefilters.judged_rows import doubtful_executions
+from holystone.scan.prefilters.prefilter import Prefilter, PrefilterResult, Verdict, streamed
 from holystone.scan.reader import Reader
-from holystone.scan.relation import INSTANCES_PER_STATEMENT, Conditions
+from holystone.scan.relation import INSTANCES_PER_STATEMENT, Conditions, rows_per_range
+from holystone.scan.relations.instances import InstanceSource
 
 TOGETHER = 50
 """Executions whose outer events are read by one call: where one of these events is odd, each is read alone."""
@@ -27,30 +30,59 @@ class BoundaryEvents(Prefilter):
     proof = Proof.boundary_events
     replaces_scans_of = frozenset({"executions", "histories", "start_events"})
 
+    def executions_per_range(self, reader: Reader, jobs: int, least: int) -> int:
+        if reader.flavour.with_outer_events([]) is None:
+            return least
+        # What the database goes through itself, in the order in which it lies, is the quicker the more there is of it.
+        return max(least, rows_per_range(_count(reader, executions, []), jobs))
+
+    def run(self, reader: Reader, within: Conditions) -> PrefilterResult:
+        outer = reader.flavour.with_outer_events(on_table(executions, within))
+        if outer is None:
+            return super().run(reader, within)
+        return _judged_by_database(reader, doubtful_executions(reader.flavour, outer), within)
+
     def verdicts(self, reader: Reader, within: Conditions) -> Iterator[Verdict]:
         running = []
-        judged, total, histories = ExecutionRows(reader), 0, 0
-        flavour = reader.flavour
-        beside = flavour.beside_last_event()
-        rows = rows_of_histories(flavour, within) if beside is None else rows_of_executions(flavour, within, beside)
-        with streamed(reader, rows) as found:
+        judged, histories = ExecutionRows(reader), 0
+        with streamed(reader, rows_of_histories(reader.flavour, within)) as found:
             while some := list(islice(found, TOGETHER)):
                 for (*columns, highest, _, _), events in zip(some, _outer(reader, some), strict=True):
-                    count = highest if isinstance(highest, int) else 0
-                    total += count
-                    histories += highest is not None and columns[2] is not None
+                    histories += columns[2] is not None
                     if events is not None and type(events[0]).__name__ != START:
                         events = None
                     is_sound = judged.matches(columns, events)
                     if is_sound and columns[2] == RUNNING:
                         running.append((columns[0], columns[1]))
-                    yield columns[0], count, is_sound, False
-        if beside is None:
-            others = _without_history(reader, within, histories)
-        else:
-            others = _misnumbered(reader, within, total, histories)
+                    yield columns[0], highest, is_sound, False
+        others = () if _count(reader, executions, within) == histories else _without_history(reader, within)
         for instance_id in chain(_with_end(reader, running), judged.end(within), others):
             yield instance_id, 0, False, False
+
+
+def _judged_by_database(reader: Reader, doubtful: Select[Any], within: Conditions) -> PrefilterResult:
+    """Return what came of the executions that meet the conditions, where the database is asked which are `doubtful`."""
+    result, ids = PrefilterResult(), []
+    all_have_history = True
+    for instance_id, has_history in reader.connection.execute(doubtful):
+        ids.append(instance_id)
+        all_have_history = all_have_history and bool(has_history)
+    instance = InstanceSource(reader.flavour, on_table(instances, within))
+    is_current = instance.current_execution_id.is_not_distinct_from(instance.highest_execution_id)
+    ids += reader.connection.execute(select(*instance.key).where(not_(is_current))).scalars()
+    result.instances, result.executions = (_count(reader, table, within) for table in (instances, executions))
+    histories, result.events, are_through = _numbers(reader, within)
+    if not (all_have_history and are_through and histories == result.executions):
+        ids += _misplaced(reader, within)
+    for instance_id in sorted(set(ids), key=str):
+        result.add_instance(instance_id, result.doubtful)
+    return result
+
+
+def _count(reader: Reader, table: Table, within: Conditions) -> int:
+    """Return how many rows a table has that meet the conditions on `history`."""
+    count = select(func.count()).select_from(table).where(*on_table(table, within))
+    return int(reader.connection.execute(count).scalar_one())
 
 
 def _outer(reader: Reader, found: Sequence[Any]) -> Sequence[Sequence[Any] | None]:
@@ -105,38 +137,37 @@ def _with_end(reader: Reader, running: Sequence[tuple[str, int]]) -> Iterator[st
         yield from (key[0] for key in {tuple(row) for row in reader.connection.execute(ended)}.intersection(some))
 
 
-def _misnumbered(reader: Reader, within: Conditions, total: int, histories: int) -> Iterator[Any]:
-    """Yield the instances of histories that are not numbered through from 1 on, or are of no execution.
+def _numbers(reader: Reader, within: Conditions) -> tuple[int, int, bool]:
+    """Return how many histories and events there are, and whether each history is numbered through from 1 on."""
+    each = _histories(reader.flavour, within)
+    in_all = (func.count(), func.coalesce(func.sum(each.c.events), 0), func.count().filter(each.c.is_through))
+    histories, events, through = reader.connection.execute(select(*in_all)).one()
+    return histories, events, through == histories
 
-    `total` is the sum of the highest numbers of all executions, `histories` the number of those that have a history.
-    Where there are no more histories, none is of no execution. No history that has whole numbers from 1 on alone has
-    more events than its highest number, so where there are as many in all, each is numbered through.
+
+def _misplaced(reader: Reader, within: Conditions) -> Iterator[Any]:
+    """Yield the instances of histories that are not numbered through, or are of no execution."""
+    each = _histories(reader.flavour, within)
+    key = (executions.c.instance_id == each.c.instance_id, executions.c.execution_id == each.c.execution_id)
+    odd = select(each.c.instance_id).where(or_(not_(each.c.is_through), not_(exists_lookup(*key))))
+    yield from reader.connection.execute(odd).scalars()
+
+
+def _histories(flavour: Flavour, within: Conditions) -> Subquery:
+    """Return the histories, by the index of their key alone.
+
+    Whole numbers from 1 on that are as many as the highest of them are all up to it, for no two are the same.
     """
-    event, flavour = history.c, reader.flavour
-    is_numbered = and_(flavour.is_integer(event.event_id), event.event_id >= 1)
-    count, numbered = func.count(), func.count().filter(is_numbered)
+    event, count = history.c, func.count()
     key = (event.instance_id, event.execution_id)
-    each = select(count.label("events"), numbered.label("numbered")).where(*within).group_by(*key).subquery()
-    in_all = select(*(func.coalesce(func.sum(one), 0) for one in each.c), func.count()).select_from(each)
-    if tuple(map(int, reader.connection.execute(in_all).one())) == (total, total, histories):
-        return
-    of_execution = (executions.c.instance_id == event.instance_id, executions.c.execution_id == event.execution_id)
-    is_through = and_(numbered == count, func.max(event.event_id) == count, exists_lookup(*of_execution))
-    yield from reader.connection.execute(
-        select(event.instance_id).where(*within).group_by(*key).having(not_(is_through))
-    ).scalars()
+    numbered = count.filter(and_(flavour.is_integer(event.event_id), event.event_id >= 1))
+    is_through = and_(numbered == count, func.max(event.event_id) == count)
+    return select(*key, count.label("events"), is_through.label("is_through")).where(*within).group_by(*key).subquery()
 
 
-def _without_history(reader: Reader, within: Conditions, histories: int) -> Iterator[Any]:
-    """Yield the instances of executions that have no history: they are not among `rows_of_histories`.
-
-    `histories` is the number of those that came with an execution. Where there are no more executions, each has one.
-    """
+def _without_history(reader: Reader, within: Conditions) -> Iterator[Any]:
+    """Yield the instances of executions that have no history: they are not among `rows_of_histories`."""
     execution, event = executions.c, history.c
-    of_range = on_table(executions, within)
-    count = select(func.count()).select_from(executions).where(*of_range)
-    if reader.connection.execute(count).scalar_one() == histories:
-        return
     of_execution = (event.instance_id == execution.instance_id, event.execution_id == execution.execution_id)
-    empty = select(execution.instance_id).where(*of_range, not_(exists_lookup(*of_execution)))
+    empty = select(execution.instance_id).where(*on_table(executions, within), not_(exists_lookup(*of_execution)))
     yield from reader.connection.execute(empty).scalars()

@@ -1,39 +1,17 @@
-"""The statements of the prefilter of boundary events: executions beside the first and the last event of each.
+"""The statement that fetches the first and the last event of each history, beside executions, to be judged in Python.
 
-Of each row they select what `ExecutionRows.matches` unpacks, the highest number of an event, and the texts of the two.
+It selects what `ExecutionRows.matches` unpacks, the highest number of an event, and the texts of the two.
 """
 
 from typing import Any
 
-from sqlalchemy import FromClause, Select, and_, func, select
+from sqlalchemy import Select, and_, func, select
 
 from holystone.duroxide.tables import executions, history
 from holystone.flavours import Flavour
 from holystone.scan.long_texts import unless_long
 from holystone.scan.prefilters.execution_rows import execution_columns, on_table, with_instances
 from holystone.scan.relation import Conditions
-
-
-def rows_of_executions(flavour: Flavour, within: Conditions, beside: tuple[FromClause, FromClause]) -> Select[Any]:
-    """Return the select of executions `beside` their last events, of which each looks its first event up."""
-    rows, last = beside
-    event = history.alias("event").c
-    is_first = (
-        event.instance_id == executions.c.instance_id,
-        event.execution_id == executions.c.execution_id,
-        event.event_id == 1,
-    )
-    return (
-        select(
-            *execution_columns(flavour),
-            last.c.event_id.label("highest"),
-            select(unless_long(flavour, event.event_data)).where(*is_first).scalar_subquery().label("first"),
-            unless_long(flavour, last.c.event_data).label("last"),
-        )
-        .select_from(with_instances(rows, within))
-        .where(*on_table(executions, within))
-        .order_by(executions.c.instance_id, executions.c.execution_id)
-    )
 
 
 def rows_of_histories(flavour: Flavour, within: Conditions) -> Select[Any]:

@@ -1,7 +1,7 @@
 """The rows of executions and of their instances, beside the events that they are copies of."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,6 +29,11 @@ from holystone.scan.long_texts import unless_long
 from holystone.scan.pushdown import rebind
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+    Columns = ReadOnlyColumnCollection[str, Any]
 
 NEEDS: Mapping[str, Collection[str]] = {
     "executions": VERSION_COLUMNS,
@@ -135,22 +140,10 @@ def execution_columns(flavour: Flavour, *sound: ColumnElement[bool]) -> Sequence
 
     A column costs more to fetch than to compare with another one where it lies, so what no event tells is judged here.
     """
-    execution, instance, parent = executions.c, instances.c, instances.alias("parent").c
-    is_timed = and_(execution.completed_at.is_not(None), flavour.completed_at_well_formed(execution.completed_at))
-    has_time = case(
-        (execution.status.in_(sorted(flavour.statuses_with_completed_at)), is_timed),
-        else_=execution.completed_at.is_(None),
-    )
-    named = instance.parent_instance_id
-    has_parent = case((named.is_not(None), exists_lookup(parent.instance_id == named)), else_=true())
-    least = case((instance.custom_status.is_not(None), 1), else_=0)
-    counts = and_(
-        flavour.is_integer(instance.custom_status_version),
-        instance.custom_status_version >= least,
-        instance.custom_status_version < flavour.times.greatest_version,
-    )
+    execution, instance = executions.c, instances.c
     is_current = instance.current_execution_id == execution.execution_id
-    is_sound = and_(*sound, has_time, _is_pinned(flavour), or_(not_(is_current), and_(has_parent, counts)))
+    of_current = and_(has_parent(instance), counts(flavour, instance))
+    is_sound = and_(*sound, has_time(flavour, execution), _is_pinned(flavour), or_(not_(is_current), of_current))
     return [
         execution.instance_id,
         execution.execution_id,
@@ -160,9 +153,28 @@ def execution_columns(flavour: Flavour, *sound: ColumnElement[bool]) -> Sequence
         type_coerce(is_current, Integer).label("is_current"),
         instance.orchestration_name,
         instance.orchestration_version,
-        named,
+        instance.parent_instance_id,
         _pinned_to().label("pinned_to"),
     ]
+
+
+def has_time(flavour: Flavour, execution: "Columns") -> ColumnElement[bool]:
+    """Return whether an execution has the time of its end if, and only if, its status says that it has ended."""
+    is_timed = and_(execution.completed_at.is_not(None), flavour.completed_at_well_formed(execution.completed_at))
+    has_ended = execution.status.in_(sorted(flavour.statuses_with_completed_at))
+    return case((has_ended, is_timed), else_=execution.completed_at.is_(None))
+
+
+def has_parent(instance: "Columns") -> ColumnElement[bool]:
+    """Return whether the parent that an instance names is there; so for one that names none."""
+    parent, named = instances.alias("parent").c, instance.parent_instance_id
+    return case((named.is_not(None), exists_lookup(parent.instance_id == named)), else_=true())
+
+
+def counts(flavour: Flavour, instance: "Columns") -> ColumnElement[bool]:
+    """Return whether the version of an instance's custom status is one that the engine can add to, and shows it."""
+    version, least = instance.custom_status_version, case((instance.custom_status.is_not(None), 1), else_=0)
+    return and_(flavour.is_integer(version), version >= least, version < flavour.times.greatest_version)
 
 
 def _is_pinned(flavour: Flavour) -> ColumnElement[bool]:

@@ -65,7 +65,7 @@ class PrefilterResult(Struct):
             notes.append(instance_id)
 
     def _are_many(self, some: Sequence[str]) -> bool:
-        return len(some) > max(_FEW, self.instances // 5)
+        return len(some) > max(_FEW, self.instances // 2)
 
     def add(self, other: "PrefilterResult") -> None:
         """Add what came of the next part."""
@@ -100,6 +100,10 @@ class Prefilter(ABC):
         saved = {relation.name for relation, checks in groups if any(map(self.proves, checks))}
         has_columns = all(store.columns[table].issuperset(columns) for table, columns in self.needs.items())
         return has_columns and self.replaces_scans_of <= saved
+
+    def executions_per_range(self, reader: Reader, jobs: int, least: int) -> int:
+        """Return in ranges of how many executions it goes through a store, which so many jobs share out."""
+        return least
 
     def run(self, reader: Reader, within: Conditions) -> PrefilterResult:
         """Return what came of the executions that meet the conditions, which are on columns of `history`."""

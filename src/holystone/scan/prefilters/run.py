@@ -12,6 +12,7 @@ from holystone.scan.parallel import in_order
 from holystone.scan.prefilters.prefilter import CheckGroups, Prefilter, PrefilterResult
 from holystone.scan.prefilters.workers import ForkedWorker, LocalWorker, Worker, forked_workers
 from holystone.scan.reader import Reader
+from holystone.scan.relation import INSTANCES_PER_STATEMENT
 from holystone.scan.relation_scan import Progress
 from holystone.store.open_store import OpenStore
 
@@ -53,8 +54,11 @@ class PrefilterRun:
         try:
             with savepoint(reader.connection):
                 if self._only is None:
-                    key_ranges = list(key_ranges_of_store(reader, EXECUTIONS_PER_RANGE, pattern))
+                    jobs = 1 + len(self._others)
+                    per_range = self._prefilter.executions_per_range(reader, jobs, least=EXECUTIONS_PER_RANGE)
+                    key_ranges = list(key_ranges_of_store(reader, per_range, pattern))
                 else:
+                    per_range = INSTANCES_PER_STATEMENT
                     key_ranges = list(key_ranges_of_instances(self._only))
         except DBAPIError:
             return None
@@ -63,7 +67,7 @@ class PrefilterRun:
             other.begin(snapshot)
         result = PrefilterResult()
         workers: list[Worker] = [LocalWorker(self._prefilter, reader)]
-        if len(key_ranges) * EXECUTIONS_PER_RANGE >= _WORTH_FORKING:
+        if len(key_ranges) * per_range >= _WORTH_FORKING:
             workers += self._others
         for number, part in enumerate(_results(workers, key_ranges)):
             if part is None:
@@ -72,7 +76,7 @@ class PrefilterRun:
             if result.doubts_too_many:
                 return None
             if report is not None:
-                report("histories", number * EXECUTIONS_PER_RANGE, len(key_ranges) * EXECUTIONS_PER_RANGE)
+                report("histories", number * per_range, len(key_ranges) * per_range)
         return result
 
 

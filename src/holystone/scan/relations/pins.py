@@ -7,7 +7,7 @@ src/runtime/dispatchers/orchestration.rs, which asks the event once more.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, and_, false, func, literal, or_, select
@@ -23,6 +23,9 @@ from holystone.scan.digest import digest_of
 from holystone.scan.event_text import event_text
 from holystone.scan.reader import Reader
 from holystone.scan.relation import Conditions, Key, Relation
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 
 class PinSource:
@@ -44,16 +47,19 @@ class PinSource:
     @property
     def surely_agrees(self) -> ColumnElement[bool]:
         """The row names no version at all, or that of the event."""
-        numbers = [self.rows.c[name] for name in VERSION_COLUMNS]
-        major, minor, patch = map(self.flavour.messages.digits, numbers)
-        version = major.concat(".").concat(minor).concat(".").concat(patch)
-        says = self.flavour.messages.contains(
-            self.rows.c.start_data, literal('"duroxide_version":"').concat(version).concat('"')
-        )
-        return or_(and_(*(number.is_(None) for number in numbers)), func.coalesce(says, false()))
+        return is_pinned_as_told(self.flavour, self.rows.c)
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         return list(self.rows.c)
+
+
+def is_pinned_as_told(flavour: Flavour, row: "ReadOnlyColumnCollection[str, Any]") -> ColumnElement[bool]:
+    """Return whether a row names no version at all, or the one in the text `start_data` beside it; never NULL."""
+    numbers = [row[name] for name in VERSION_COLUMNS]
+    major, minor, patch = map(flavour.messages.digits, numbers)
+    version = major.concat(".").concat(minor).concat(".").concat(patch)
+    says = flavour.messages.contains(row.start_data, literal('"duroxide_version":"').concat(version).concat('"'))
+    return or_(and_(*(number.is_(None) for number in numbers)), func.coalesce(says, false()))
 
 
 class PinFacts(Struct, frozen=True):

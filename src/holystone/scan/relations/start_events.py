@@ -32,21 +32,11 @@ PARENT_IN_SQL = {
 class StartSource:
     """The instances, each with the first event of its current execution; NULL where there is none."""
 
-    def __init__(self, flavour: Flavour, within: Conditions) -> None:
+    def __init__(self, flavour: Flavour, rows: FromClause) -> None:
         self.flavour = flavour
-        columns = ("instance_id", "current_execution_id", *_COPIED, "parent_instance_id")
-        stored = {column.name: column for column in flavour.columns_of(instances)}
-        start_data = _start(instances.c.instance_id, instances.c.current_execution_id).label("start_data")
-        # In the order of the ids, in which the index of history lies: each of its pages is read once.
-        self.rows: FromClause = (
-            select(*(stored[name] for name in columns), start_data)
-            .where(*within)
-            .order_by(instances.c.instance_id)
-            .offset(0)
-            .subquery("instance")
-        )
-        self._instance = self.rows.c
-        self.key = (self.rows.c.instance_id,)
+        self.rows = rows
+        self._instance = rows.c
+        self.key = (rows.c.instance_id,)
 
     @property
     def name_surely_agrees(self) -> ColumnElement[bool]:
@@ -153,7 +143,12 @@ class StartEvents(Relation[StartSource, StartFacts]):
     table = instances
 
     def source(self, flavour: Flavour, within: Conditions) -> StartSource:
-        return StartSource(flavour, within)
+        columns = ("instance_id", "current_execution_id", *_COPIED, "parent_instance_id")
+        stored = {column.name: column for column in flavour.columns_of(instances)}
+        start_data = _start(instances.c.instance_id, instances.c.current_execution_id).label("start_data")
+        # In the order of the ids, in which the index of history lies: each of its pages is read once.
+        rows = select(*(stored[name] for name in columns), start_data).where(*within)
+        return StartSource(flavour, rows.order_by(instances.c.instance_id).offset(0).subquery("instance"))
 
     def facts(self, reader: Reader, row: Any) -> StartFacts:
         digest = digest_of(row.start_data)
