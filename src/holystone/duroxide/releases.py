@@ -9,6 +9,8 @@ src/runtime/limits.rs and migrations/; and migrations/ of microsoft/duroxide-pg.
 ExternalEvent2 and ExternalRaised2, which it has since 0.1.17 for its own tests of version skew, are in no release.
 """
 
+from functools import cache
+
 from holystone.duroxide.engine_version import EngineVersion, engine_version, in_words
 from holystone.duroxide.error_details import DETAILS
 from holystone.duroxide.fields import NUMBER, PAIRS, TEXT, Shape
@@ -275,6 +277,7 @@ def keeps(duroxide_version: str, rule: Rule) -> bool:
     return rule in writes(engine_version(duroxide_version)).rules
 
 
+@cache
 def since(rule: Rule) -> EngineVersion:
     """Return the version with which a rule began."""
     return next(release.first for release in RELEASES if rule in release.begins)

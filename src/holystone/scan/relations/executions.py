@@ -140,7 +140,7 @@ class Executions(Relation[ExecutionSource, ExecutionFacts]):
             last_event_id=row.last_event_id,
             last_event_digest=digest,
             instance_exists=bool(row.instance_exists),
-            settled=not row.awaited and reader.is_settled(row.started_at),
+            settled=row.last_event_id is None and not row.awaited and reader.is_settled(row.started_at),
             followed=bool(row.followed),
             chain_end=end,
             end_may_be_lost=outcome is STILL_RUNNING

@@ -1,6 +1,7 @@
 """Which versions of the engine a store has met, told from its columns, its ledger and its executions."""
 
 from collections.abc import Collection
+from functools import cache
 
 from sqlalchemy import literal, or_, select, tuple_
 
@@ -34,9 +35,15 @@ def _is_written_by(reader: Reader, versions: Collection[str]) -> bool:
 
 def has_met(reader: Reader, version: EngineVersion) -> bool:
     """Return whether an engine of this version, or a later one, has migrated the store, as far as columns tell."""
-    later = (column for release in RELEASES if release.first >= version for column in release.columns)
     columns = reader.store.columns
-    return any(name in columns.get(table, ()) for table, _, name in (column.partition(".") for column in later))
+    return any(name in columns.get(table, ()) for table, name in _columns_since(version))
+
+
+@cache
+def _columns_since(version: EngineVersion) -> Collection[tuple[str, str]]:
+    """Return the columns that this version and later ones have added, each with its table."""
+    columns = (column for release in RELEASES if release.first >= version for column in release.columns)
+    return [(table, name) for table, _, name in (column.partition(".") for column in columns)]
 
 
 def has_met_newer(reader: Reader) -> bool:
