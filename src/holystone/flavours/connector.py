@@ -202,6 +202,10 @@ class Connector(ABC):
     no_extension = "pg_durable is on PostgreSQL alone"
     """Why there is no pg_durable beside a store, where the flavour has none."""
 
+    def may_hold(self, executions: int) -> bool:
+        """Return whether the store may have so many executions, as far as can be told without a connection."""
+        return True
+
     @abstractmethod
     def columns(self, connection: Connection) -> Columns:
         """Return the tables of the store's schema, with their columns; empty where there are none.

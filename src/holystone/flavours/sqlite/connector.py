@@ -30,6 +30,8 @@ from holystone.flavours.sqlite.values import STRAY_BYTES
 _MORE_TIME = "Allow more time, or read less with --level quick."
 _OF_ROWS = ("SQLITE_CORRUPT", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_DATA", "SQLITE_TOOBIG")
 _LOCK_WAIT_SECONDS = 5.0
+_LEAST_BYTES = 200
+"""Bytes that an execution takes at least, with its instance and the event that begins it."""
 _STEPS_BETWEEN_LOOKS = 100_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
 
@@ -126,6 +128,10 @@ class SQLiteConnector(Connector):
 
     def end_forked(self) -> None:
         tidy(self.path)
+
+    def may_hold(self, executions: int) -> bool:
+        files = (self.path, Path(f"{self.path}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists()) >= executions * _LEAST_BYTES
 
     def begin_reading(self) -> None:
         self._untouched = None

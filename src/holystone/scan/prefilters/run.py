@@ -90,7 +90,8 @@ def prefilter_run(
     for all; few are done sooner than another process begins.
     """
     prefilter = next((prefilter for prefilter in prefilters if prefilter.fits(store, groups)), None)
-    number = jobs - 1 if only is None or len(only) >= _WORTH_FORKING else 0
+    are_many = store.flavour.may_hold(_WORTH_FORKING) and (only is None or len(only) >= _WORTH_FORKING)
+    number = jobs - 1 if are_many else 0
     with ExitStack() as stack:
         if prefilter is None:
             yield None

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import OID
+from sqlalchemy.types import UserDefinedType
 
 from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, FAILED, RUNNING
 from holystone.duroxide.tables import executions, instances
@@ -42,7 +42,18 @@ _CANCELLED = "canceled:"
 _MOST_KEPT = 10_000
 """Ended instances that pg_durable keeps at most: of what is above it has none any more."""
 _DAY_MS = 86_400_000
-_ROLES = table("pg_roles", column("oid", OID), column("rolname", Text), schema="pg_catalog")
+
+
+class _Oid(UserDefinedType[int]):
+    """The type oid. SQLAlchemy's own is in its dialect of PostgreSQL, which no check on SQLite has to import."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **kw: Any) -> str:
+        return "oid"
+
+
+_ROLES = table("pg_roles", column("oid", _Oid), column("rolname", Text), schema="pg_catalog")
 _TRANSACTION_RUNS = text(
     "SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'transactionid' AND transactionid = CAST(:xmax AS xid)"
     " AND pid <> pg_backend_pid()"
@@ -96,12 +107,12 @@ class ExtensionInstanceSource:
     @cached_property
     def role_is_gone(self) -> ColumnElement[bool]:
         """It is live, and the role that it runs as is none."""
-        role = exists_lookup(_ROLES.c.oid == cast(self._row.c.submitted_by, OID))
+        role = exists_lookup(_ROLES.c.oid == cast(self._row.c.submitted_by, _Oid))
         return case((self._row.c.status.in_(LIVE), not_(role)), else_=false())
 
     def output(self) -> Sequence[ColumnElement[Any]]:
         row = self._row.c
-        role = select(_ROLES.c.rolname).where(_ROLES.c.oid == cast(row.submitted_by, OID)).scalar_subquery()
+        role = select(_ROLES.c.rolname).where(_ROLES.c.oid == cast(row.submitted_by, _Oid)).scalar_subquery()
         return [
             *(row[name] for name in ("id", "status", "submitted_by")),
             *(row[name] for name in ("created_at", "updated_at", "completed_at", "locked_by")),
