@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from holystone.render.report_writer import Layout
     from holystone.scan.catalogue import Selection
 
+_CHECK = re.compile("[A-Za-z][0-9]{3}")
+"""How the id of a check looks, which is easily taken for an argument."""
 _STREAMED = ("json", "jsonl", "sarif")
 """Formats that are written while the scan goes on, and not at its end."""
 
@@ -128,6 +130,8 @@ def check(
     from holystone.render.report_writer import Layout
     from holystone.store.stores import is_one
 
+    if looks_like := [word for word in targets if _CHECK.fullmatch(word) and not os.path.exists(word)]:
+        raise click.UsageError(f"{looks_like[0]} is no store; a check is named by --select {looks_like[0]}.")
     several = all_schemas or len(targets) > 1 or not is_one(targets[0])
     known = read_baseline(baseline, of_several=several) if baseline else {}
     selection.checks()  # what it names is told of before the store is opened

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 import holystone
+from holystone.cli.context import TARGET
 from holystone.cli.exit_codes import Exit
 from holystone.errors import HolystoneError
 
@@ -55,6 +56,19 @@ def _told_of_pipes() -> Iterator[None]:
         raise PipeClosedError from error
 
 
+@contextmanager
+def _named_in_next_step(context: click.Context) -> Iterator[None]:
+    """Have what is to be done next name the store of the command, where an error says TARGET."""
+    try:
+        yield
+    except HolystoneError as error:
+        if (target := context.meta.get(TARGET)) is not None and "TARGET" in error.next_step:
+            from holystone.render.terminal import with_target
+
+            error.next_step = with_target(target, error.next_step)
+        raise
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for."""
 
@@ -63,7 +77,7 @@ class LazyGroup(click.Group):
             return super().make_context(*args, **extra)
 
     def invoke(self, context: click.Context) -> Any:
-        with _told_of_pipes():
+        with _told_of_pipes(), _named_in_next_step(context):
             return super().invoke(context)
 
     def resolve_command(self, context: click.Context, words: list[str]) -> Any:

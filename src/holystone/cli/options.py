@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from holystone.cli.completions import complete_file
+from holystone.cli.context import TARGET
 from holystone.cli.durations import duration
 
 if TYPE_CHECKING:
@@ -135,10 +136,27 @@ def named_target(target: str, schema: str | None) -> "Target":
     # Without a handler, what SQLAlchemy logs of a connection that was cut off goes to standard error, with a traceback.
     if not (log := logging.getLogger("sqlalchemy")).handlers:
         log.addHandler(logging.NullHandler())
-    source = click.get_current_context().get_parameter_source("schema")
+    context = click.get_current_context()
+    source = context.get_parameter_source("schema")
     if source is ParameterSource.ENVIRONMENT and not names_server(target):
         schema = None
-    return parse_target(target, schema)
+    _require_first(context, target)
+    context.meta[TARGET] = place = parse_target(target, schema)
+    return place
+
+
+def _require_first(context: click.Context, target: str) -> None:
+    """Raise UsageError where the word that should be TARGET names nothing, and another one of the line a store."""
+    from holystone.flavours.target import is_url
+    from holystone.printable import shown
+
+    if is_url(target) or os.path.exists(target):
+        return
+    arguments = [one.name for one in context.command.params if isinstance(one, click.Argument)]
+    words = [context.params.get(name or "") for name in arguments]
+    if any(isinstance(word, str) and word != target and (is_url(word) or os.path.isfile(word)) for word in words):
+        order = f"{context.command_path} TARGET {shown(target)}"
+        raise click.UsageError(f"{shown(target)} is no store, and TARGET comes first: {order}")
 
 
 def open_store(

@@ -1,10 +1,13 @@
 """Words for people: counts, ids and values as a terminal can show them."""
 
+import re
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from holystone.flavours.target import Target
 from holystone.printable import one_line, shown, value
 from holystone.render.messages import width
 from holystone.store.open_store import OpenStore
@@ -37,10 +40,23 @@ def key_of(key: Mapping[str, Any]) -> str:
 
 def command(store: OpenStore, words: str, *more: str) -> str:
     """Return the holystone command for this store, ready to paste; the password is left to fill in."""
-    target = str(store.target)
+    return _command(store.target, words, *more)
+
+
+def with_target(target: Target, words: str) -> str:
+    """Return what is to be done next, ready to paste: with the target in the place of TARGET."""
+    named = target if target.schema_is_named else replace(target, schema=None)
+    return _A_COMMAND.sub(lambda found: _command(named, found[1]), words)
+
+
+_A_COMMAND = re.compile(r"holystone ([a-z ]+) TARGET\b")
+
+
+def _command(place: Target, words: str, *more: str) -> str:
+    target = str(place)
     line = ["holystone", *words.split(), f"./{target}" if target.startswith("-") else target, *more]
-    if store.target.schema is not None:
-        line += ["--schema", store.target.schema]
+    if place.schema is not None:
+        line += ["--schema", place.schema]
     return " ".join(map(quoted, line))
 
 

@@ -299,8 +299,14 @@ def _lacking(wanted: Mapping[str, Collection[str]], columns: Columns) -> list[st
     return sorted(lacking)
 
 
+_NAMED = 8
+"""Of what a store lacks, so many are named: another program's tables lack nearly all."""
+
+
 def _half_a_store(target: Target, lacking: list[str]) -> HolystoneError:
-    what = f"{target} holds only half of a duroxide store: it lacks {', '.join(lacking)}."
+    where = f"{target}" if target.schema is None else f"The schema {target.schema!r} of {target}"
+    more = f" and {len(lacking) - _NAMED:,} more" if len(lacking) > _NAMED else ""
+    what = f"{where} holds only half of a duroxide store: it lacks {', '.join(lacking[:_NAMED])}{more}."
     if target.schema == EXTENSIONS_SCHEMA:  # an engine may be told anything, but not to make its tables there
         return NotAStoreError(what, "The schema df is for pg_durable's own tables: name that of the engine.")
     return NotAStoreError(
