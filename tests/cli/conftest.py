@@ -14,8 +14,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from conftest import FLAVOURS
+from conftest import FLAVOURS, SERVERS, missing
 from holystone.store.toolkit import metadata
+from postgresql import Server
 
 from .helpers import GHOST, SCHEMA, STALE, UNDATED, Sample, create, fill
 
@@ -49,6 +50,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_slow = item.path.parent == Path(__file__).parent and item.path.stem in SLOW_ON_POSTGRESQL
         if is_slow and ("postgresql" in getattr(item, "fixturenames", ()) or "postgresql" in item.name):
             item.add_marker(pytest.mark.long)
+
+
+@contextmanager
+def server_of_its_own(program: str = "postgres") -> Iterator[tuple[Server, Sample]]:
+    """Yield a server that a test may stop, and a healthy store on it; the server's programs have to have this one."""
+    found = next((server for server in SERVERS if isinstance(server, Server)), None)
+    if found is None or not (found.bin_dir / program).exists():
+        missing(f"no PostgreSQL with {program} that a test may stop")
+    server = Server(found.bin_dir)
+    server.start()
+    try:
+        url = server.create_database("store")
+        create(url, "--schema", SCHEMA)
+        store = Sample(url, SCHEMA)
+        fill(store)
+        yield server, store
+    finally:
+        server.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -135,6 +135,25 @@ GHOST = "INSERT INTO executions (instance_id, execution_id, started_at) VALUES (
 """Leads to E007, which only an unsafe repair mends."""
 
 
+CRASHING_WRITER = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("UPDATE executions SET status = 'Running' WHERE instance_id = 'order-2'")
+os._exit(0)
+"""
+"""A program that dies with a transaction in the -wal file of a SQLite store."""
+CRASHING_HALFWAY = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.executescript('PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN IMMEDIATE')
+for number in range(100):
+    row = (str(number), 'x' * 3000)
+    connection.execute('INSERT INTO executions (instance_id, execution_id, output) VALUES (?, 1, ?)', row)
+os._exit(0)
+"""
+"""A program that dies in the middle of a transaction, which has a journal beside the file."""
+
+
 def holystone(
     *words: str,
     environment: Mapping[str, str] | None = None,

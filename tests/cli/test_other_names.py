@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from .helpers import STALE, Run, Sample, assert_refused, contents
-from .test_reading_only import CRASHING_WRITER
+from .helpers import CRASHING_HALFWAY, CRASHING_WRITER, STALE, Run, Sample, assert_refused, contents
 
 READING = (["check"], ["repair", "plan"], ["executions", "list"], ["migrate", "status"])
 WRITING = (["repair", "apply", "--yes"], ["migrate", "upgrade"])
@@ -74,16 +73,7 @@ def test_writes_without_shared_memory_are_seen(run: Run, sqlite_store: Sample, t
 
 def test_journal_beside_a_file_in_wal_mode_is_not_passed_over(run: Run, sqlite_store: Sample) -> None:
     """A program that died as it changed the mode has left it: what is in the file is half done."""
-    crash = (
-        "import os, sqlite3, sys\n"
-        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "connection.executescript('PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN IMMEDIATE')\n"
-        "for number in range(100):\n"
-        "    row = (str(number), 'x' * 3000)\n"
-        "    connection.execute('INSERT INTO executions (instance_id, execution_id, output) VALUES (?, 1, ?)', row)\n"
-        "os._exit(0)\n"
-    )
-    subprocess.run([sys.executable, "-c", crash, sqlite_store.target], check=True)
+    subprocess.run([sys.executable, "-c", CRASHING_HALFWAY, sqlite_store.target], check=True)
     with open(sqlite_store.target, "r+b") as file:
         file.seek(18)
         file.write(b"\2\2")

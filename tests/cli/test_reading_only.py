@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event
 
-from .helpers import STALE, UNDATED, Run, Sample, contents, holystone
+from .helpers import CRASHING_HALFWAY, CRASHING_WRITER, STALE, UNDATED, Run, Sample, contents, holystone
 
 pytestmark = pytest.mark.slow
 
@@ -32,12 +32,6 @@ COMMANDS = (
 FINDING = ("check", "gate")
 """Commands that end with 1 on a drifted store."""
 HARMLESS_WRITE = "UPDATE instances SET updated_at = CURRENT_TIMESTAMP"
-CRASHING_WRITER = """
-import os, sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("UPDATE executions SET status = 'Running' WHERE instance_id = 'order-2'")
-os._exit(0)
-"""
 
 
 def closed_with_journal(path: Path) -> AbstractContextManager[None]:
@@ -132,16 +126,7 @@ def test_a_read_only_folder_is_read_or_refused(
 
 def test_half_a_transaction_of_a_crashed_program_is_refused(run: Run, sqlite_store: Sample) -> None:
     path = Path(sqlite_store.target)
-    crash = (
-        "import os, sqlite3, sys\n"
-        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "connection.executescript('PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN IMMEDIATE')\n"
-        "for number in range(100):\n"
-        "    row = (str(number), 'x' * 3000)\n"
-        "    connection.execute('INSERT INTO executions (instance_id, execution_id, output) VALUES (?, 1, ?)', row)\n"
-        "os._exit(0)\n"
-    )
-    subprocess.run([sys.executable, "-c", crash, path], check=True)
+    subprocess.run([sys.executable, "-c", CRASHING_HALFWAY, path], check=True)
     before = contents(path.parent)
     result = run("check", sqlite_store.target)
     assert result.status == 2

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SERVERS, missing, one_and_long
+from conftest import one_and_long
 from postgresql import Server
 
-from .conftest import RESTORE
-from .helpers import SCHEMA, STALE, UNDATED, Result, Run, Sample, create, fill
+from .conftest import RESTORE, server_of_its_own
+from .helpers import STALE, UNDATED, Result, Run, Sample
 from .interposer import (
     Event,
     Interposer,
@@ -161,21 +161,10 @@ def test_each_end_in_each_phase(
 
 @pytest.fixture
 def own_server() -> Iterator[tuple[Server, Sample]]:
-    """A server of the test's own, and a healthy store on it."""
-    found = next((server for server in SERVERS if isinstance(server, Server)), None)
-    if found is None:
-        missing("no PostgreSQL that a test may stop")
-    server = Server(found.bin_dir)
-    server.start()
-    try:
-        url = server.create_database("store")
-        create(url, "--schema", SCHEMA)
-        store = Sample(url, SCHEMA)
-        fill(store)
+    """A server of the test's own, and a drifted store on it."""
+    with server_of_its_own() as (server, store):
         store.execute(STALE + UNDATED)
         yield server, store
-    finally:
-        server.stop()
 
 
 @contextmanager

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from conftest import missing
 from postgresql import SETTINGS, Server, _identity, _reachable
 
-from .helpers import SCHEMA, STALE, UNDATED, Run, Sample, assert_refused, create, fill
+from .conftest import server_of_its_own
+from .helpers import SCHEMA, STALE, UNDATED, Run, Sample, assert_refused
 
 pytestmark = pytest.mark.long
 
@@ -43,30 +43,17 @@ WRITING = (
 
 
 @pytest.fixture(scope="module")
-def primary() -> Iterator[tuple[Server, Sample, str]]:
-    """A server that others can follow, a drifted store on it with holystone's own tables, and the id of a run."""
-    from conftest import SERVERS
-
-    found = next((server for server in SERVERS if isinstance(server, Server)), None)
-    if found is None or not (found.bin_dir / "pg_basebackup").exists():
-        missing("no PostgreSQL with pg_basebackup")
-    server = Server(found.bin_dir)
-    server.start()
-    try:
-        url = server.create_database("store")
-        create(url, "--schema", SCHEMA)
-        store = Sample(url, SCHEMA)
-        fill(store)
+def primary() -> Iterator[tuple[Server, Sample]]:
+    """A server that others can follow, and a drifted store on it."""
+    with server_of_its_own("pg_basebackup") as (server, store):
         store.execute(STALE)
-        yield server, store, ""
-    finally:
-        server.stop()
+        yield server, store
 
 
 @pytest.fixture(scope="module")
-def standby(primary: tuple[Server, Sample, str]) -> Iterator[Sample]:
+def standby(primary: tuple[Server, Sample]) -> Iterator[Sample]:
     """The store as a standby of its server shows it."""
-    server, store, _ = primary
+    server, store = primary
     folder = Path(tempfile.mkdtemp(prefix="holystone-standby-", dir="/tmp"))
     identity = _identity()
     if identity:
@@ -133,9 +120,9 @@ def test_showing_an_execution_works(run: Run, standby: Sample) -> None:
 @pytest.mark.parametrize("command", WRITING, ids=" ".join)
 @pytest.mark.parametrize("installed", [False, True], ids=["bare", "with a journal"])
 def test_what_writes_says_so_before_it_begins(
-    run: Run, primary: tuple[Server, Sample, str], standby: Sample, command: list[str], installed: bool
+    run: Run, primary: tuple[Server, Sample], standby: Sample, command: list[str], installed: bool
 ) -> None:
-    _, store, _ = primary
+    _, store = primary
     run_id = "20260101-000000-abcdef"
     if installed:
         assert run("migrate", "upgrade", *store.words).status == 0
@@ -150,12 +137,12 @@ def test_what_writes_says_so_before_it_begins(
 
 
 def test_a_conflict_with_recovery_is_told_with_a_next_step(
-    run: Run, primary: tuple[Server, Sample, str], standby: Sample, monkeypatch: pytest.MonkeyPatch
+    run: Run, primary: tuple[Server, Sample], standby: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the primary has vacuumed away a snapshot on the standby may still want; it is ended for that."""
     from sqlalchemy import Engine, event
 
-    _, store, _ = primary
+    _, store = primary
     caught_up(store, standby)
     statements = 0
 

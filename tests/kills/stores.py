@@ -11,21 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cases import (
-    e003_completed_at_missing,
-    e006_output_mismatch,
-    h007_event_type_mismatch,
-    i001_current_execution_mismatch,
-    i004_name_mismatch,
-    i008_custom_status_mismatch,
-    k001_kv_delta_leftover,
-    k003_kv_store_mismatch,
-    q004_worker_identity_mismatch,
-    q005_lock_orphan,
-    q010_message_mistimed,
-)
 from cases.case import execution
 from catalogue.prefixed import PrefixedScribe
+from catalogue.sources import case_of
 from contents import Contents, contents, rows, tables
 from engine.engines import ENGINES, run_driver
 from engines.published import PublishedStore
@@ -36,26 +24,15 @@ from holystone.duroxide.tables import executions
 from holystone.flavours import flavour_of
 from holystone.flavours.target import parse_target
 from holystone.migrate import downgrade, upgrade
+from holystone.scan.catalogue import checks
 from holystone.store import Store
 from judge.stores import KEYS, Place, Stores, rows_of
 
 OLD = "0.1.24"
 """The published version of the engine's core that made the store which is upgraded and adopted."""
 BROKEN = {
-    module.__name__.rpartition(".")[2][:4]: module.CASE
-    for module in (
-        e003_completed_at_missing,
-        e006_output_mismatch,
-        h007_event_type_mismatch,
-        i001_current_execution_mismatch,
-        i004_name_mismatch,
-        i008_custom_status_mismatch,
-        k001_kv_delta_leftover,
-        k003_kv_store_mismatch,
-        q004_worker_identity_mismatch,
-        q005_lock_orphan,
-        q010_message_mistimed,
-    )
+    id: case_of(checks().get(id))
+    for id in ("E003", "E006", "H007", "I001", "I004", "I008", "K001", "K003", "Q004", "Q005", "Q010")
 }
 """Cases of checks whose repairs are safe, and change, add and remove rows of all tables."""
 OTHERS_AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

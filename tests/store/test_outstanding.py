@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from cases.payloads import dequeues, letter, raised, subscribed
+from holystone.demo.scribe import Payload
 from holystone.duroxide.releases import NEWEST_IN_WORDS, NEWEST_WRITES
 from holystone.duroxide.replay import (
     carried_forward,
@@ -16,7 +18,6 @@ from holystone.duroxide.replay import (
 )
 
 MOST_CARRIED_FORWARD = NEWEST_WRITES.limits["carried forward events"]
-Payload = tuple[str, dict[str, Any]]
 
 START: Payload = ("OrchestrationStarted", {})
 END: Payload = ("OrchestrationContinuedAsNew", {})
@@ -30,22 +31,6 @@ def history(*payloads: Payload, written_by: str = NEWEST_IN_WORDS) -> list[dict[
     ]
 
 
-def waits(name: str = "go") -> Payload:
-    return "ExternalSubscribed", {"name": name}
-
-
-def raised(name: str = "go") -> Payload:
-    return "ExternalEvent", {"name": name, "data": "1"}
-
-
-def dequeues(name: str = "letters") -> Payload:
-    return "ExternalSubscribedPersistent", {"name": name}
-
-
-def letter(data: str, name: str = "letters") -> Payload:
-    return "ExternalEventPersistent", {"name": name, "data": data}
-
-
 def cancels(kind: str, source: int, reason: str = "dropped_future") -> Payload:
     return f"{kind}Cancelled", {"source_event_id": source, "reason": reason}
 
@@ -54,17 +39,17 @@ def cancels(kind: str, source: int, reason: str = "dropped_future") -> Payload:
     ("events", "is_open"),
     [
         ([], False),
-        ([waits()], True),
-        ([waits(), raised()], False),
-        ([waits(), raised("other")], True),
+        ([subscribed()], True),
+        ([subscribed(), raised()], False),
+        ([subscribed(), raised("other")], True),
         # An event that nobody waited for is gone.
-        ([raised(), waits()], True),
-        ([waits(), waits(), raised()], True),
-        ([waits(), waits(), raised(), raised()], False),
-        ([waits(), cancels("ExternalSubscribed", 2)], False),
+        ([raised(), subscribed()], True),
+        ([subscribed(), subscribed(), raised()], True),
+        ([subscribed(), subscribed(), raised(), raised()], False),
+        ([subscribed(), cancels("ExternalSubscribed", 2)], False),
         # The one that was given up takes no event.
-        ([waits(), waits(), cancels("ExternalSubscribed", 2), raised("other")], True),
-        ([waits(), waits(), cancels("ExternalSubscribed", 2), raised()], False),
+        ([subscribed(), subscribed(), cancels("ExternalSubscribed", 2), raised("other")], True),
+        ([subscribed(), subscribed(), cancels("ExternalSubscribed", 2), raised()], False),
         ([dequeues()], True),
         ([dequeues(), letter("a")], False),
         # A letter waits for whoever comes.
