@@ -25,7 +25,7 @@ _ADDED = re.compile(r"\+ ([^:]+)(?:: (.+))?")
 _REMOVED = re.compile(r"- (.+)")
 
 
-class Level(Struct, frozen=True):
+class SchemaLevel(Struct, frozen=True):
     """The engine's schema after one of its migrations."""
 
     version: int
@@ -36,11 +36,11 @@ class Level(Struct, frozen=True):
 class Lineage(Struct, frozen=True, dict=True):
     """All the shapes that a store of one flavour can have."""
 
-    levels: tuple[Level, ...]
+    levels: tuple[SchemaLevel, ...]
     """By version, which is also the order in which the engine runs its migrations."""
     others: Mapping[str, Facts]
     """Shapes that no migration leads to, by name."""
-    variants: tuple[Level, ...] = ()
+    variants: tuple[SchemaLevel, ...] = ()
     """Further shapes of some levels: what a migration made before it was edited."""
 
     @cached_property
@@ -70,19 +70,19 @@ class Lineage(Struct, frozen=True, dict=True):
 
         `others` are shapes by name, as changes to its last level, and `variants` are those of levels, by version.
         """
-        levels: list[Level] = []
+        levels: list[SchemaLevel] = []
         facts: dict[str, str] = {}
         for line in text.strip().splitlines():
             if heading := _HEADING.fullmatch(line):
                 facts = dict(facts)
-                levels.append(Level(int(heading[1]), heading[2], facts))
+                levels.append(SchemaLevel(int(heading[1]), heading[2], facts))
             else:
                 _change(facts, line)
         return cls(
             tuple(levels),
             {name: _changed(facts, changes) for name, changes in others.items()},
             tuple(
-                Level(level.version, level.description, _changed(level.facts, variants[level.version]))
+                SchemaLevel(level.version, level.description, _changed(level.facts, variants[level.version]))
                 for level in levels
                 if level.version in variants
             ),

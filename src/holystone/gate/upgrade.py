@@ -11,7 +11,7 @@ from sqlalchemy import MetaData, Table, func, select
 from holystone.duroxide.engine_version import parsed
 from holystone.duroxide.release import Writes
 from holystone.duroxide.releases import WRITES, of_postgresql, of_sqlite
-from holystone.flavours.lineage import Facts, Level, is_column
+from holystone.flavours.lineage import Facts, SchemaLevel, is_column
 from holystone.gate.deployed import Deployed
 from holystone.gate.model import Deployment, Migration, TableChange
 from holystone.migrate.engines import engines
@@ -80,11 +80,11 @@ def _last(reader: Reader) -> int:
     return int(reader.store.engine_migration or 0)
 
 
-def _level(reader: Reader, migration: int) -> Level:
+def _level(reader: Reader, migration: int) -> SchemaLevel:
     return next(level for level in reversed(_levels(reader)) if level.version <= migration)
 
 
-def _levels(reader: Reader) -> Sequence[Level]:
+def _levels(reader: Reader) -> Sequence[SchemaLevel]:
     """Return the levels of the lineage; before a migration was edited its level was another one, and a store may be."""
     lineage, columns = reader.flavour.structure.lineage, reader.store.columns
     variants = {level.version: level for level in lineage.variants}
