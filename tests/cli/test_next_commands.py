@@ -60,17 +60,25 @@ def test_a_dry_run(run: Run, drifted: Sample, choice: list[str]) -> None:
 
 
 def test_a_resumed_run(run: Run, drifted: Sample, choice: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(application: Application) -> Report:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as stopping:
-        stopping.setattr(Application, "finish", stop)
+        stopping.setattr(Application, "finish", interrupted)
         run("repair", "apply", *drifted.words, *choice, "--yes")
     (run_id,) = (one["run"] for one in run("repair", "log", *drifted.words, "--format", "json").json["runs"])
     resumed = run("repair", "resume", *drifted.words, run_id, "--yes")
     unsafe, check, _ = commands_in(resumed.out)[-3:]
     assert same_choice(split(unsafe), ["repair", "apply"], drifted, ["--unsafe", "remove-ghost", *choice])
     assert same_choice(split(check), ["check"], drifted, choice)
+
+
+def test_a_run_of_a_plan_file_in_the_log(
+    run: Run, drifted: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(tmp_path / "plan.json")
+    run("repair", "plan", *drifted.words, "-o", file)
+    monkeypatch.setattr(Application, "finish", interrupted)
+    run("repair", "apply", drifted.target, file, *drifted.words[1:], "--yes")
+    (line,) = [line for line in run("repair", "log", *drifted.words).out.splitlines() if "Go on: " in line]
+    assert "--plan FILE" in line
 
 
 def test_a_look_at_all_that_is_due(run: Run, healthy: Sample, choice: list[str], tmp_path: Path) -> None:
@@ -91,6 +99,11 @@ def test_the_gate(run: Run, drifted: Sample, choice: list[str], tmp_path: Path) 
     told = run("gate", *drifted.words, *choice, "--baseline", known).out
     (check,) = (words for words in commands_in(told.replace("  Next:", "Next:")) if words.startswith("check"))
     assert same_choice(split(check), ["check"], drifted, [*choice, "--baseline", known])
+
+
+def interrupted(application: Application) -> Report:
+    """Stop a run as Ctrl-C does, once its last change is made."""
+    raise KeyboardInterrupt
 
 
 def same_choice(words: list[str], begin: list[str], store: Sample, options: list[str]) -> bool:

@@ -41,6 +41,14 @@ def request_of(run: Run) -> Request:
         ) from None
 
 
+def needs_plan_file(run: Run) -> bool:
+    """Return whether a run is one of apply that was given the file of a plan, without which it cannot go on."""
+    try:
+        return run.undoes is None and request_of(run).from_file
+    except JournalError:
+        return False
+
+
 def require_resumable(run: Run) -> None:
     """Raise JournalError where there is nothing to go on with: the run came to its end, or was taken back since."""
     if run.finished_at_ms is not None:

@@ -14,6 +14,7 @@ from holystone.mend.change import Change
 from holystone.mend.journal import UNDO, Run
 from holystone.mend.plan import Plan
 from holystone.mend.repair import Safety, repairs
+from holystone.mend.request import needs_plan_file
 from holystone.mend.runs import Logged
 from holystone.printable import one_line, value
 from holystone.render.messages import LISTED, echo
@@ -161,7 +162,8 @@ def log_text(store: OpenStore, log: Iterable[Logged], out: TextIO, *, rows: bool
         said = f"{run.run_id}  {begun}  {what} by {run.actor}: {counted(logged.count, 'row')}{by}{ended}"
         echo(one_line(said), file=out)
         if run.finished_at_ms is None and not run.altered:
-            echo(f"    Go on: {command(store, 'repair resume', run.run_id)}", file=out)
+            with_plan = ["--plan", "FILE"] if needs_plan_file(run) else []
+            echo(f"    Go on: {command(store, 'repair resume', run.run_id, *with_plan)}", file=out)
         for wrong in (*run.unreadable, *run.altered):
             echo(f"    altered since: {one_line(wrong)}", file=out)
         for entry in logged.changes() if rows else ():
