@@ -23,11 +23,15 @@ class WithLastEvent(Struct, frozen=True):
     rows: FromClause
     execution: FromClause
     last: FromClause
+    instance: FromClause | None = None
 
 
-class WithOuterEvents(WithLastEvent, frozen=True):
+class WithOuterEvents(Struct, frozen=True):
     """Executions beside their last and their first events, of which these have the number 1, and their instances."""
 
+    rows: FromClause
+    execution: FromClause
+    last: FromClause
     first: FromClause
     instance: FromClause
 
@@ -44,11 +48,15 @@ class Expressions(Values):
     asks_once: ClassVar[bool] = False
     """Whether an answer that a subquery gives is named elsewhere without being asked for anew, or in vain."""
 
+    finds_instances_of_executions: ClassVar[bool] = False
+    """Whether `with_last_event` has the instances, where it takes less than to join them afterwards."""
+
     @abstractmethod
-    def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
+    def with_last_event(self, within: Sequence[ColumnElement[bool]], *, with_instance: bool = False) -> WithLastEvent:
         """Return the executions, each with the last event of its history, in the quickest way that there is.
 
-        `within` restricts them by conditions on the columns of `tables.executions`.
+        `within` restricts them by conditions on the columns of `tables.executions`. `with_instance` has the instances
+        beside them, where the flavour finds those.
         """
 
     @abstractmethod

@@ -45,7 +45,7 @@ class PostgreSQLExpressions(PostgreSQLValues, Expressions):
     times = PostgreSQLTimes()
     asks_once = True
 
-    def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
+    def with_last_event(self, within: Sequence[ColumnElement[bool]], *, with_instance: bool = False) -> WithLastEvent:
         # A store that is not whole yet, or of an older engine, has no other columns.
         columns = (column for column in executions.c if column.name in REQUIRED_COLUMNS[executions.name])
         execution = select(*columns).where(*within).subquery("execution")

@@ -39,21 +39,22 @@ _EARLIEST_MS, _LATEST_MS = 10**11, 10**14
 class SQLiteExpressions(SQLiteValues, Expressions):
     messages = SQLiteMessages()
     times = SQLiteTimes()
+    finds_instances_of_executions = True
 
-    def with_last_event(self, within: Sequence[ColumnElement[bool]]) -> WithLastEvent:
-        execution, last = executions.alias("execution"), history.alias("last_event")
-        found = _found(within)
-        return WithLastEvent(_joined(found, execution, last), execution, last)
+    def with_last_event(self, within: Sequence[ColumnElement[bool]], *, with_instance: bool = False) -> WithLastEvent:
+        execution, last, instance = executions.alias("execution"), history.alias("last_event"), _instance()
+        if not with_instance:
+            return WithLastEvent(_joined(_found(within), execution, last), execution, last)
+        found = _found(within, _row_of_instance())
+        rows = _joined(found, execution, last).outerjoin(instance, _rowid(instance) == found.c.instance_row)
+        return WithLastEvent(rows, execution, last, instance)
 
     def with_outer_events(self, within: Sequence[ColumnElement[bool]]) -> WithOuterEvents:
-        execution, last = executions.alias("execution"), history.alias("last_event")
-        first, instance = history.alias("first_event"), instances.alias("instance")
-        # What is of one turn lies together: the first event on the page of the last one, or not far before it, and the
-        # instance beside its execution.
-        event, of = history.alias("event"), instances.alias("of")
+        execution, last, instance = executions.alias("execution"), history.alias("last_event"), _instance()
+        # What is of one turn lies together: the first event on the page of the last one, or not far before it.
+        first, event = history.alias("first_event"), history.alias("event")
         row_of_first = select(_rowid(event)).where(*_of_execution(event), event.c.event_id == 1).label("first_row")
-        row_of_instance = select(_rowid(of)).where(of.c.instance_id == executions.c.instance_id).label("instance_row")
-        found = _found(within, row_of_first, row_of_instance)
+        found = _found(within, row_of_first, _row_of_instance())
         rows = (
             _joined(found, execution, last)
             .outerjoin(first, _rowid(first) == found.c.first_row)
@@ -156,6 +157,16 @@ def _joined(found: Subquery, execution: NamedFromClause, last: NamedFromClause) 
     return found.outerjoin(execution, _rowid(execution) == found.c.execution_row).outerjoin(
         last, _rowid(last) == found.c.event_row
     )
+
+
+def _instance() -> NamedFromClause:
+    return instances.alias("instance")
+
+
+def _row_of_instance() -> Label[Any]:
+    """Return the rowid of an execution's instance, which lies where the execution does."""
+    of = instances.alias("of")
+    return select(_rowid(of)).where(of.c.instance_id == executions.c.instance_id).label("instance_row")
 
 
 def _rowid(table: NamedFromClause) -> ColumnElement[int]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from holystone.duroxide.event_types import COMPLETED, CONTINUED_AS_NEW, FAILED, RUNNING, STATUSES, TERMINAL
 from holystone.duroxide.tables import executions, history, instances, orchestrator_queue
 from holystone.flavours import Flavour
+from holystone.flavours.expressions import WithLastEvent
 from holystone.scan.event_text import may_be_of_type, text_or_type
 from holystone.scan.exists_lookup import exists_lookup
 from holystone.scan.long_texts import is_long, is_very_long, unless_long, unless_very_long
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 _STATUS_AGREES, _OUTPUT_AGREES = "status_agrees", "output_surely_agrees"
+_LAST_EVENT_ID, _INSTANCE = "last_event_id", "instance"
+_OF_INSTANCE = ("instance_id", "current_execution_id")
 _APPLICATION = '{"Application":{"kind":'
 _SAYS_OUTPUT = {
     COMPLETED: (('"output":', ""),),
@@ -61,57 +64,68 @@ class ExecutionSource:
     def __init__(self, flavour: Flavour, within: Sequence[ColumnElement[bool]]) -> None:
         self.flavour = flavour
         self._within = within
-        self._joined = flavour.with_last_event(within)
-        self._columns: dict[str, ColumnElement[Any]] = {}
+        self._columns: list[str] = []
         self._asked: set[str] = set()
-        row, last = self._joined.execution.c, self._joined.last
+        row = executions.c
         self.instance_id = self._column("instance_id", row.instance_id)
         self.execution_id = self._column("execution_id", row.execution_id)
         self.status = self._column("status", row.status)
         self.started_at = self._column("started_at", row.started_at)
         self.completed_at = self._column("completed_at", row.completed_at)
-        self.last_event_id = self._column("last_event_id", last.c.event_id)
+        self.last_event_id = self._column(_LAST_EVENT_ID, history.c.event_id)
         self.key = (self.instance_id, self.execution_id)
         self._instance = instances.alias("instance").c
 
-    def _column(self, name: str, expression: ColumnElement[Any]) -> ColumnElement[Any]:
+    def _column(self, name: str, stored: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return a column of `rows` that is one of the executions or of their last events."""
-        self._columns[name] = expression
-        return literal_column(f"execution.{name}", expression.type)
+        self._columns.append(name)
+        return literal_column(f"execution.{name}", stored.type)
 
     def _answer(self, name: str) -> ColumnElement[bool]:
         """Return the column of `rows` that has an answer which takes the text of the last event."""
         self._asked.add(name)
         return literal_column(f"execution.{name}", Boolean())
 
+    def _of_instance(self, name: str) -> ColumnElement[Any]:
+        """Return a column of the instance, NULL where there is none."""
+        self._asked.add(_INSTANCE)
+        if self.flavour.finds_instances_of_executions:
+            return literal_column(f"execution.instance_{name}", self._instance[name].type)
+        return self._instance[name]
+
     @property
     def rows(self) -> FromClause:
+        joined = self.flavour.with_last_event(self._within, with_instance=_INSTANCE in self._asked)
         # The offset changes no row, and keeps the answers from being asked for anew in each place.
-        execution = self._answered().offset(0).subquery("execution")
+        execution = self._answered(joined).offset(0).subquery("execution")
+        if self.flavour.finds_instances_of_executions:
+            return execution
         of_instance = self._instance.instance_id == execution.c.instance_id
         narrowed = rebind(self._instance.instance_id, executions.c.instance_id, self._within)
         return execution.outerjoin(self._instance.instance_id.table, and_(of_instance, *narrowed))
 
-    def _answered(self) -> Select[Any]:
+    def _answered(self, joined: WithLastEvent) -> Select[Any]:
         """Return the select of the columns of executions and their last events, with the answers that are asked for."""
-        flavour, row, last = self.flavour, self._joined.execution.c, self._joined.last
-        columns = [expression.label(name) for name, expression in self._columns.items()]
+        flavour, row, last = self.flavour, joined.execution.c, joined.last
+        columns = [(last.c.event_id if name == _LAST_EVENT_ID else row[name]).label(name) for name in self._columns]
+        if joined.instance is not None:
+            columns += [joined.instance.c[name].label(f"instance_{name}") for name in _OF_INSTANCE]
         if _OUTPUT_AGREES not in self._asked:
             answers = []
             if _STATUS_AGREES in self._asked:
                 answers.append(agrees_in_status(flavour, row, lambda kind: may_be_of_type(flavour, last, kind)))
-            return select(*columns, *answers).select_from(self._joined.rows)
+            return select(*columns, *answers).select_from(joined.rows)
         texts = [
             text_or_type(flavour, last).label("last_data"),
             unless_very_long(flavour, row.output).label("output"),
             is_very_long(flavour, row.output).label("has_very_long_output"),
         ]
         # Two answers from one text take a step more; this offset keeps the texts from being named anew in each place.
-        read = select(*columns, *texts).select_from(self._joined.rows).offset(0).subquery("read").c
+        read = select(*columns, *texts).select_from(joined.rows).offset(0).subquery("read").c
         answers = [agrees_in_output(flavour, read)]
         if _STATUS_AGREES in self._asked:
             answers.append(agrees_in_status(flavour, read, partial(flavour.event_says_type, read.last_data)))
-        return select(*(read[name] for name in self._columns), *answers)
+        return select(*(read[column.name] for column in columns), *answers)
 
     @cached_property
     def status_agrees(self) -> ColumnElement[bool]:
@@ -149,7 +163,7 @@ class ExecutionSource:
 
     @cached_property
     def instance_exists(self) -> ColumnElement[bool]:
-        return self._instance.instance_id.is_not(None)
+        return self._of_instance("instance_id").is_not(None)
 
     @cached_property
     def has_history(self) -> ColumnElement[bool]:
@@ -158,11 +172,11 @@ class ExecutionSource:
     @cached_property
     def is_superseded(self) -> ColumnElement[bool]:
         """The instance's current execution is a later one."""
-        return self.execution_id < self._instance.current_execution_id
+        return self.execution_id < self._of_instance("current_execution_id")
 
     @cached_property
     def is_current(self) -> ColumnElement[bool]:
-        return self.execution_id == self._instance.current_execution_id
+        return self.execution_id == self._of_instance("current_execution_id")
 
     @cached_property
     def next_is_queued(self) -> ColumnElement[bool]:
@@ -176,6 +190,9 @@ class ExecutionSource:
         followed = exists_lookup(later.instance_id == self.instance_id, later.execution_id > self.execution_id)
         of_row = (row.instance_id == self.instance_id, row.execution_id == self.execution_id)
         of_last = (last.instance_id == self.instance_id, last.execution_id == self.execution_id)
+        # Looked up, for few are found, and nothing else may ask for the instances of all.
+        of_instance = instances.c.instance_id == self.instance_id
+        is_current = exists_lookup(of_instance, instances.c.current_execution_id == self.execution_id)
         output = select(unless_long(self.flavour, row.output)).where(*of_row)
         has_long_output = select(is_long(self.flavour, row.output)).where(*of_row)
         last_data = select(unless_long(self.flavour, last.event_data)).where(
@@ -190,9 +207,9 @@ class ExecutionSource:
             self.completed_at.label("completed_at"),
             self.last_event_id.label("last_event_id"),
             last_data.scalar_subquery().label("last_data"),
-            self.instance_exists.label("instance_exists"),
+            exists_lookup(of_instance).label("instance_exists"),
             messages.label("awaited"),
-            self.is_current.label("is_current"),
+            is_current.label("is_current"),
             followed.label("followed"),
             self.started_at.label("started_at"),
             self.flavour.completed_at_well_formed(self.completed_at).label("well_formed"),
