@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.check import cached_store
 
-LEVELS = ("quick", "standard")
+LEVELS = ("quick", "standard", "deep")
 _LISTED = re.compile(r"^([A-Z]\d{3})  +\w+  +(\w+)", re.MULTILINE)
 
 
