@@ -19,7 +19,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import cache, partial
 from multiprocessing.synchronize import Event as Signal
-from threading import get_ident
 from typing import Any
 
 from holystone.clock import now_ms
@@ -36,7 +35,7 @@ def main() -> None:
     target, schema = sys.argv[1:3]
     instances, activities, workers = map(int, sys.argv[3:6])
     place = (target, None if schema == "-" else schema)
-    store = Store.open(*place)
+    store = opened(place)
     for number in range(instances):
         store.enqueue_for_orchestrator(starting(f"order-{number}", activities))
     # Processes are started anew: one that is forked may not use a SQLite file that was open here.
@@ -77,20 +76,20 @@ def remember(stop: Signal) -> None:
 
 
 @cache
-def opened(place: Place, thread: int) -> Store:
-    """Return the store of a worker."""
+def opened(place: Place) -> Store:
+    """Return the store of this process, which its threads share as the engine's dispatchers share a provider."""
     return Store.open(*place)
 
 
 def rest(place: Place) -> None:
     """Open the store, and keep the worker busy until each of the others has done so as well."""
-    opened(place, get_ident()).fetch_work_item(LOCK_MS)
+    opened(place).fetch_work_item(LOCK_MS)
     time.sleep(1)
 
 
 def work(place: Place) -> float:
     """Take turns and activities until told to stop; return the processor time of this process meanwhile."""
-    store = opened(place, get_ident())
+    store = opened(place)
     worked = time.process_time()
     if place[1] is None:
         until_stopped(lambda: take_turn(store) | take_activity(store))

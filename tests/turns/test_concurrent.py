@@ -86,6 +86,42 @@ def _event_of(kit: Kit, instance_id: str, turn: int) -> Event:
     return kit.event(instance_id, turn, "ExternalEvent", name="go", data="1")
 
 
+def test_threads_of_one_store_share_what_a_look_finds(made: EngineStore) -> None:
+    """Idle ones look one at a time, and each has the answer of a look that began after it came; no work is missed."""
+    store = Store.open(made.target, made.schema)
+    kit = Kit(store)
+    found: list[str] = []
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            item = store.fetch_orchestration_item(30_000)
+            if item is not None:
+                store.ack_orchestration_item(
+                    item.lock_token, 1, history_delta=[kit.started(item.instance_id), _end(kit, item.instance_id)]
+                )
+                found.append(item.instance_id)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    names = [f"i{number}" for number in range(20)]
+    for name in names:
+        kit.start(name)
+        deadline = time.monotonic() + 30
+        while name not in found and time.monotonic() < deadline:
+            time.sleep(0.001)
+    done.set()
+    for thread in threads:
+        thread.join()
+    store.close()
+    assert found == names
+
+
+def _end(kit: Kit, instance_id: str) -> Event:
+    return kit.event(instance_id, 2, "OrchestrationCompleted", output="1")
+
+
 def test_killed_in_the_middle_of_an_ack(made: EngineStore, kit: Kit, column: Column) -> None:
     kit.start("a")
     tests = str(Path(__file__).parents[1])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
+from threading import Lock
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -30,6 +31,8 @@ from holystone.pg_durable.tables import TABLES
 
 Statement = TypeVar("Statement")
 
+_QUEUED_SECONDS = 60.0
+"""After so many seconds SQLite says itself that it is locked."""
 _PREPARED: LRUCache[tuple[Hashable, ...], Any] = LRUCache(2000)
 """What was made for a kind of store, of which a process may open many, by what made it of what."""
 
@@ -54,6 +57,7 @@ class OpenStore:
         self.target = target
         self.read_only = read_only
         self.flavour: Flavour = flavour_of(target)
+        self._queue = Lock()
 
     @classmethod
     def open(cls, target: str | Target, schema: str | None = None, *, read_only: bool = False) -> Self:
@@ -160,8 +164,21 @@ class OpenStore:
         On SQLite such a one may be lost, whole, when the machine loses its power, and not when a process dies.
         SchemaTooOldError where the store lacks what turns need, ReadOnlyError where it was opened to be read only.
         """
-        with self._turning(self._translating(self._begun())) as connection:
+        with self._queued(), self._turning(self._translating(self._begun())) as connection:
             yield connection
+
+    @contextmanager
+    def _queued(self) -> Iterator[None]:
+        """Have the threads of this store write one after the other where the database has them wait asleep.
+
+        SQLite looks again after ever longer naps, whether or not the one who was in the way has gone.
+        """
+        is_held = self.flavour.writers_wait and self._queue.acquire(timeout=_QUEUED_SECONDS)
+        try:
+            yield
+        finally:
+            if is_held:
+                self._queue.release()
 
     @contextmanager
     def outside_transactions(self) -> Iterator[Connection]:

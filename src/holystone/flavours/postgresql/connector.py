@@ -91,7 +91,7 @@ class PostgreSQLConnector(PipelinedConnector):
         return engine
 
     def create_turn_engine(self) -> Engine:
-        engine = self._engine(QueuePool, {}, max_overflow=-1, isolation_level="AUTOCOMMIT")
+        engine = self._engine(QueuePool, {}, pool_size=0, isolation_level="AUTOCOMMIT")
         event.listen(engine, "connect", session.keep_all)
         event.listen(engine, "before_execute", self._begin)
         forks.keep_apart(engine)

@@ -75,7 +75,7 @@ class SQLiteConnector(Connector):
 
     def create_turn_engine(self) -> Engine:
         engine = create_engine(
-            "sqlite://", creator=self._connect_for_turns, poolclass=QueuePool, max_overflow=-1, paramstyle="named"
+            "sqlite://", creator=self._connect_for_turns, poolclass=QueuePool, pool_size=0, paramstyle="named"
         )
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         event.listen(engine, "connect", self._note_file)

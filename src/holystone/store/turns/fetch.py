@@ -45,7 +45,10 @@ def fetch(
     looks = not experience.found
     while True:
         wanted = _wanted(store, supported, passed_over)
-        seen = _look(store, wanted, supported, passed_over) if looks else None
+        seen = None
+        if looks:
+            look = partial(_look, store, wanted, supported, passed_over)
+            seen = experience.ask((supported, *passed_over), look)
         if looks and seen is None:
             experience.found = False
             if _is_left(store, experience, supported):

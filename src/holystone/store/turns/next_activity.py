@@ -1,6 +1,8 @@
 """Fetching an activity: the first that is free and that the worker takes."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, or_, select, update
@@ -18,6 +20,9 @@ from holystone.store.turns.passing import Experience, not_passed, places, room_f
 from holystone.store.turns.sessions import SessionFetchConfig, claim
 from holystone.store.turns.tags import TagFilter
 
+_Taken = WorkLease | int | None
+"""An activity, the number of a row that holds none, or nothing."""
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -30,16 +35,13 @@ class Worker:
 def fetch(store: OpenStore, experience: Experience[int], worker: Worker, lock_timeout_ms: int) -> WorkLease | None:
     """Return the next activity to run: see `Activities.fetch_work_item`."""
     passed_over = list(experience.doubtful)
-    looks = not experience.found and store.flavour.writers_wait
+    is_idle = not experience.found
     while True:
-        wanted = _wanted(store, worker) | places(passed_over)
-        room = room_for(passed_over)
-        taken = None
-        if not looks or _asked(store, [(store.prepared(_first, worker, room), wanted)])[0]:
-            try:
-                taken = _take(store, worker, lock_timeout_ms, wanted, room)
-            except NoRowError:
-                continue  # another worker was quicker to take the session: the activity stays as it was
+        attempt: Callable[[], _Taken] = partial(_attempt, store, worker, lock_timeout_ms, passed_over, looks=is_idle)
+        try:
+            taken: _Taken = experience.ask((worker, *passed_over), attempt, at_once=not is_idle)
+        except NoRowError:
+            continue  # another worker was quicker to take the session: the activity stays as it was
         if isinstance(taken, WorkLease):
             experience.found = True
             return taken
@@ -51,6 +53,17 @@ def fetch(store: OpenStore, experience: Experience[int], worker: Worker, lock_ti
         if not _is_left(store, experience, worker):
             return None
         passed_over = [one for one in passed_over if one in experience.doubtful]
+
+
+def _attempt(
+    store: OpenStore, worker: Worker, lock_timeout_ms: int, passed_over: Sequence[int], *, looks: bool
+) -> WorkLease | int | None:
+    """Take the next activity; after a look, where that keeps nobody waiting and to take would."""
+    wanted = _wanted(store, worker) | places(passed_over)
+    room = room_for(passed_over)
+    if looks and store.flavour.writers_wait and not _asked(store, [(store.prepared(_first, worker, room), wanted)])[0]:
+        return None
+    return _take(store, worker, lock_timeout_ms, wanted, room)
 
 
 def _wanted(store: OpenStore, worker: Worker) -> dict[str, Any]:

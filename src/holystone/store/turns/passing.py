@@ -1,12 +1,17 @@
 """What a fetch passes over: rows that could not be handed out when it, or an earlier one, tried."""
 
-from collections.abc import Hashable, Sequence
+import time
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, bindparam
 
 Key = TypeVar("Key", bound=Hashable)
+Found = TypeVar("Found")
+_PATIENCE_SECONDS = 1.0
+"""For how long a thread waits for another one's look, before it looks beside it."""
 _MOST = 256
 """How many are remembered; those before them are tried again."""
 
@@ -21,6 +26,31 @@ class Experience(Generic[Key]):
 
     found: bool = True
     doubtful: dict[Key, None] = field(default_factory=dict)
+    _gate: Lock = field(default_factory=Lock)
+    _empty: tuple[Hashable, float] = (None, 0.0)
+    """What was looked for in vain the last time, and when that look began."""
+
+    def ask(self, what: Hashable, look: Callable[[], Found], *, at_once: bool = False) -> Found | None:
+        """Return what a look finds; one at a time looks, for idle threads of a store would do so all at once.
+
+        Whoever has waited for another's look that began after he came, and that found nothing, has his answer.
+        `at_once` waits for nobody.
+        """
+        if at_once:
+            return look()
+        came = time.monotonic()
+        is_held = self._gate.acquire(timeout=_PATIENCE_SECONDS)
+        try:
+            if self._empty[0] == what and self._empty[1] > came:
+                return None
+            began = time.monotonic()
+            found = look()
+            if found is None:
+                self._empty = (what, began)
+            return found
+        finally:
+            if is_held:
+                self._gate.release()
 
     def doubt(self, key: Key) -> None:
         """Remember what had to be given back."""
