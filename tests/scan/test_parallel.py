@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from queue import Queue
 from typing import Any
 
 import pytest
 
-from holystone.scan.parallel import BUFFER, in_order
+from holystone.scan.parallel import AHEAD, BUFFER, _Running, _take_back, in_order
 
 
 def nothing(resource: str) -> None:
@@ -72,6 +73,32 @@ def test_whoever_stops_listening_interrupts_the_work() -> None:
     results.close()
     assert all(one.is_set() for one in interrupted.values())
     assert threading.active_count() == 1
+
+
+def test_tasks_that_were_not_begun_end_as_well() -> None:
+    """There are more of them than threads, and whatever they would work with has been taken back."""
+    free: Queue[str | None] = Queue()
+    free.put("one")
+    free.put("two")
+    stop = threading.Event()
+    stop.set()
+    _take_back(["one", "two"], free, nothing)
+    with ThreadPoolExecutor(2) as pool:
+        ends = [_Running(pool, lambda _: counting(0, 1), free, stop)._done for _ in range(AHEAD)]
+        waiting = wait(ends, timeout=10).not_done
+        for _ in waiting:
+            free.put(None)
+    assert not waiting
+
+
+def test_an_error_ends_all_that_is_not_begun() -> None:
+    def failing(_: str) -> Iterator[int]:
+        raise ValueError("bad row")
+        yield
+
+    for _ in range(50):
+        with pytest.raises(ValueError, match="bad row"):
+            list(in_order([failing] * 12, ["one", "two"], nothing))
 
 
 def test_a_stop_that_breaks_a_lock_is_raised_as_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:

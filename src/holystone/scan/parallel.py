@@ -77,8 +77,7 @@ def _take_back(resources: Sequence[R], free: "Queue[R | None]", interrupt: Calla
         for resource in left:
             interrupt(resource)
         seconds = _TICK_SECONDS
-    for _ in resources:
-        free.put(None)
+    free.put(None)
 
 
 class _Running(Generic[R, T]):
@@ -93,7 +92,8 @@ class _Running(Generic[R, T]):
 
     def _run(self, task: "Task[R, T]", free: "Queue[R | None]") -> None:
         resource = free.get()
-        if resource is None:  # all is over
+        if resource is None:  # all is over, for tasks that wait for this thread as well
+            free.put(None)
             return
         try:
             if self._stop.is_set():
