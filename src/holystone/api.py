@@ -8,13 +8,16 @@ cannot be done raises a `HolystoneError`, which says in `next_step` what to do a
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from holystone.errors import OutOfTimeError
 from holystone.scan.catalogue import Selection, checks
 from holystone.scan.check import Level, Severity
 from holystone.scan.scan import Scan
 from holystone.store.open_store import OpenStore
+from holystone.store.run_time import RunTime
 
 if TYPE_CHECKING:
     from holystone.diagnosis.model import Diagnosis
@@ -43,14 +46,16 @@ def check(
     known: Collection[str] = (),
     since: Literal["last", "beginning"] | None = None,
     jobs: int = 1,
+    run_time: float | None = None,
     progress: "Progress | None" = None,
 ) -> "CheckReport":
     """Check a store, and return the report: `verdict`, `findings`, `checks`, and what else `--format json` prints.
 
     Reads only, but with `since`: then only what was written since the last clean check is looked at, or all once more,
     and how far the store is verified is kept. `level` stands in for that of the selection, `known` are the
-    fingerprints of findings to leave out, and `jobs` the connections that read. `verdict` is "clean", "drift" or
-    "incomplete", where something could not be looked at. All findings are held in memory; `scan` yields them one by
+    fingerprints of findings to leave out, and `jobs` the connections that read. After `run_time`, in seconds, the
+    snapshot is ended, and what was not looked at by then is incomplete. `verdict` is "clean", "drift" or "incomplete",
+    where something could not be looked at. All findings are held in memory; `scan` yields them one by
     one. TargetError, NotAStoreError or StoreUnavailableError where the store cannot be read, CatalogueError where the
     selection names what there is not.
 
@@ -70,6 +75,7 @@ def check(
         known=known,
         since=since,
         jobs=jobs,
+        run_time=run_time,
         progress=progress,
     )
     whole = report(scanned)
@@ -87,6 +93,7 @@ def scan(
     selected_by: Sequence[str] = (),
     since: Literal["last", "beginning"] | None = None,
     jobs: int = 1,
+    run_time: float | None = None,
     progress: "Progress | None" = None,
 ) -> Scan:
     """Return the scan that `check` makes, which looks as one iterates over it; its `verdict` is for the end of that.
@@ -101,7 +108,10 @@ def scan(
     'drift'
     """
     selection = _at(level, selection)
+    bound = None if run_time is None else RunTime(run_time)
     store = _opened(target, schema, read_only=True)
+    if bound is not None:
+        store = store.bounded(bound)
     chosen, policy = selection.checks(), selection.effective_policy()
     scanned = Scan(
         store,
@@ -121,9 +131,15 @@ def scan(
         from holystone.scan.watermark import cover
         from holystone.scan.watermarks import watermarks_of
 
-        scanned.coverage = cover(
-            store, watermarks_of(store), selection.level, scanned.to_run(), policy=policy, afresh=since == "beginning"
-        )
+        with suppress(OutOfTimeError):  # the scan comes upon it as well, and says it
+            scanned.coverage = cover(
+                store,
+                watermarks_of(store),
+                selection.level,
+                scanned.to_run(),
+                policy=policy,
+                afresh=since == "beginning",
+            )
     return scanned
 
 
@@ -137,7 +153,8 @@ def verified(scan: Scan) -> bool:
 
     if scan.coverage is None or not scan.verifies:
         return False
-    watermarks = watermarks_of(scan.store)
+    store = scan.store.bounded(None)
+    watermarks = watermarks_of(store)
     if not watermarks.outside:
         store = OpenStore.open(scan.store.target)
         if store.identity != scan.store.identity:

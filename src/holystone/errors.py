@@ -84,6 +84,16 @@ class SchemaTooOldError(TurnError):
     """The store lacks tables or columns that came with later versions of the engine."""
 
 
+class OutOfTimeError(StoreUnavailableError):
+    """The time that a command was given is over, and not all was read."""
+
+    def __init__(self, seconds: float, what: str = "all was read") -> None:
+        self.seconds = seconds
+        super().__init__(
+            f"The run time of {seconds:g} s was over before {what}.", "Allow more time, or look at less with --select."
+        )
+
+
 class CatalogueError(HolystoneError):
     """A check or a repair is named that is not there, or one of the catalogue cannot be loaded."""
 

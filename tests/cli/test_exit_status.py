@@ -131,7 +131,7 @@ def test_no_command_at_all_is_a_usage_error(run: Run) -> None:
 @pytest.mark.parametrize(
     "option",
     [
-        *("check --jobs", "check --race-window", "check --statement-timeout", "check --full-every"),
+        *("check --jobs", "check --race-window", "check --statement-timeout", "check --run-time", "check --full-every"),
         *("executions list --limit", "executions list --older-than", "executions show TARGET order-1"),
     ],
 )

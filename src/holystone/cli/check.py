@@ -23,6 +23,7 @@ from holystone.cli.options import (
     named_target,
     output_option,
     output_to,
+    run_time_option,
     targets_options,
     timeout_option,
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from holystone.flavours.target import Target
     from holystone.render.report_writer import Layout
     from holystone.scan.catalogue import Selection
+    from holystone.store.run_time import RunTime
 
 _CHECK = re.compile("[A-Za-z][0-9]{3}")
 """How the id of a check looks, which is easily taken for an argument."""
@@ -79,6 +81,7 @@ def _ping_url(context: click.Context, parameter: click.Parameter, given: str | N
 @click.option("--max-findings", metavar="N", type=click.IntRange(min=0), help="List at most N; all are counted.")
 @jobs_option
 @timeout_option
+@run_time_option
 @click.option(
     "--since",
     type=click.Choice(["last", "beginning"]),
@@ -116,6 +119,7 @@ def check(
     baseline: str | None,
     jobs: int,
     statement_timeout: float | None,
+    run_time: float | None,
     ping: str | None,
 ) -> int:
     """Check stores, and say what to do about what is found.
@@ -125,6 +129,7 @@ def check(
     Writes nothing to the store: on PostgreSQL a role with SELECT is enough. With --since it keeps how far the store is
     verified, in the table that migrate upgrade makes for it, or else in a file under XDG_STATE_HOME.
     """
+    bound = None if run_time is None else _run_time(run_time)
     from holystone.cli.baseline import read_baseline
     from holystone.cli.store_check import Request
     from holystone.render.report_writer import Layout
@@ -150,12 +155,19 @@ def check(
         jobs,
         statement_timeout,
         baseline_file=baseline,
+        run_time=bound,
     )
     with _pinged(ping) as ended:
         done = _checked(targets, schema, request, [file for _, file in outputs], quiet, all_schemas)
         status = _exit(done, format_, fail_on)
         ended(status)
     return status
+
+
+def _run_time(seconds: float) -> "RunTime":
+    from holystone.store.run_time import RunTime
+
+    return RunTime(seconds)
 
 
 def _pinged(url: str | None) -> "AbstractContextManager[Callable[[int], None]]":

@@ -16,6 +16,7 @@ from holystone.cli.options import (
     open_store,
     output_option,
     output_to,
+    run_time_option,
     target_options,
     timeout_option,
 )
@@ -49,6 +50,7 @@ _STATUS = {"pass": Exit.OK, "refused": Exit.FOUND, "incomplete": Exit.COULD_NOT_
 @selection_options
 @jobs_option
 @timeout_option
+@run_time_option
 @format_option(*GATE_FORMATS)
 @output_option("Write there instead of to stdout; the file appears when it is whole.")
 def gate(
@@ -61,6 +63,7 @@ def gate(
     selection: "Selection",
     jobs: int,
     statement_timeout: float | None,
+    run_time: float | None,
     format_: str,
     output: str | None,
 ) -> int:
@@ -74,12 +77,15 @@ def gate(
     from holystone.render.gate import write_gate
     from holystone.render.messages import error, notice
     from holystone.scan.check import Severity
+    from holystone.store.run_time import RunTime
 
     registered = None if registered_file is None else _registered(registered_file)
     waivers = _waivers(selection.policy.file)
     selection.checks()  # what it names is told of before the store is opened
     of_baseline = read_baseline(baseline, of_several=False) if baseline else {}
     store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
+    if run_time is not None:
+        store = store.bounded(RunTime(run_time))
     report = api.gate(
         store,
         against=against,

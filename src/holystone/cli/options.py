@@ -107,6 +107,16 @@ def fail_on_option(*others: str, help: str) -> Callable[[Command], Command]:
     )
 
 
+def run_time_option(command: Command) -> Command:
+    """Add --run-time."""
+    return click.option(
+        "--run-time",
+        metavar="DURATION",
+        type=duration("s", _LONGEST_TIMEOUT_SECONDS, parts=True),
+        help="End the snapshot after that, such as 90s or 10m; what is not looked at by then is incomplete.",
+    )(command)
+
+
 def yes_option(command: Command) -> Command:
     """Add --yes."""
     return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)

@@ -1,7 +1,7 @@
 """The check of one store: what is asked for, the reports that are written of it, and what is to be said beside them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from holystone.scan.catalogue import Selection, checks
 from holystone.scan.result import Outcome
 from holystone.scan.scan import Scan
 from holystone.store.open_store import OpenStore
+from holystone.store.run_time import RunTime
 
 if TYPE_CHECKING:
     from holystone.scan.relation_scan import Progress
@@ -42,6 +43,7 @@ class Request:
     jobs: int = 1
     statement_timeout: float | None = None
     baseline_file: str | None = None
+    run_time: RunTime | None = None
 
 
 class Complaint(Struct, frozen=True):
@@ -65,6 +67,7 @@ def check_store(
     """Check a store, and write its report in each format; HolystoneError where the store cannot be read."""
     store = OpenStore.open(target, read_only=True)
     store.statement_timeout = request.statement_timeout
+    store = store.bounded(request.run_time)
     selection = request.selection
     scan = api.scan(
         store,
@@ -91,10 +94,9 @@ def check_store(
         api.verified(scan)
         if scan.coverage.full_is_due(request.full_every):
             notices.append(f"A look at all instances is due: the last is over {in_words(request.full_every)} old.")
-            of_baseline = [] if request.baseline_file is None else ["--baseline", request.baseline_file]
-            again = command(store, "check", "--since", "beginning", *selection.to_argv(), *of_baseline)
+            again = command(store, "check", "--since", "beginning", *selection.to_argv(), *_of_baseline(request))
             notices.append(f"Next: {again}")
-    return Checked(whole, list(_complaints(scan)) if whole.verdict == "incomplete" else (), notices)
+    return Checked(whole, list(_complaints(scan, request)) if whole.verdict == "incomplete" else (), notices)
 
 
 def could_not_check(target: str, schema: str | None, error: Exception) -> Checked:
@@ -106,11 +108,17 @@ def could_not_check(target: str, schema: str | None, error: Exception) -> Checke
     return Checked(unavailable(target, schema, error), [Complaint(message, error.next_step)])
 
 
-def _complaints(scan: Scan) -> Iterator[Complaint]:
+def _complaints(scan: Scan, request: Request) -> Iterator[Complaint]:
     """Yield what could not be seen, and what to do about it."""
+    if scan.unfinished:
+        yield Complaint(one_line(str(scan.results[scan.unfinished[0]].reason)), _for_rest(scan, request))
     for unloaded in scan.unloaded:
         yield Complaint(unloaded.message, one_line(unloaded.next_step))
-    failed = [result for result in scan.results.values() if result.outcome is Outcome.failed]
+    failed = [
+        result
+        for result in scan.results.values()
+        if result.outcome is Outcome.failed and result.check.id not in scan.unfinished
+    ]
     next_step = "repair the cause and run the check again."
     if scan.unmatched is not None:
         next_step = command(scan.store, "executions list")
@@ -126,8 +134,23 @@ def _complaints(scan: Scan) -> Iterator[Complaint]:
     for fault in unforeseen.values():
         what, report_it = reported(fault)
         reasons[one_line(what)] = one_line(report_it, None)
-    if not reasons and not scan.unloaded:
+    if not reasons and not scan.unloaded and not scan.unfinished:
         skipped = {result.reason for result in scan.results.values() if result.reason}
         reasons = {f"Nothing was checked: {one_line(reason)}": next_step for reason in skipped}
     for reason in sorted(reasons):
         yield Complaint(reason, reasons[reason])
+
+
+def _for_rest(scan: Scan, request: Request) -> str:
+    """Return the command that looks at what a run time has left, with no bound.
+
+    Where some checks are done it names the others; not with --since, for how far a store is verified is kept of all.
+    """
+    selection, since = request.selection, [] if request.since is None else ["--since", request.since]
+    if not since and any(result.outcome in (Outcome.clean, Outcome.found) for result in scan.results.values()):
+        selection = replace(selection, select=[",".join(scan.unfinished)])
+    return command(scan.store, "check", *since, *selection.to_argv(), *_of_baseline(request))
+
+
+def _of_baseline(request: Request) -> list[str]:
+    return [] if request.baseline_file is None else ["--baseline", request.baseline_file]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from holystone.cli.store_check import Checked, Request, check_store, could_not_check
-from holystone.errors import HolystoneError, NoTablesError
+from holystone.errors import HolystoneError, NoTablesError, OutOfTimeError
 from holystone.render import merger_class
 from holystone.render.report_writer import Part, ReportMerger
 from holystone.store.stores import Candidate, none_in
@@ -90,6 +90,8 @@ def _check(request: Request, folder: Path, number: int, candidate: Candidate) ->
     """Check a store, its reports going to files; None where there is none, and nobody has said that there is."""
     files = [_part(folder, number, index) for index in range(len(request.formats))]
     try:
+        if request.run_time is not None and request.run_time.is_over:
+            raise OutOfTimeError(request.run_time.seconds, "its turn came")
         with ExitStack() as stack:
             outs = [stack.enter_context(file.open("w", encoding="utf-8", newline="")) for file in files]
             return check_store(candidate.target, request, outs)

@@ -184,6 +184,9 @@ class Connector(ABC):
     def limit_statements(self, connection: Connection, seconds: float) -> None:
         """Make statements on the connection fail when they take longer, until its transaction ends."""
 
+    def limit_transaction(self, connection: Connection, seconds: float) -> None:  # noqa: B027
+        """Have the database itself end the transaction after that, if it can: nobody here may be able to any more."""
+
     @abstractmethod
     def interrupt(self, connection: Connection) -> None:
         """Make the statement that another thread runs on the connection fail at once, if there is one."""

@@ -187,8 +187,10 @@ def _write_summary(scan: Scan, summary: Summary, listed: int, out: TextIO) -> No
         echo(f"{counted(scan.baseline, 'finding')} of the baseline left out.", file=out)
     total = sum(result.count for result in results)
     if scan.verdict is Verdict.incomplete:
-        failed = len(_failed(scan))
+        failed = len(_failed(scan)) - len(scan.unfinished)
         said = [f"{counted(failed, 'check')} could not run"] if failed else []
+        if scan.unfinished:
+            said.append(f"{counted(len(scan.unfinished), 'check')} did not end in time")
         if scan.unloaded:
             said.append(f"{counted(len(scan.unloaded), 'plug-in')} could not be loaded")
         if scan.unread_instances:

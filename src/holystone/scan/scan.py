@@ -2,24 +2,24 @@
 
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime
-from itertools import chain
+from itertools import chain, compress
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from holystone.duroxide.tables import OF_INSTANCES
-from holystone.errors import CatalogueError, UnfinishedScanError
+from holystone.errors import CatalogueError, OutOfTimeError, UnfinishedScanError
 from holystone.flavours.savepoint import savepoint
-from holystone.pg_durable import tables as df
 from holystone.scan.applicability import Applicability
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check, Level
+from holystone.scan.failure import Failure, failure
 from holystone.scan.finding import Finding, judge, require_printable
 from holystone.scan.parallel import Task, in_order
+from holystone.scan.pattern import is_any_matched
 from holystone.scan.policy import AS_DECLARED, Policy
 from holystone.scan.prefilters import PREFILTERS
 from holystone.scan.prefilters.prefilter import CheckGroups, Prefilter, PrefilterResult
@@ -28,6 +28,7 @@ from holystone.scan.reader import RACE_WINDOW_SECONDS, Reader
 from holystone.scan.relation import WORTH_CUTTING, Conditions, Facts, Relation, rows_per_range
 from holystone.scan.relation_scan import Progress, RelationScan, Step
 from holystone.scan.relations.objects import DAMAGES
+from holystone.scan.remainder import Remainder
 from holystone.scan.result import Outcome, Result, Verdict
 from holystone.scan.unread import Unread
 from holystone.scan.watermark import Coverage
@@ -48,6 +49,8 @@ class Scan:
     pg_durable runs for other databases, where their rows are. `unmatched` is the pattern of `instances` that no
     instance matches: then nothing is checked, and no check counts as clean.
     `unloaded` says which checks of plug-ins there would be, had they been loaded: no scan without them is complete.
+    Where the run time of the store is over before the end, the checks that have not looked at all have failed, and
+    `unfinished` has their ids.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Scan:
         self.baseline = 0
         self.suppressed = 0
         self.unmatched: str | None = None
+        self.unfinished: list[str] = []
         self.satellites = 0
         self.coverage = coverage
         self.results = {check.id: Result(check) for check in checks}
@@ -83,6 +87,7 @@ class Scan:
         self.started_at = datetime.now(UTC)
         self.duration_ms = 0
         self._took: dict[str, float] = {}
+        self._remainder = Remainder()
         self._instances = instances
         self._known = frozenset(known)
         self.policy = policy
@@ -135,23 +140,39 @@ class Scan:
     def _whole(self) -> Iterator[Finding]:
         """Yield all findings of the store, or of the instances that were chosen."""
         begun = time.monotonic()
-        if self._instances is not None and not self._is_any_matched(self._instances):
-            self.unmatched = self._instances
-            self._fail_all(f"No instance matches {self._instances!r}: nothing was checked.")
-            return
-        groups = self._groups()
-        only = None if self.coverage is None else self.coverage.instances
         try:
-            with ExitStack() as stack:
-                run = stack.enter_context(prefilter_run(self.store, groups, self._prefilters, self._jobs, only))
-                before = time.monotonic()
-                connections = stack.enter_context(self.store.snapshots(self._jobs))
-                # The time before the snapshot, so that nothing in it is taken for older than it was then.
-                now = self.store.flavour.now_ms(connections[0])
-                self._begun_ms = now - ceil((time.monotonic() - before) * 1000)
-                yield from self._all_found(connections, groups, run)
+            with self._stopping():
+                yield from self._run()
         finally:
             self.duration_ms = round((time.monotonic() - begun) * 1000)
+
+    def _run(self) -> Iterator[Finding]:
+        groups = self._groups()
+        if self._instances is not None and not is_any_matched(self.store, self._instances):
+            self.unmatched = self._instances
+            unmatched = Failure(f"No instance matches {self._instances!r}: nothing was checked.")
+            for result in self.results.values():
+                unmatched.note(result)
+            return
+        only = None if self.coverage is None else self.coverage.instances
+        with ExitStack() as stack:
+            run = stack.enter_context(prefilter_run(self.store, groups, self._prefilters, self._jobs, only))
+            before = time.monotonic()
+            connections = stack.enter_context(self.store.snapshots(self._jobs))
+            # The time before the snapshot, so that nothing in it is taken for older than it was then.
+            now = self.store.flavour.now_ms(connections[0])
+            self._begun_ms = now - ceil((time.monotonic() - before) * 1000)
+            # What was found by then holds only if the snapshot ends well.
+            with self._stopping():
+                yield from self._all_found(connections, groups, run)
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Have the checks fail that have not looked at all when the run time of the store is over."""
+        try:
+            yield
+        except OutOfTimeError as error:
+            self.unfinished += self._remainder.fail(self.results, error)
 
     def of_instances(self, connection: Connection, instances: Sequence[str], now_ms: int) -> list[Finding]:
         """Return the findings of these instances alone, as a transaction sees them that has begun already.
@@ -187,6 +208,7 @@ class Scan:
         def prefilter(connection: Connection, report: Progress | None = None) -> Iterator[Step]:
             nonlocal result
             result = run.result(self._reader(connection), self._instances, report)
+            self.store.require_time()
             return iter(())
 
         proven, others = run.partition(groups)
@@ -194,29 +216,13 @@ class Scan:
         if run.runs_concurrently:
             yield from self._found(connections, scans, beside=[prefilter])
         else:
-            prefilter(connections[0], self._progress)
+            prefilter(connections[0], self._report)
             yield from self._found(connections, scans)
         yield from self._found(connections, self._scans(connections[0], proven, result))
 
     def to_run(self) -> list[Check]:
         """Return those of the checks that apply to the store."""
         return [result.check for result in self.results.values() if self._applicability.why_not(result.check) is None]
-
-    def _is_any_matched(self, pattern: str) -> bool:
-        """Return whether any row of the store is of an instance whose id matches."""
-        columns = [table.c.instance_id for table in OF_INSTANCES]
-        with self.store.snapshot() as connection:
-            return any(
-                connection.execute(
-                    select(column).where(self.store.flavour.matches_glob(column, pattern)).limit(1)
-                ).first()
-                for column in [*columns, df.instances.c.id]
-                if column.name in self.store.columns.get(column.table.fullname, ())
-            )
-
-    def _fail_all(self, reason: str) -> None:
-        for result in self.results.values():
-            result.outcome, result.reason = Outcome.failed, reason
 
     def _groups(self) -> CheckGroups:
         """Return each relation with those of its checks that apply to this store."""
@@ -230,6 +236,7 @@ class Scan:
             for relation in check.relations:
                 if self._applicability.lacking(check, relation) is None:
                     groups.setdefault(relation.name, (relation, []))[1].append(check)
+                    self._remainder.add(check, relation)
         return list(groups.values())
 
     def _scans(
@@ -266,7 +273,7 @@ class Scan:
                     self._count(relation, rows)
                 if left is not None:
                     key_ranges, rows = list(relation.key_ranges_of(self.store.flavour, left)), len(left)
-                elif of_all and self._is_surely_empty(relation, rows):
+                elif of_all and rows == 0 and relation.rows_are_of_table:  # to ask costs as much as to ask of many
                     key_ranges = []
                 elif changed is None and rows is not None and rows > WORTH_CUTTING:
                     key_ranges = list(relation.key_ranges(reader, selected, rows_per_range(rows, self._jobs)))
@@ -276,10 +283,6 @@ class Scan:
                 return None
             key_ranges, rows = [[]], None
         return RelationScan(relation, checks, [[*selected, *key_range] for key_range in key_ranges], rows or 0)
-
-    def _is_surely_empty(self, relation: Relation, rows: int | None) -> bool:
-        """Return whether the relation surely has no row: what it takes to ask costs as much as to ask of many."""
-        return rows == 0 and relation.rows_are_of_table
 
     def _found(
         self,
@@ -293,50 +296,44 @@ class Scan:
         """
         tasks = chain(beside, (task for scan in scans for task in scan.tasks(self._reader)))
         last: RelationScan | None = None
-        for step in in_order(tasks, connections, self.store.flavour.interrupt):
-            if last is not None and last is not step.scan:
-                self._report(last.relation, last.total, last.total)
-            last = step.scan
-            if step.error is not None:
-                self._fail(last.relation, last.checks, step.error)
-            elif isinstance(step.facts, Unread):
-                for check, suspected in zip(last.checks, step.flags, strict=True):
-                    if suspected:
-                        self._pass_over(check, last.relation, step.facts)
-            elif step.facts is None:
-                self._report(last.relation, step.done, last.total)
-            else:
-                yield from self._judged(step)
-            del step  # it may hold long texts, and the next one take long
+        for scan in scans:
+            if not scan.key_ranges:
+                self._remainder.take(scan)
+        with closing(in_order(tasks, connections, self.store.flavour.interrupt)) as steps:
+            for step in steps:
+                if last is not None and last is not step.scan:
+                    self._end(last)
+                last = step.scan
+                # What fails from then on fails for that, and what comes was not read for certain.
+                self.store.require_time()
+                if step.error is not None:
+                    self._fail(last.relation, last.checks, step.error)
+                elif isinstance(step.facts, Unread):
+                    for check in compress(last.checks, step.flags):
+                        self.results[check.id].unread.append(step.facts)
+                        self.unread_instances.add(last.relation.instance_of(step.facts.key))
+                elif step.facts is None:
+                    self._report(last.relation.name, step.done, last.total)
+                else:
+                    yield from self._judged(step)
+                del step  # it may hold long texts, and the next one take long
         if last is not None:
-            self._report(last.relation, last.total, last.total)
+            self._end(last)
 
-    def _pass_over(self, check: Check, relation: Relation, row: Unread) -> None:
-        self.results[check.id].unread.append(row)
-        self.unread_instances.add(relation.instance_of(row.key))
+    def _end(self, scan: RelationScan) -> None:
+        self._report(scan.relation.name, scan.total, scan.total)
+        self._remainder.take(scan)
 
     def _fail(self, relation: Relation, checks: Sequence[Check], error: BaseException) -> None:
-        outcome, next_step, unforeseen = Outcome.failed, None, None
-        if isinstance(error, DBAPIError):
-            explained = self.store.flavour.translate_error(error)
-            reason, next_step = explained.message, explained.next_step
-            if relation.dispensable and self.store.flavour.is_refusal(error):
-                # A role with SELECT on the engine's tables, and nothing else, can still check the store.
-                outcome, reason = Outcome.skipped, reason.rstrip(".")
-        elif isinstance(error, CatalogueError):
-            reason = error.message
-        else:
-            reason, unforeseen = f"{relation.name} could not be read: {type(error).__name__}: {error}", error
+        self.store.require_time()
+        found = failure(self.store.flavour, relation, error)
         for check in checks:
-            result = self.results[check.id]
-            result.outcome, result.reason, result.next_step, result.error = outcome, reason, next_step, unforeseen
+            found.note(self.results[check.id])
 
     def _judged(self, step: Step) -> Iterator[Finding]:
         """Yield the findings of checks on a suspect row; a check that fails leaves the others as they are."""
         relation = step.scan.relation
-        for check, suspected in zip(step.scan.checks, step.flags, strict=True):
-            if not suspected:
-                continue
+        for check in compress(step.scan.checks, step.flags):
             try:
                 finding = self._judge(check, relation, step.facts)
             except (Exception, SystemExit) as error:
@@ -350,6 +347,7 @@ class Scan:
 
     def _judge(self, check: Check, relation: Relation, facts: Facts) -> Finding | None:
         finding = judge(check, relation, facts)
+        self.store.require_time()
         if finding is not None and (plug_in := checks().plug_in_of(check.id)) is not None:
             require_printable(finding, plug_in, self.store.flavour.to_json)
         if finding is not None and finding.fingerprint in self._known:
@@ -371,6 +369,7 @@ class Scan:
             # Of each execution, its last event is read.
             self.scanned["events"] = max(rows, self.scanned["events"])
 
-    def _report(self, relation: Relation, done: int, total: int) -> None:
+    def _report(self, name: str, done: int, total: int) -> None:
+        self._remainder.reach(name, done, total)
         if self._progress is not None:
-            self._progress(relation.name, done, total)
+            self._progress(name, done, total)

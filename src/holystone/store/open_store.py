@@ -4,8 +4,10 @@ import hashlib
 import weakref
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
+from math import inf
 from threading import Lock
 from typing import Any, Self, TypeVar
 
@@ -18,6 +20,7 @@ from holystone.errors import (
     HolystoneError,
     InvalidTurnError,
     NotAStoreError,
+    OutOfTimeError,
     ReadOnlyError,
     SchemaTooOldError,
     StoreChangedError,
@@ -28,11 +31,14 @@ from holystone.flavours.connector import Columns
 from holystone.flavours.target import Target, parse_target
 from holystone.pg_durable.tables import SCHEMA as EXTENSIONS_SCHEMA
 from holystone.pg_durable.tables import TABLES
+from holystone.store.run_time import RunTime
 
 Statement = TypeVar("Statement")
 
 _QUEUED_SECONDS = 60.0
 """After so many seconds SQLite says itself that it is locked."""
+_GRACE_SECONDS = 5.0
+"""Seconds of a run time's end after which the database itself ends a transaction that nobody else has ended."""
 _PREPARED: LRUCache[tuple[Hashable, ...], Any] = LRUCache(2000)
 """What was made for a kind of store, of which a process may open many, by what made it of what."""
 
@@ -52,6 +58,8 @@ class OpenStore:
     """Why pg_durable's own tables are not looked at beside the engine's; None where they are."""
     statement_timeout: float | None = None
     """Seconds after which a statement that reads is given up with StoreUnavailableError; None for never."""
+    run_time: RunTime | None = None
+    """What bounds all that is read, with OutOfTimeError; None for no bound."""
 
     def __init__(self, target: Target, *, read_only: bool) -> None:
         self.target = target
@@ -75,6 +83,17 @@ class OpenStore:
         except StoreChangedError:
             store._recognise()  # a writer came just then; it is here now, and is read beside with locks
         return store
+
+    def bounded(self, run_time: RunTime | None) -> Self:
+        """Return the store for reading within a time, and no longer; this one stays as it is."""
+        bounded = copy(self)
+        bounded.run_time = run_time
+        return bounded
+
+    def require_time(self) -> None:
+        """Raise OutOfTimeError where the run time is over."""
+        if self.run_time is not None and self.run_time.is_over:
+            raise OutOfTimeError(self.run_time.seconds)
 
     def require_writable(self) -> None:
         """Raise StoreUnavailableError where it is plain that nobody can write here, as on a hot standby.
@@ -144,11 +163,27 @@ class OpenStore:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         with self._translating(self._reader.begin()) as connection:
-            if self.statement_timeout is not None:
-                self.flavour.limit_statements(connection, self.statement_timeout)
-            yield connection
+            with self._bounding(connection):
+                if self.statement_timeout is not None:
+                    self.flavour.limit_statements(connection, min(self.statement_timeout, self._longest))
+                yield connection
             # There is nothing to commit, and SQLite refuses to once it has come upon a damaged page.
             connection.rollback()
+
+    @contextmanager
+    def _bounding(self, connection: Connection) -> Iterator[None]:
+        """Have what is read in the context end with the run time."""
+        if self.run_time is None:
+            yield
+            return
+        self.flavour.limit_transaction(connection, self._longest)
+        with self.run_time.bounding(lambda: self.flavour.interrupt(connection)):
+            yield
+
+    @property
+    def _longest(self) -> float:
+        """Seconds that a transaction which reads may take from now on."""
+        return inf if self.run_time is None else self.run_time.left + _GRACE_SECONDS
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -255,6 +290,7 @@ class OpenStore:
             with connected as connection:
                 yield connection
         except DBAPIError as error:
+            self.require_time()
             raise self.flavour.translate_error(error) from error
 
     @cached_property

@@ -147,6 +147,9 @@ class PostgreSQLConnector(PipelinedConnector):
         # Takes no parameters; set_config does, and would take the snapshot.
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(seconds * 1000)):d}")
 
+    def limit_transaction(self, connection: Connection, seconds: float) -> None:
+        session.limit(connection, seconds)
+
     def lying_indexes(self, connection: Connection, columns: Columns, instance_ids: Sequence[str]) -> list[str]:
         return list(soundness.lying_indexes(connection, self.schema, columns, instance_ids))
 

@@ -43,6 +43,8 @@ SETTINGS: Mapping[str, str] = {
 }
 SINCE: Mapping[int, Mapping[str, str]] = {140000: {"idle_session_timeout": "0"}, 170000: {"transaction_timeout": "0"}}
 """Version of the server, as libpq has it -> what there is to be set from it on."""
+_TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+"""Those that end a transaction; the last one alone ends it whatever its statements are."""
 _QUOTE = "'"
 _KEPT, _POOLED, _PIPELINE = "holystone_kept", "holystone_pooled", "holystone_pipeline"
 """What a connection notes: what is set otherwise on it, whether a pooler hands it on, and its pipeline."""
@@ -91,6 +93,13 @@ def keep(connection: Connection, name: str, value: str) -> None:
     """Set one of it otherwise, for this transaction and for all that come on this connection."""
     connection.info.setdefault(_KEPT, {})[name] = value
     _set(connection, {name: value})
+
+
+def limit(connection: Connection, seconds: float) -> None:
+    """Have the server end the transaction after that: at work if it can, and where its client does nothing any more."""
+    driver: Any = connection.connection.driver_connection
+    names = settings_of(driver.info.server_version).keys() & set(_TIMEOUTS)
+    _set(connection, {name: f"{max(1, round(seconds * 1000)):d}" for name in sorted(names)})
 
 
 def keep_all(driver: Any, record: Any) -> None:

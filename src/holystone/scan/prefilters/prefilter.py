@@ -106,11 +106,15 @@ class Prefilter(ABC):
         return least
 
     def run(self, reader: Reader, within: Conditions) -> PrefilterResult:
-        """Return what came of the executions that meet the conditions, which are on columns of `history`."""
+        """Return what came of the executions that meet the conditions, which are on columns of `history`.
+
+        OutOfTimeError where the run time of the store is over before that.
+        """
         result = PrefilterResult()
         last: Any = None
         with without_garbage():
             for instance_id, events, is_sound, has_keys in self.verdicts(reader, within):
+                reader.store.require_time()
                 result.instances += instance_id != last
                 last = instance_id
                 result.executions += 1

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection as Pipe
 
 
+_PATIENCE_SECONDS = 1.0
+"""For a process that ends itself."""
+
+
 class Worker(Protocol):
     """Runs the prefilter over one range after the other."""
 
@@ -58,6 +62,8 @@ class ForkedWorker:
     def __init__(self, prefilter: Prefilter, store: OpenStore, others: Sequence["ForkedWorker"]) -> None:
         import multiprocessing
 
+        self._run_time = store.run_time
+
         context = multiprocessing.get_context("fork")
         self._pipe, theirs = context.Pipe()
         inherited = [self._pipe, *(other._pipe for other in others)]
@@ -77,12 +83,21 @@ class ForkedWorker:
         return result
 
     def interrupt(self) -> None:
-        self._process.terminate()
+        if not self._ends_itself:
+            self._process.terminate()
 
     def end(self) -> None:
+        self._pipe.close()
+        if self._ends_itself:
+            self._process.join(_PATIENCE_SECONDS)
         self._process.terminate()
         self._process.join()
-        self._pipe.close()
+
+    @property
+    def _ends_itself(self) -> bool:
+        """Whether the process has the run time end it, and its statement with it: a server goes on with that of one
+        that is gone."""
+        return self._run_time is not None and self._run_time.is_over
 
 
 def _work(pipe: "Pipe", inherited: "Iterable[Pipe]", prefilter: Prefilter, store: OpenStore) -> None:
