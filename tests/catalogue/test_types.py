@@ -60,7 +60,7 @@ MISTAKES = {
     ),
     "steps": (
         "repair/remove_ghost.py",
-        "steps=removing",
+        "steps=delete_row",
         "steps=lambda facts: None",
         'Argument "steps" to "Repair" has incompatible type',
     ),
