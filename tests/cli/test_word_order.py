@@ -48,6 +48,17 @@ def test_the_next_step_names_the_store(run: Run, healthy: Sample, words: list[st
     assert run(*split(next_step)).status == 0
 
 
+def test_an_orchestration_that_nothing_is_of_is_told_of(run: Run, healthy: Sample) -> None:
+    assert run("executions", "list", *healthy.words, "--name", "Order").status == 0
+    refused = run("executions", "list", *healthy.words, "--name", "Ordr")
+    assert_refused(refused, "is of an orchestration 'Ordr'.", "Leave --name out to see what there is.")
+
+
+def test_a_revision_that_is_misspelt_leads_to_those_that_there_are(run: Run, healthy: Sample) -> None:
+    refused = run("migrate", "upgrade", *healthy.words, "--to", "t9999")
+    assert_refused(refused, "t9999", "`holystone migrate status ", "lists those that this version has")
+
+
 def test_the_next_step_says_nothing_of_a_schema_that_nobody_named(run: Run, postgresql_store: Sample) -> None:
     assert "--schema" not in run("why", postgresql_store.target, "order-33").err
 

@@ -66,6 +66,10 @@ def list_(
         raise HolystoneError(
             f"No instance in {store.target} matches {instance!r}.", "Leave --instance out to see what there is."
         )
+    if name is not None and not store.list_executions(name=name, limit=1):
+        raise HolystoneError(
+            f"No execution in {store.target} is of an orchestration {name!r}.", "Leave --name out to see what there is."
+        )
     which: dict[str, Any] = {"status": status, "name": name, "older_than_seconds": older_than, "instances": instance}
     with output_to(None) as out:
         if format_ == "json":

@@ -123,7 +123,7 @@ def _explained() -> Iterator[None]:
         said = " ".join(str(error).split()).rstrip(".")
         raise MigrationError(
             f"The revision cannot be found or reached from where the store stands: {said}.",
-            "Use the version of holystone that upgraded the store, or a newer one.",
+            "`holystone migrate status TARGET` lists those that this version has; a newer one may have others.",
         ) from None
     except CompileError as error:
         # SQLAlchemy takes no square brackets in the name of a schema that it puts into statements of others.
