@@ -30,24 +30,11 @@ from holystone.errors import HolystoneError, NoTablesError, StoreUnavailableErro
 from holystone.flavours.changes import Changes, Position
 from holystone.flavours.compiled import COMPILED_STATEMENTS
 from holystone.flavours.connector import Columns, Held, Located
-from holystone.flavours.postgresql import changes, discovery, ends, forks, locks, session, soundness, values
-from holystone.flavours.postgresql.pipeline import MAY_BE_COMMITTED
+from holystone.flavours.postgresql import changes, discovery, ends, errors, forks, locks, session, soundness, values
 from holystone.flavours.postgresql.pipelined import PipelinedConnector
 from holystone.pg_durable import tables as df
 
 _CONNECT_SECONDS = 10
-_ENDED = ("57P01", "57P02", "57P05", "25P03", "25P04")
-"""States of the errors with which the server ends a connection: shut down, killed, or idle or at work for too long."""
-_SEE_SERVER = "See that the server runs, and run the command again."
-_NOT_LOCKED = ("55P03", "40P01")
-"""States of the errors of a statement that did not get a lock: in time, or for two wanted what the other had."""
-_CONFLICT = "40001"
-"""State of the error of a reader on a standby that keeps it from following its primary; no other of ours has it."""
-_NOT_SO_LONG = (
-    "Run it again, or on the primary; max_standby_streaming_delay of the standby says how long it lets readers read."
-)
-
-
 _FOR_READING = {
     # Rows that are fetched some at a time are planned for a reader who leaves off after a tenth; a scan reads all.
     "cursor_tuple_fraction": "1",
@@ -219,7 +206,7 @@ class PostgreSQLConnector(PipelinedConnector):
         return str(cause).partition("\n")[0]  # which parameter it is, of which statement, tells nobody anything
 
     def is_of_lock(self, error: DBAPIError) -> bool:
-        return getattr(error.orig, "sqlstate", None) in _NOT_LOCKED
+        return getattr(error.orig, "sqlstate", None) in errors.NOT_LOCKED
 
     def _in_the_way(self) -> str | None:
         """Return who has a table of the store locked now, as far as that can be told."""
@@ -248,76 +235,7 @@ class PostgreSQLConnector(PipelinedConnector):
         return getattr(error.orig, "sqlstate", None) == "42501"
 
     def translate_error(self, error: DBAPIError) -> HolystoneError:
-        cause = ends.first(error.orig or error)
-        state = getattr(cause, "sqlstate", None) or ""
-        diagnosed = getattr(cause, "diag", None)
-        # Where in the statement it was refused, which follows, tells nobody anything.
-        text = (diagnosed.message_primary if diagnosed is not None and state == "42501" else None) or str(cause)
-        said = self.target.without_secrets(" ".join(text.split())).rstrip(".?")
-        is_unknown = MAY_BE_COMMITTED in getattr(error.orig, "__notes__", ())
-        besides = f"; {MAY_BE_COMMITTED}" if is_unknown else ""
-        if isinstance(error, ends.ConnectionLostError) or state.startswith(_ENDED):
-            words = self.target.without_secrets(ends.last_words(cause)).rstrip(".")
-            last = self.target.without_secrets(ends.last_words(error.orig)).rstrip(".")
-            if last and last != words and "connection is closed" not in last:
-                words = f"{last}; before that it said: {words}"
-            return StoreUnavailableError(
-                f"{self.target} ended the connection: {words}{besides}.",
-                _NOT_SO_LONG if state == _CONFLICT else _SEE_SERVER,
-            )
-        if state == _CONFLICT:
-            return StoreUnavailableError(f"{self.target} gave a statement up: {said}.", _NOT_SO_LONG)
-        if state == "42501" and "must be owner" in said:
-            return StoreUnavailableError(
-                f"The role has no permission: {said}.", "Run the command as the role that owns the engine's tables."
-            )
-        if state == "42501" and "row-level security" in said:
-            return StoreUnavailableError(
-                f"Rows may be hidden from the role: {said}.",
-                "Run the command as a role with BYPASSRLS, or as one that no policy is for.",
-            )
-        if state == "42501":
-            return StoreUnavailableError(
-                f"The role has no permission: {said}.",
-                "Grant the role USAGE on the schema, SELECT on its tables, and for repairs UPDATE, INSERT and CREATE.",
-            )
-        if "no password supplied" in said:  # libpq says so before it asks the server
-            return StoreUnavailableError(
-                f"{self.target} asks for a password, and none is given.",
-                "Put it in ~/.pgpass or PGPASSWORD, which no list of processes shows, and run the command again.",
-            )
-        if "FATAL:" in said:  # refused while connecting, of which libpq tells no state
-            words = said.rpartition("FATAL:")[2].strip()
-            if "the database system is" in words:  # starting up, shutting down, in recovery: it lets nobody in
-                return StoreUnavailableError(f"{self.target} cannot be reached: {words}.", _SEE_SERVER)
-            return StoreUnavailableError(
-                f"{self.target} refused the connection: {words}.",
-                "Mend user, password, database or the server's pg_hba.conf, and run the command again.",
-            )
-        if state == "25006":
-            return StoreUnavailableError(
-                f"{self.target} only reads: {said}.",
-                "Run the command on the primary, as a role without default_transaction_read_only.",
-            )
-        if state == "57014":
-            next_step = "Allow more time, or read less with --level quick." if self._is_limited else "Run it again."
-            return StoreUnavailableError(f"{self.target} gave a statement up: {said}.", next_step)
-        if state in _NOT_LOCKED:
-            holder = self._in_the_way()
-            next_step = "Run the command again when the store is quieter."
-            if holder is not None:
-                said, next_step = f"{said}; {holder} has locked a table", "Run the command again when it is done."
-            return StoreUnavailableError(f"{self.target} did not get a lock in time: {said}.", next_step)
-        if state == "" and isinstance(error, DataError):  # psycopg does not even send it
-            return StoreUnavailableError(f"PostgreSQL cannot hold a value: {said}.", "Repair the row by hand.")
-        if state == "" or state.startswith(("08", "57P", "3D", "53")):
-            return StoreUnavailableError(
-                f"{self.target} cannot be reached: {said}{besides}.",
-                "See that the server runs and that the URL is right.",
-            )
-        return StoreUnavailableError(
-            f"PostgreSQL could not do it ({state}): {said}.", "Mend the cause and run the command again."
-        )
+        return errors.translated(error, self.target, is_limited=self._is_limited, in_the_way=self._in_the_way)
 
     def exclude_engine(self, connection: Connection, instance_ids: Sequence[str]) -> set[str]:
         named = func.unnest(literal(list(instance_ids), ARRAY(Text))).column_valued("instance_id")
