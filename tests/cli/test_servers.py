@@ -174,7 +174,8 @@ def test_a_missing_schema_is_named_and_the_right_one_is_told(
 
 
 def test_a_schema_without_the_engines_tables_is_no_store(run: Run, postgresql_store: Sample) -> None:
-    assert_refused(run("check", postgresql_store.target), "The schema 'public' of ", "holds none of duroxide's tables")
+    refused = run("check", postgresql_store.target, "--schema", "public")
+    assert_refused(refused, "The schema 'public' of ", "holds none of duroxide's tables")
 
 
 def test_a_database_without_any_store_is_no_store(run: Run, postgresql: Any) -> None:
