@@ -109,9 +109,8 @@ def assert_told(done: Result, usual: Result, command: str, words: str) -> None:
     if done.status == usual.status:  # it came when all was done, or to what can be done without
         assert words not in done.err
         return
-    if (
-        command == "repair apply" and done.status == 1
-    ):  # what could not be looked at makes a repair unsafe, and is named
+    if command in ("repair apply", "repair undo") and done.status == 1:
+        # What could not be looked at makes a repair unsafe, and keeps a row from being put back; both are told why.
         assert words in " ".join(done.out.split())
         return
     assert done.status == 2, done
