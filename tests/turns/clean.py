@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
+from typing_extensions import override
 
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Check, Level
@@ -64,6 +65,7 @@ class CleanCheck:
 class AskingScan(Scan):
     """A scan that asks of tables without rows as well, so that there are statements to keep."""
 
+    @override
     def _is_surely_empty(self, relation: Relation, rows: int | None) -> bool:
         return False
 

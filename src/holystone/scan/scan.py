@@ -273,7 +273,7 @@ class Scan:
                     self._count(relation, rows)
                 if left is not None:
                     key_ranges, rows = list(relation.key_ranges_of(self.store.flavour, left)), len(left)
-                elif of_all and rows == 0 and relation.rows_are_of_table:  # to ask costs as much as to ask of many
+                elif of_all and self._is_surely_empty(relation, rows):
                     key_ranges = []
                 elif changed is None and rows is not None and rows > WORTH_CUTTING:
                     key_ranges = list(relation.key_ranges(reader, selected, rows_per_range(rows, self._jobs)))
@@ -283,6 +283,10 @@ class Scan:
                 return None
             key_ranges, rows = [[]], None
         return RelationScan(relation, checks, [[*selected, *key_range] for key_range in key_ranges], rows or 0)
+
+    def _is_surely_empty(self, relation: Relation, rows: int | None) -> bool:
+        """Return whether the relation surely has no row: what it takes to ask costs as much as to ask of many."""
+        return rows == 0 and relation.rows_are_of_table
 
     def _found(
         self,
