@@ -88,7 +88,7 @@ def between(postgresql_store: Sample) -> Iterator[tuple[Interposer, Sample]]:
 def arranged(run: Run, command: str, direct: Sample, through: Sample) -> list[str]:
     """Return the words of a command on a store in which it has something to do."""
     direct.execute(RESTORE)
-    more = {"executions show": ["order-1"], "migrate downgrade": ["toolkit@base"]}.get(command, [])
+    more = {"executions show": ["order-1"], "why": ["order-1"], "migrate downgrade": ["toolkit@base"]}.get(command, [])
     if command in ("check --since last", "migrate downgrade"):
         assert run("migrate", "upgrade", *direct.words).status == 0
     if command == "check --since last":
