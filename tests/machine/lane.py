@@ -6,15 +6,18 @@ import json
 import re
 import sqlite3
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from unittest import mock
 
 import psycopg
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from conftest import EngineStore
 from holystone import clock
+from holystone.flavours.postgresql.pipelined import PipelinedConnector
+from holystone.flavours.statements import StatementResult, Step
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.result import Verdict
@@ -23,6 +26,8 @@ from holystone.store import Store
 from holystone.store.turns.lease import OrchestrationItem
 from machine.view import COLUMNS, Contents, in_order
 from turns.clean import CleanCheck
+
+RunLast = Callable[[Connection, Sequence[Step]], list[StatementResult]]
 
 COMMIT = "COMMIT"
 _TABLE = re.compile(rf"\b({'|'.join(COLUMNS)})\b")
@@ -64,6 +69,8 @@ class Lane:
         for worker in self._workers:
             event.listen(worker._writer, "before_cursor_execute", self._before_statement)
             event.listen(worker._writer, "commit", self._before_commit)
+            if isinstance(worker.flavour, PipelinedConnector):
+                worker.flavour._run_last = self._before_last(worker.flavour._run_last)  # type: ignore[assignment, method-assign]
 
     def close(self) -> None:
         self._rows.close()
@@ -114,6 +121,15 @@ class Lane:
     def _before_commit(self, connection: Any) -> None:
         if self.crash_at is not None:
             self._crash()
+
+    def _before_last(self, run: RunLast) -> RunLast:
+        """Have what the server commits by itself, at the end of a pipeline, die before any of it is sent."""
+
+        def run_last(connection: Connection, steps: Sequence[Step]) -> list[StatementResult]:
+            self._before_commit(connection)
+            return run(connection, steps)
+
+        return run_last
 
     def _crash(self) -> None:
         self.crash_at = None
