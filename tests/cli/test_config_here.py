@@ -76,6 +76,40 @@ def test_one_that_is_wrong_is_told_of(run: Run, drifted: Sample) -> None:
     assert_refused(run("check", *drifted.words), "pyproject.toml cannot be used: [checks.E001] has 'severety'")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["tool"."holystone".checks.E001]\nignore = "x"\n',
+        '[ tool.holystone ]\nchecks.E001.ignore = "x"\n',
+        '[tool]\nholystone = {checks = {E001 = {ignore = "x"}}}\n',
+    ],
+)
+def test_however_the_table_of_a_project_is_written(run: Run, drifted: Sample, text: str) -> None:
+    Path("pyproject.toml").write_text(text)
+    clean = run("check", *drifted.words, "--select", "E001,E003")
+    assert (clean.status, clean.err) == (0, NAMED.format("pyproject.toml"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'description = "see [tool.holystone] in the docs"\n',
+        b"[tool.holystone-x]\n",
+        b"tool = 1\n",
+        b"[tool.x]\na = \xff\n",
+    ],
+)
+def test_what_only_mentions_it_or_is_broken_for_others_is_left_alone(run: Run, drifted: Sample, content: bytes) -> None:
+    Path("pyproject.toml").write_bytes(content)
+    found = run("check", *drifted.words, "--select", "E001,E003")
+    assert (found.status, found.err) == (1, "")
+
+
+def test_a_broken_one_with_the_table_is_told_of(run: Run, drifted: Sample) -> None:
+    Path("pyproject.toml").write_text("[tool.holystone.checks\n")
+    assert_refused(run("check", *drifted.words), "pyproject.toml cannot be used")
+
+
 def test_a_project_without_one_and_folders_above_are_nobodys_business(
     run: Run, drifted: Sample, tmp_path: Path
 ) -> None:

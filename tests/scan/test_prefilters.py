@@ -14,7 +14,7 @@ import pytest
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
-from holystone.scan.prefilters import run
+from holystone.scan.prefilters import boundary_events, run
 from holystone.scan.scan import Scan
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
@@ -30,13 +30,14 @@ from holystone.scan import key_ranges
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.scan import Scan
-from holystone.scan.prefilters import workers, run
+from holystone.scan.prefilters import boundary_events, workers, run
 from holystone.scan.watermark import Coverage
 from holystone.store import Store
 from holystone.duroxide.tables import executions
 
 target, schema, level, mishap = sys.argv[1:]
 run.EXECUTIONS_PER_RANGE = key_ranges.INSTANCES_PER_STATEMENT = 2
+boundary_events.rows_per_range = lambda rows, jobs: 2
 run._WORTH_FORKING = 0
 helped = []
 filtered = workers.ForkedWorker.run
@@ -96,6 +97,7 @@ def test_prefilter_gives_up_where_all_are_in_doubt(
     drifted: EngineStore, level: Level, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "EXECUTIONS_PER_RANGE", 2)
+    monkeypatch.setattr(boundary_events, "rows_per_range", lambda rows, jobs: 2)
     monkeypatch.setattr("holystone.scan.prefilters.prefilter._FEW", 0)
     store = Store.open(drifted.target, drifted.schema, read_only=True)
     scan = Scan(store, select_checks(level))
@@ -115,7 +117,8 @@ def test_some_instances_are_prefiltered_beside_other_scans(drifted: EngineStore,
     scan = Scan(store, select_checks(level), coverage=coverage, jobs=jobs)
     assert sorted((one.check.id, one.instance_id, one.execution_id) for one in scan) == sorted(found(drifted, level))
     assert scan.scanned["instances"] == len(some)
-    with closing(iter(scan)) as findings:
+    another = Scan(store, select_checks(level), coverage=coverage, jobs=jobs)
+    with closing(iter(another)) as findings:
         next(findings)
     assert threading.active_count() == threads, "whoever stops listening stops the prefilter as well"
 

@@ -14,9 +14,22 @@ def config_here() -> str | None:
     """
     if os.path.isfile(OWN_FILE):
         return OWN_FILE
-    if os.path.isfile(PROJECT_FILE):
-        from holystone.cli.files import read_file
-
-        if "[tool.holystone" in read_file(PROJECT_FILE):
-            return PROJECT_FILE
+    if os.path.isfile(PROJECT_FILE) and _has_table(PROJECT_FILE):
+        return PROJECT_FILE
     return None
+
+
+def _has_table(file: str) -> bool:
+    """Return whether a project's file has a table for us, or is broken and names one: whoever reads that tells why."""
+    import tomllib
+
+    try:
+        with open(file, "rb") as content:
+            text = content.read()
+    except OSError:
+        return False
+    try:
+        tool = tomllib.loads(text.decode()).get("tool")
+    except ValueError:
+        return b"[tool.holystone" in text
+    return isinstance(tool, dict) and "holystone" in tool
