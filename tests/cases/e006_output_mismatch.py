@@ -1,9 +1,22 @@
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import func
+
 from cases.case import Case, Found, Row, execution
-from holystone.demo.scribe import Scribe, cancelled, completed, continued, failed, failed_with, scheduled, started
-from holystone.duroxide.tables import executions
+from holystone.demo.scribe import (
+    Payload,
+    Scribe,
+    cancelled,
+    completed,
+    continued,
+    failed,
+    failed_with,
+    scheduled,
+    started,
+)
+from holystone.duroxide.tables import executions, history
 
 # Every form that the engine gives to a failure, and how it words it in executions.output.
 FAILURES: dict[str, tuple[Mapping[str, Any], str]] = {
@@ -63,7 +76,20 @@ FAILURES: dict[str, tuple[Mapping[str, Any], str]] = {
     ),
 }
 
+BESIDE: dict[str, Payload] = {
+    "beside-completed": completed("kept"),
+    "beside-continued": continued("kept"),
+    "beside-failed": failed("kept"),
+}
+
 AWKWARD = 'tab\t quote" back\\slash \u0001 é 😀 \u2028 /path </script> \x7f'
+
+
+def _add_field(scribe: Scribe, instance_id: str, value: str) -> None:
+    """Add a field to the last event of an execution, which no version of the engine knows."""
+    data = history.c.event_data
+    longer = func.substr(data, 1, func.length(data) - 1).concat(f',"unknown":{value}}}')
+    scribe.change(history, {**execution(instance_id), "event_id": 2}, event_data=longer)
 
 
 def healthy(scribe: Scribe) -> None:
@@ -92,11 +118,23 @@ def broken(scribe: Scribe) -> None:
     scribe.change(executions, execution("loop"), output="1")
     scribe.execution("loop", started(), scheduled(), execution_id=2)
 
+    # A field that the engine passes over holds what the row says, in each form that SQL compares.
+    for name, (kind, fields) in BESIDE.items():
+        scribe.execution(name, started(), (kind, fields))
+        if kind == "OrchestrationContinuedAsNew":
+            scribe.execution(name, started(), scheduled(), execution_id=2)
+        _add_field(scribe, name, json.dumps(fields, separators=(",", ":")).replace("kept", "forged"))
+        scribe.change(executions, execution(name), output="forged")
+
 
 CASE = Case(
     healthy=healthy,
     broken=broken,
     findings=[
+        *(
+            Found(instance_id=name, execution_id=1, observed={"output": "forged"}, expected={"output": "kept"})
+            for name in BESIDE
+        ),
         Found(
             instance_id="cut",
             execution_id=1,
@@ -108,6 +146,7 @@ CASE = Case(
         Found(instance_id="lost", execution_id=1, observed={"output": None}, expected={"output": '"kept"'}),
     ],
     repaired=[
+        *(Row(table="executions", key=execution(name), columns={"output": "kept"}) for name in BESIDE),
         Row(table="executions", key=execution("lost"), columns={"output": '"kept"', "status": "Completed"}),
         Row(table="executions", key=execution("cut"), columns={"output": "canceled: by request"}),
         Row(table="executions", key=execution("early"), columns={"output": None, "status": "Running"}),

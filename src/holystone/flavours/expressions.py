@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, literal
+from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, bindparam, func, literal
 from sqlalchemy.sql.functions import FunctionElement
 
 from holystone.duroxide.event_types import EVENT_TYPES, TERMINAL
@@ -139,7 +139,10 @@ class Expressions(Values):
         NULL for NULL. It may say no where the answer is yes, never the reverse: the texts are compared as JSON, quotes
         and escapes included. So it finds suspects only, and a finding rests on what `event.parse_event` reads.
         """
-        return self.messages.contains(event_data, literal(name).concat(self.messages.quoted(value)))
+        # A field that the engine does not know, and passes over, may hold another of that name.
+        without = func.length(func.replace(event_data, name, ""))
+        is_only_one = func.length(event_data) - without == len(name)
+        return and_(self.messages.contains(event_data, literal(name).concat(self.messages.quoted(value))), is_only_one)
 
     @abstractmethod
     def event_number(self, event_data: ColumnElement[str], name: str) -> ColumnElement[int]:

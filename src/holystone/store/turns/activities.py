@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from sqlalchemy import and_, bindparam, case, delete, select, update
+from sqlalchemy import and_, bindparam, delete, select, update
 
 from holystone.clock import now_ms
 from holystone.duroxide.tables import worker_queue
@@ -12,7 +12,7 @@ from holystone.flavours.statements import Required, Step
 from holystone.store.open_store import OpenStore
 from holystone.store.turns import queues
 from holystone.store.turns.lease import WorkLease
-from holystone.store.turns.locks import commit_held, is_live
+from holystone.store.turns.locks import commit_held, is_live, one_less
 from holystone.store.turns.next_activity import Worker, fetch
 from holystone.store.turns.passing import Experience
 from holystone.store.turns.sessions import SessionFetchConfig, touch
@@ -88,7 +88,6 @@ _RENEWED = update(worker_queue).where(_HELD).values(locked_until=bindparam("unti
 _GIVEN_BACK = (
     update(worker_queue).where(_OURS).values(lock_token=None, locked_until=None, visible_at=bindparam("visible"))
 )
-_ATTEMPTS = worker_queue.c.attempt_count
-_NOT_COUNTED = _GIVEN_BACK.values(attempt_count=case((_ATTEMPTS > 0, _ATTEMPTS - 1), else_=0))
+_NOT_COUNTED = _GIVEN_BACK.values(attempt_count=one_less(worker_queue.c.attempt_count))
 
 _TOUCHED = touch(_SESSION).values(last_activity_at=bindparam("now"))

@@ -11,12 +11,17 @@ from holystone.errors import LockLostError
 from holystone.flavours.statements import NoRowError, Required, Step
 from holystone.store.open_store import OpenStore
 
+
+def one_less(attempts: ColumnElement[int]) -> ColumnElement[int]:
+    """Return the attempts as if the last one had not been made; never below 0."""
+    return case((attempts > 0, attempts - 1), else_=0)
+
+
 DELETE_MESSAGES = delete(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
 """Takes the messages of a turn out of the queue."""
 STAMPED = update(orchestrator_queue).where(orchestrator_queue.c.lock_token == bindparam("token"))
 """Changes the messages of a turn."""
-_ATTEMPTS = orchestrator_queue.c.attempt_count
-NOT_COUNTED = STAMPED.values(attempt_count=case((_ATTEMPTS > 0, _ATTEMPTS - 1), else_=0))
+NOT_COUNTED = STAMPED.values(attempt_count=one_less(orchestrator_queue.c.attempt_count))
 """Does the same, as if nobody had taken it."""
 RELEASED: Mapping[str, object] = {"lock_token": None, "locked_until": None}
 """What there is to change in messages that are given back."""

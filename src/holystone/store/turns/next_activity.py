@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, update
 
 from holystone.clock import now_ms
 from holystone.duroxide.tables import sessions, worker_queue
@@ -15,7 +15,7 @@ from holystone.flavours import Flavour
 from holystone.flavours.statements import BoundStatement, NoRowError
 from holystone.store.open_store import OpenStore
 from holystone.store.turns.lease import WorkLease
-from holystone.store.turns.locks import is_live, new_token
+from holystone.store.turns.locks import is_live, new_token, one_less
 from holystone.store.turns.passing import Experience, not_passed, places, room_for
 from holystone.store.turns.sessions import SessionFetchConfig, claim
 from holystone.store.turns.tags import TagFilter
@@ -171,11 +171,10 @@ def _waiting(flavour: Flavour, worker: Worker) -> Select[Any]:
     return row.add_columns(worker_queue.c.work_item, worker_queue.c.instance_id)
 
 
-_ATTEMPTS = worker_queue.c.attempt_count
 _UNTAKEN = (
     update(worker_queue)
     .where(worker_queue.c.lock_token == bindparam("token"))
-    .values(lock_token=None, locked_until=None, attempt_count=case((_ATTEMPTS > 0, _ATTEMPTS - 1), else_=0))
+    .values(lock_token=None, locked_until=None, attempt_count=one_less(worker_queue.c.attempt_count))
 )
 
 
