@@ -7,10 +7,10 @@ TABLES = ("instances", "executions", "history")
 
 def copied(scribe: Scribe) -> None:
     """Keep what is there in another schema as well."""
-    execute(scribe, "DROP SCHEMA IF EXISTS twin CASCADE")
-    execute(scribe, "CREATE SCHEMA twin")
+    execute(scribe, 'DROP SCHEMA IF EXISTS "twin [1]" CASCADE')
+    execute(scribe, 'CREATE SCHEMA "twin [1]"')
     for table in TABLES:
-        execute(scribe, f"CREATE TABLE twin.{table} AS TABLE {table}")
+        execute(scribe, f'CREATE TABLE "twin [1]".{table} AS TABLE {table}')
 
 
 def healthy(scribe: Scribe) -> None:
@@ -18,7 +18,7 @@ def healthy(scribe: Scribe) -> None:
     scribe.execution("done", started(), completed())
     scribe.execution("went-on", started(), scheduled())
     copied(scribe)
-    execute(scribe, "UPDATE twin.executions SET status = 'Completed' WHERE instance_id = 'went-on'")
+    execute(scribe, "UPDATE \"twin [1]\".executions SET status = 'Completed' WHERE instance_id = 'went-on'")
     scribe.execution("new", started(), scheduled())
 
 
@@ -35,8 +35,8 @@ CASE = Case(
         Found(
             instance_id=None,
             execution_id=None,
-            observed={"store": "schema twin", "state": "1 of its executions run here too"},
-            expected={"store": "schema twin", "state": "none"},
+            observed={"store": "schema twin [1]", "state": "1 of its executions run here too"},
+            expected={"store": "schema twin [1]", "state": "none"},
             repair="none",
         )
     ],

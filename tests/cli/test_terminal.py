@@ -59,6 +59,7 @@ def wild_in(result: Result) -> set[str]:
 def commands(store: Sample, run_id: str, plan: Path) -> Iterator[tuple[str, ...]]:
     """Yield commands that show what is in a store; those that write come last."""
     yield "check", *store.words, "--level", "deep", "--max-findings", "999"
+    yield "check", *store.words, "--level", "restored"
     yield from (("check", *store.words, "--format", one) for one in CHECK_FORMATS)
     yield "check", *store.words, "--format", "jsonl", "--instance", "*"
     yield from (("repair", "plan", *store.words, "--format", one) for one in ("text", "json", "sql"))

@@ -12,9 +12,8 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    MetaData,
     Row,
-    Table,
+    TableClause,
     Text,
     and_,
     cast,
@@ -104,7 +103,8 @@ def _open(connection: Connection, schema: str, tables: Collection[str]) -> None:
     rows = connection.execute(readable, {"schemas": list(schemas), "tables": list(names)})
     found = sorted({(row.nspname, row.relname) for row in rows} & set(wanted))
     if found:
-        some = [select(literal(1)).select_from(Table(name, MetaData(), schema=of)).limit(0) for of, name in found]
+        # Not a Table: SQLAlchemy translates the schemas of those, and refuses one with a bracket in its name.
+        some = [select(literal(1)).select_from(TableClause(name, schema=of)).limit(0) for of, name in found]
         connection.execute(union_all(*(one.subquery().select() for one in some)))
 
 

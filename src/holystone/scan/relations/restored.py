@@ -4,7 +4,7 @@ Sources in microsoft/duroxide: `fetch_orchestration_item` and `fetch_work_item` 
 functions of microsoft/duroxide-pg: what is visible is taken at once, and what is locked when the lock has ended.
 """
 
-from sqlalchemy import ColumnElement, MetaData, Table, and_, func, not_, select
+from sqlalchemy import ColumnElement, Table, TableClause, and_, column, func, not_, select
 
 from holystone.duroxide.event_types import RUNNING
 from holystone.duroxide.tables import executions, instance_locks, orchestrator_queue, sessions, worker_queue
@@ -61,9 +61,11 @@ class OtherStores(StoreObjects):
     def objects(self, reader: Reader) -> Objects:
         found: dict[str, str] = {}
         for schema in reader.flavour.structure.other_stores(reader.connection):
-            other = executions.to_metadata(MetaData(), schema=schema)
-            same = [other.c[name] == executions.c[name] for name in ("instance_id", "execution_id", "started_at")]
-            runs = and_(executions.c.status == RUNNING, other.c.status == RUNNING)
+            # Not a Table: SQLAlchemy translates the schemas of those, and refuses one with a bracket in its name.
+            columns = [column(one.name, one.type) for one in executions.c]
+            other = TableClause(executions.name, *columns, schema=schema).c
+            same = [other[name] == executions.c[name] for name in ("instance_id", "execution_id", "started_at")]
+            runs = and_(executions.c.status == RUNNING, other.status == RUNNING)
             found |= _numbers(reader, f"schema {schema}", executions, "of its executions run here too", *same, runs)
         return found
 
