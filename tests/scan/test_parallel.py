@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from queue import Queue
 from typing import Any
 
@@ -29,7 +30,43 @@ def test_results_come_in_the_order_of_the_pieces(resources: list[str]) -> None:
     assert list(in_order(pieces, resources, nothing)) == list(range(5 * size))
 
 
-def test_no_resource_is_used_twice_at_a_time() -> None:
+def test_what_is_beside_is_begun_first_and_comes_last() -> None:
+    """However long it takes, all others go on: more of them than may be ahead of one whose results are to come."""
+    begun, others_done = threading.Event(), threading.Event()
+
+    def long(_: str) -> Iterator[int]:
+        begun.set()
+        assert others_done.wait(30)
+        yield -1
+
+    def piece(_: str, number: int) -> Iterator[int]:
+        assert begun.wait(30)
+        yield number
+
+    pieces = [partial(piece, number=number) for number in range(4 * AHEAD)]
+    results = in_order(pieces, ["one", "two"], nothing, beside=[long])
+    assert [next(results) for _ in pieces] == list(range(4 * AHEAD))
+    others_done.set()
+    assert list(results) == [-1]
+
+
+def test_one_resource_does_last_what_would_be_beside() -> None:
+    assert list(in_order([lambda _: iter([1])] * 2, ["one"], nothing, beside=[lambda _: iter([2])])) == [1, 1, 2]
+
+
+def test_an_error_beside_is_raised_after_all_others() -> None:
+    def failing(_: str) -> Iterator[int]:
+        raise ValueError("bad row")
+        yield
+
+    results = in_order([lambda _: iter([1])] * 3, ["one", "two"], nothing, beside=[failing])
+    assert [next(results) for _ in range(3)] == [1, 1, 1]
+    with pytest.raises(ValueError, match="bad row"):
+        next(results)
+
+
+@pytest.mark.parametrize("beside", [0, 1])
+def test_no_resource_is_used_twice_at_a_time(beside: int) -> None:
     in_use: set[str] = set()
     clashes: list[str] = []
     lock = threading.Lock()
@@ -42,7 +79,7 @@ def test_no_resource_is_used_twice_at_a_time() -> None:
         with lock:
             in_use.remove(resource)
 
-    assert len(list(in_order([piece] * 20, ["one", "two"], nothing))) == 2000
+    assert len(list(in_order([piece] * 20, ["one", "two"], nothing, [piece] * beside))) == 2000 + 100 * beside
     assert clashes == []
 
 
@@ -57,7 +94,8 @@ def test_error_is_raised_in_its_place() -> None:
         next(results)
 
 
-def test_whoever_stops_listening_interrupts_the_work() -> None:
+@pytest.mark.parametrize("beside", [0, 1])
+def test_whoever_stops_listening_interrupts_the_work(beside: int) -> None:
     busy = {"one": threading.Event(), "two": threading.Event()}
     interrupted = {"one": threading.Event(), "two": threading.Event()}
 
@@ -67,7 +105,7 @@ def test_whoever_stops_listening_interrupts_the_work() -> None:
         assert interrupted[resource].wait(30)
         yield 1
 
-    results = in_order([piece] * 4, list(busy), lambda resource: interrupted[resource].set())
+    results = in_order([piece] * 4, list(busy), lambda resource: interrupted[resource].set(), [piece] * beside)
     assert next(results) == 0
     assert all(one.wait(30) for one in busy.values())
     results.close()

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
+from damaged_index import let_index_show
 from holystone.scan.catalogue import select_checks
 from holystone.scan.check import Level
 from holystone.scan.prefilters import boundary_events, run
@@ -42,12 +44,12 @@ run._WORTH_FORKING = 0
 helped = []
 filtered = workers.ForkedWorker.run
 
-def watched(worker, key_range):
+def watched(worker, job):
     helped.append(os.getpid() != worker._process.pid)
     if mishap == "killed" and len(helped) == 2:
         worker._process.kill()
         worker._process.join()
-    return filtered(worker, key_range)
+    return filtered(worker, job)
 
 workers.ForkedWorker.run = watched
 store = Store.open(target, schema or None, read_only=True)
@@ -90,6 +92,62 @@ def found(made: EngineStore, level: Level) -> list[tuple[Any, ...]]:
     return [
         (one.check.id, one.instance_id, one.execution_id) for one in Scan(store, select_checks(level), prefilters=())
     ]
+
+
+BESIDE = """
+import os, sys
+from holystone.flavours.sqlite.structure import SQLiteStructure
+from holystone.scan.catalogue import select_checks
+from holystone.scan.check import Level
+from holystone.scan.prefilters import prefilter, run, workers
+from holystone.scan.scan import Scan
+from holystone.store import Store
+
+target, mishap = sys.argv[1:]
+run.EXECUTIONS_PER_RANGE = 2
+run._WORTH_FORKING = 0
+if mishap == "given up":
+    prefilter._FEW = 0
+looks = os.open(target + ".looks", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+damages, here = SQLiteStructure.damages, os.getpid()
+
+def looked(structure, connection, tables):
+    os.write(looks, b"here " if os.getpid() == here else b"elsewhere ")
+    return damages(structure, connection, tables)
+
+def lost(done, worker, job):
+    if mishap != "lost" or job.func is not run._seen:
+        return done(worker, job)
+    if isinstance(worker, workers.LocalWorker):
+        return None
+    worker._process.kill()
+    return done(worker, job)
+
+SQLiteStructure.damages = looked
+for one in (workers.LocalWorker, workers.ForkedWorker):
+    one.run = lambda worker, job, done=one.run: lost(done, worker, job)
+scan = Scan(Store.open(target, read_only=True), select_checks(Level.deep), level=Level.deep, jobs=2)
+for finding in scan:
+    print(finding.check.id, finding.instance_id, finding.execution_id)
+assert scan.verdict == "drift", scan.verdict
+assert scan.database_check_seconds > 0
+assert scan._ahead or mishap
+"""
+
+
+@pytest.mark.parametrize(("mishap", "times"), [("", {1}), ("lost", {1, 2}), ("given up", {1, 2})])
+def test_database_is_checked_beside_the_prefilter(engine_store: MakeStore, mishap: str, times: set[int]) -> None:
+    """And once more where that came to nothing: where a process is lost, or nobody waits for it."""
+    made = engine_store(ENGINES[-1], "sqlite", ["completed", "chains", "parents", "waiting"])
+    made.execute("UPDATE executions SET status = 'Running' WHERE status = 'Completed'")
+    unseen = "INSERT INTO orchestrator_queue (instance_id, work_item) VALUES ('nobody', '')"
+    let_index_show(made.target, "idx_orch_visible", unseen)
+    command = [sys.executable, "-c", BESIDE, made.target, mishap]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "S009 None None" in ran.stdout
+    assert sorted(ran.stdout.splitlines()) == sorted(" ".join(map(str, row)) for row in found(made, Level.deep))
+    assert len(Path(f"{made.target}.looks").read_text().split()) in times
 
 
 @pytest.mark.parametrize("level", [Level.standard, Level.deep], ids=lambda level: level.name)

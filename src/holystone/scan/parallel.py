@@ -30,18 +30,22 @@ Task = Callable[[R], Iterable[T]]
 
 
 def in_order(
-    tasks: Iterable["Task[R, T]"], resources: Sequence[R], interrupt: Callable[[R], None]
+    tasks: Iterable["Task[R, T]"],
+    resources: Sequence[R],
+    interrupt: Callable[[R], None],
+    beside: Sequence["Task[R, T]"] = (),
 ) -> Generator[T, None, None]:
     """Yield the results of all tasks, in the order of the tasks; as many at once as there are resources.
 
+    Those `beside` them, fewer than the resources, are begun first, and their results come last: nothing waits for them.
     An error of a task is raised in its place. Whoever stops iterating stops the work as well: what a resource
     is busy with then is interrupted, and nobody uses any resource when this comes to its end.
     """
     tasks = iter(tasks)
     begun = list(islice(tasks, 2))
     tasks = chain(begun, tasks)
-    if len(resources) == 1 or len(begun) == 1:
-        for task in tasks:
+    if len(resources) == 1 or len(begun) + len(beside) == 1:
+        for task in chain(tasks, beside):
             yield from task(resources[0])
         return
     stop = threading.Event()
@@ -51,10 +55,12 @@ def in_order(
     with ThreadPoolExecutor(len(resources)) as pool:
         running: deque[_Running[R, T]] = deque()
         try:
+            last = [_Running(pool, task, free, stop) for task in beside]
             for task in tasks:
                 running.append(_Running(pool, task, free, stop))
                 if len(running) >= len(resources) + AHEAD:
                     yield from running.popleft().results()
+            running.extend(last)
             while running:
                 yield from running.popleft().results()
         finally:

@@ -11,6 +11,7 @@ from holystone.duroxide.event import parse_event
 from holystone.duroxide.outcome import known_type
 from holystone.duroxide.tables import executions, history
 from holystone.flavours import Flavour
+from holystone.flavours.structure import Objects
 from holystone.scan.long_texts import is_long, unless_long
 from holystone.store.open_store import OpenStore
 
@@ -72,6 +73,8 @@ class Reader:
     race_window: int = RACE_WINDOW_SECONDS
     took: dict[str, float] = field(default_factory=dict, repr=False)
     """Seconds that some looks took which are told of apart from all others, by the relation's name."""
+    ahead: dict[str, Objects] = field(default_factory=dict, repr=False)
+    """What came of such a look where it was made before its relation's turn."""
     _remembered: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _read: tuple[Any, Sequence[EventRow]] = field(default=(None, ()), repr=False)
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from holystone.errors import CatalogueError, OutOfTimeError, UnfinishedScanError
 from holystone.flavours.savepoint import savepoint
+from holystone.flavours.structure import Objects
 from holystone.scan.applicability import Applicability
 from holystone.scan.catalogue import checks
 from holystone.scan.check import Check, Level
@@ -87,6 +88,7 @@ class Scan:
         self.started_at = datetime.now(UTC)
         self.duration_ms = 0
         self._took: dict[str, float] = {}
+        self._ahead: dict[str, Objects] = {}
         self._remainder = Remainder()
         self._instances = instances
         self._known = frozenset(known)
@@ -207,7 +209,9 @@ class Scan:
 
         def prefilter(connection: Connection, report: Progress | None = None) -> Iterator[Step]:
             nonlocal result
-            result = run.result(self._reader(connection), self._instances, report)
+            # The database's own check takes as long as much else, and nobody else could take a part in it later.
+            beside = [DAMAGES] if any(relation is DAMAGES for relation, _ in others) else []
+            result = run.result(self._reader(connection), self._instances, report, beside)
             self.store.require_time()
             return iter(())
 
@@ -347,7 +351,7 @@ class Scan:
                 yield finding
 
     def _reader(self, connection: Connection) -> Reader:
-        return Reader(self.store, connection, self._begun_ms, self._race_window, self._took)
+        return Reader(self.store, connection, self._begun_ms, self._race_window, self._took, self._ahead)
 
     def _judge(self, check: Check, relation: Relation, facts: Facts) -> Finding | None:
         finding = judge(check, relation, facts)

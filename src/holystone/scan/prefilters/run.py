@@ -7,13 +7,15 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError
 
 from holystone.flavours.savepoint import savepoint
+from holystone.flavours.structure import Objects
 from holystone.scan.key_ranges import EXECUTIONS_PER_RANGE, KeyRange, key_ranges_of_instances, key_ranges_of_store
-from holystone.scan.parallel import in_order
+from holystone.scan.parallel import Task, in_order
 from holystone.scan.prefilters.prefilter import CheckGroups, Prefilter, PrefilterResult
 from holystone.scan.prefilters.workers import ForkedWorker, LocalWorker, Worker, forked_workers
 from holystone.scan.reader import Reader
 from holystone.scan.relation import INSTANCES_PER_STATEMENT
 from holystone.scan.relation_scan import Progress
+from holystone.scan.relations.objects import StoreObjects
 from holystone.store.open_store import OpenStore
 
 _WORTH_FORKING = 20_000
@@ -45,11 +47,14 @@ class PrefilterRun:
         )
         return proven, others
 
-    def result(self, reader: Reader, pattern: str | None, report: Progress | None = None) -> PrefilterResult | None:
+    def result(
+        self, reader: Reader, pattern: str | None, report: Progress | None = None, beside: Sequence[StoreObjects] = ()
+    ) -> PrefilterResult | None:
         """Return what came of the instances that match a pattern; how far it is, is reported in executions.
 
-        None where the store cannot be read, which the relations will come upon and say, or where so many instances are
-        in doubt that all may be looked at as well.
+        Where other processes work too, one of them all begins with the looks `beside`, and what comes of these is left
+        in the reader. None where the store cannot be read, which the relations will come upon and say, or where so many
+        instances are in doubt that all may be looked at as well.
         """
         try:
             with savepoint(reader.connection):
@@ -69,7 +74,8 @@ class PrefilterRun:
         workers: list[Worker] = [LocalWorker(self._prefilter, reader)]
         if len(key_ranges) * per_range >= _WORTH_FORKING:
             workers += self._others
-        for number, part in enumerate(_results(workers, key_ranges)):
+        looks = [partial(_look_ahead, reader, relation) for relation in beside if len(workers) > 1]
+        for number, part in enumerate(_results(workers, key_ranges, looks)):
             if part is None:
                 return None
             result.add(part)
@@ -99,11 +105,33 @@ def prefilter_run(
             yield PrefilterRun(prefilter, stack.enter_context(forked_workers(number, prefilter, store)), only)
 
 
-def _results(workers: Sequence[Worker], key_ranges: Sequence[KeyRange]) -> Iterator[PrefilterResult | None]:
+Part = PrefilterResult | None
+"""What came of a range, None where it could not be read."""
+
+
+def _results(
+    workers: Sequence[Worker], key_ranges: Sequence[KeyRange], beside: Sequence[Task[Worker, Part]]
+) -> Iterator[Part]:
     """Yield what came of each range, in order."""
     tasks = (partial(_result, key_range) for key_range in key_ranges)
-    return in_order(tasks, workers, lambda worker: worker.interrupt())
+    return in_order(tasks, workers, lambda worker: worker.interrupt(), beside)
 
 
-def _result(key_range: KeyRange, worker: Worker) -> Iterator[PrefilterResult | None]:
-    yield worker.run(key_range)
+def _result(key_range: KeyRange, worker: Worker) -> Iterator[Part]:
+    yield worker.run(partial(_filtered, key_range))
+
+
+def _filtered(key_range: KeyRange, prefilter: Prefilter, reader: Reader) -> PrefilterResult:
+    return prefilter.run(reader, key_range.conditions(reader.flavour))
+
+
+def _look_ahead(reader: Reader, relation: StoreObjects, worker: Worker) -> Iterator[Part]:
+    """Keep in the reader what came of a look, unless it failed or was interrupted: then it is left to its turn."""
+    if (seen := worker.run(partial(_seen, relation))) is not None:
+        reader.ahead[relation.name], took = seen
+        reader.took.update(took)
+    yield from ()
+
+
+def _seen(relation: StoreObjects, prefilter: Prefilter, reader: Reader) -> tuple[Objects, dict[str, float]]:
+    return relation.objects(reader), reader.took

@@ -6,16 +6,15 @@ Prefilters work in Python, where threads wait for each other.
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
 from holystone.errors import HolystoneError
 from holystone.flavours.savepoint import savepoint
-from holystone.scan.key_ranges import KeyRange
-from holystone.scan.prefilters.prefilter import Prefilter, PrefilterResult
+from holystone.scan.prefilters.prefilter import Prefilter
 from holystone.scan.reader import Reader
 from holystone.scan.unread import ODD
 from holystone.store.open_store import OpenStore
@@ -28,27 +27,32 @@ _PATIENCE_SECONDS = 1.0
 """For a process that ends itself."""
 
 
-class Worker(Protocol):
-    """Runs the prefilter over one range after the other."""
+T = TypeVar("T")
+Job = Callable[[Prefilter, Reader], T]
+"""A function, with its arguments, that another process can be sent."""
 
-    def run(self, key_range: KeyRange) -> PrefilterResult | None:
-        """Return what came of a range, None where it could not be read."""
+
+class Worker(Protocol):
+    """Does one job after the other, such as to run the prefilter over a range."""
+
+    def run(self, job: Job[T]) -> T | None:
+        """Return what came of a job, None where something could not be read."""
 
     def interrupt(self) -> None:
         """Have `run` end at once in another thread."""
 
 
 class LocalWorker:
-    """Runs the prefilter over in this process, on a connection."""
+    """Works in this process, on a connection."""
 
     def __init__(self, prefilter: Prefilter, reader: Reader) -> None:
         self._prefilter, self._reader = prefilter, reader
 
-    def run(self, key_range: KeyRange) -> PrefilterResult | None:
+    def run(self, job: Job[T]) -> T | None:
         connection = self._reader.connection
         try:
             with savepoint(connection), self._reader.flavour.strict_utf8(connection):
-                return self._prefilter.run(self._reader, key_range.conditions(self._reader.flavour))
+                return job(self._prefilter, self._reader)
         except (DBAPIError, *ODD):
             return None
 
@@ -57,7 +61,7 @@ class LocalWorker:
 
 
 class ForkedWorker:
-    """Runs the prefilter over in a process of its own, which sees the store as a connection here does."""
+    """Works in a process of its own, which sees the store as a connection here does."""
 
     def __init__(self, prefilter: Prefilter, store: OpenStore, others: Sequence["ForkedWorker"]) -> None:
         import multiprocessing
@@ -74,10 +78,10 @@ class ForkedWorker:
     def begin(self, snapshot: str | None) -> None:
         self._pipe.send(snapshot)
 
-    def run(self, key_range: KeyRange) -> PrefilterResult | None:
+    def run(self, job: Job[T]) -> T | None:
         try:
-            self._pipe.send(key_range)
-            result: PrefilterResult | None = self._pipe.recv()
+            self._pipe.send(job)
+            result: T | None = self._pipe.recv()
         except (EOFError, OSError):
             return None
         return result
@@ -101,7 +105,7 @@ class ForkedWorker:
 
 
 def _work(pipe: "Pipe", inherited: "Iterable[Pipe]", prefilter: Prefilter, store: OpenStore) -> None:
-    """Filter the ranges that come through a pipe, until nobody is there to send any."""
+    """Do the jobs that come through a pipe, until nobody is there to send any."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

@@ -94,6 +94,8 @@ class Damages(StoreObjects):
         return flavour.readers_change_indexes
 
     def objects(self, reader: Reader) -> Objects:
+        if self.name in reader.ahead:
+            return reader.ahead[self.name]
         structure, begun = reader.flavour.structure, time.monotonic()
         try:
             return structure.damages(reader.connection, structure.lineage.tables)
