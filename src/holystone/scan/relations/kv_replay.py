@@ -201,7 +201,8 @@ def _known(flavour: Flavour, within: Conditions) -> Select[Any]:
 def _is_borne_out(known: Sequence[Any]) -> bool:
     """Return whether the rows surely are what the events make of them.
 
-    Of keys without an instance nothing is said. Where status and last event do not tell the same, the facts have to.
+    Of keys without an instance nothing is said. Where it has ended by its status and not by its last event, an earlier
+    event may have ended it, and the facts have to tell; by its status alone no key is merged.
     """
     instance = known[0]
     if instance.what != _INSTANCE:
@@ -209,7 +210,7 @@ def _is_borne_out(known: Sequence[Any]) -> bool:
     if any(row.text is None for row in known if row.what in (_INSTANCE, _STORED, _EVENT)):
         return False  # a very long one, which the facts read
     ended = any(f'"type":"{kind}"' in str(instance.text) for kind in TERMINAL)
-    if ended != (instance.name != RUNNING):
+    if not ended and instance.name != RUNNING:
         return False
     stored, changed = (
         {row.name: Entry(row.text, row.number) for row in known if row.what == what} for what in (_STORED, _CHANGED)
