@@ -42,8 +42,8 @@ CHECK = Check(
         "number, or a version beyond the engine's, it never fetches the instance again: all messages for it wait for "
         "good. With one that is too low, or NULL in the place of the major number, an older engine fetches it, cannot "
         "go on, and fails it after ten attempts. On PostgreSQL a major number from 2148 on is too large for the "
-        "integer that the engine makes of the three, so that every fetch fails that comes to a message for the "
-        "instance."
+        "integer that the engine makes of the three: as soon as a message for the instance is the next one, every "
+        "fetch fails, and no orchestration of the whole store goes on until the number is put right."
     ),
     how_to_look=_DIAGNOSIS,
     false_alarms="None is known. Where the execution has no start event that can be read, nothing is said.",

@@ -109,9 +109,7 @@ def scan(
     """
     selection = _at(level, selection)
     bound = None if run_time is None else RunTime(run_time)
-    store = _opened(target, schema, read_only=True)
-    if bound is not None:
-        store = store.bounded(bound)
+    store = _opened(target, schema, read_only=True, run_time=bound)
     chosen, policy = selection.checks(), selection.effective_policy()
     scanned = Scan(
         store,
@@ -359,5 +357,9 @@ def _at(level: LevelName | None, selection: Selection) -> Selection:
     return selection if level is None else replace(selection, level=Level[level])
 
 
-def _opened(target: str | OpenStore, schema: str | None, *, read_only: bool) -> OpenStore:
-    return OpenStore.open(target, schema, read_only=read_only) if isinstance(target, str) else target
+def _opened(
+    target: str | OpenStore, schema: str | None, *, read_only: bool, run_time: RunTime | None = None
+) -> OpenStore:
+    if isinstance(target, str):
+        return OpenStore.open(target, schema, read_only=read_only, run_time=run_time)
+    return target if run_time is None else target.bounded(run_time)

@@ -54,6 +54,8 @@ class Session:
                     if not data:
                         self.close()
                         return
+                    if self.of.swallows:
+                        continue
                     if key.fileobj is self.server:
                         self._note(data)
                         self.client.sendall(data)
@@ -79,6 +81,8 @@ class Session:
 
     def _say(self, said: bytes) -> None:
         """Pass on what the client has said, unless something comes to pass instead."""
+        if self.of.swallows:
+            return
         if said and (said[:1] == b"X" or not self.of.comes_to_pass(self, said)):
             self.server.sendall(said)
 
@@ -137,6 +141,7 @@ class Interposer:
         self.sessions: list[Session] = []
         self.journeys = 0
         self.refuses = False
+        self.swallows = False
         self.has_happened = False
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -153,7 +158,7 @@ class Interposer:
     def plan(self, event: Event | None = None, at: int = 0, sparing: bytes | None = None) -> None:
         """Let this happen at a journey, counted from now on, or at the next one without this word."""
         self._sparing = sparing
-        self.journeys, self.has_happened, self.refuses = 0, False, False
+        self.journeys, self.has_happened, self.refuses, self.swallows = 0, False, False, False
         self._event, self._at = event, at
 
     def comes_to_pass(self, session: Session, said: bytes) -> bool:
@@ -223,6 +228,12 @@ def shut_down(session: Session) -> bool:
 def hang_up(session: Session) -> bool:
     """The connection is lost without a word, as where a machine or a process dies."""
     session.close()
+    return True
+
+
+def swallow(session: Session) -> bool:
+    """The network passes nothing on any more, to anybody, and no one is told."""
+    session.of.swallows = True
     return True
 
 

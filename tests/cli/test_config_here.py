@@ -118,3 +118,13 @@ def test_a_project_without_one_and_folders_above_are_nobodys_business(
     found = run("check", *drifted.words, "--verbose", "--select", "E001,E003")
     assert (found.status, found.err) == (1, "")
     assert "Configuration: none.\n" in found.out
+
+
+def test_one_that_cannot_be_a_file_is_told_of(run: Run, drifted: Sample) -> None:
+    check = ("check", *drifted.words, "--select", "E001")
+    Path("holystone.toml").mkdir()
+    assert_refused(run(*check), "holystone.toml cannot be read: is a directory.")
+    Path("holystone.toml").rmdir()
+    Path("holystone.toml").symlink_to("nowhere.toml")
+    assert_refused(run(*check), "holystone.toml cannot be read: no such file or directory.")
+    assert run(*check, "--config", "/dev/null").status == 1

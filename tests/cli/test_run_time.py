@@ -25,6 +25,7 @@ from holystone.demo.scribe import completed, started
 from holystone.render import CHECK_FORMATS
 
 from .helpers import COMMAND, STALE, Result, Run, Sample, assert_refused, clean_environment, commands_in, split
+from .terminals import on_terminal
 from .test_formats import READERS
 
 AT_ONCE = ("--run-time", "0.000001")
@@ -93,6 +94,14 @@ def assert_tells_of_time(format: str, result: Result) -> None:
     else:
         assert "Incomplete" in result.out
         assert why in result.out
+
+
+def test_terminal_is_told_the_reason_once(sqlite_template: Path) -> None:
+    status, said = on_terminal("check", str(sqlite_template), *AT_ONCE)
+    assert status == 2
+    assert " ".join(said.split()).count("The run time of 1e-06 s was over") == 1
+    assert "Error: " not in said
+    assert said.splitlines()[-1].startswith("Next: holystone check ")
 
 
 @pytest.mark.slow
@@ -175,6 +184,9 @@ def test_nobody_waits_longer_for_a_table_that_is_being_changed(run: Run, postgre
 def test_gate_does_not_pass_what_it_had_no_time_to_see(run: Run, healthy: Sample) -> None:
     done = run("gate", *healthy.words, "--format", "json", *AT_ONCE)
     assert (done.status, done.json["verdict"]) == (2, "incomplete")
+    assert commands_in(done.err)
+    assert healthy.target in done.err
+    assert "TARGET" not in done.err
     assert run("gate", *healthy.words, *ENOUGH).status == 0
 
 

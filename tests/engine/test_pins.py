@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conftest import EngineStore, Flavour, MakeStore
+from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from engine.test_untouched import findings
 from holystone.cli.main import run
 
@@ -71,5 +71,22 @@ def test_engine_fetches_by_them(engine_store: MakeStore, engine_version: str, fl
     }
     assert run(["repair", "apply", *store.arguments, "--yes", "--race-window", "0", "--level", "deep"]) == 0
     assert findings(store, race_window=0) == []
+    store.run("play", json.dumps([["wait", 2500]]))
+    assert set(statuses(store).values()) == {"Completed"}
+
+
+@pytest.mark.parametrize("major", [2147, 2148])
+def test_major_number_that_is_too_large_for_an_integer(engine_store: MakeStore, flavour: Flavour, major: int) -> None:
+    """On PostgreSQL no fetch gets past a message for such an instance: those for the others wait with it."""
+    store = engine_store(ENGINES[-1], flavour, ())
+    starts: list[Any] = [["start", name, [["event", "go"]]] for name in ("pinned", "other")]
+    store.run("play", json.dumps([*starts, ["wait", 1500]]))
+    store.execute(f"UPDATE executions SET duroxide_version_major = {major} WHERE instance_id = 'pinned'")
+    (found,) = findings(store, race_window=0)
+    assert found[:2] == ("E009", "pinned")
+    store.run("play", json.dumps([["event", "pinned", "go"], ["event", "other", "go"], ["wait", 2500]]))
+    halts = flavour == "postgresql" and major == 2148
+    assert statuses(store) == {"pinned": "Running", "other": "Running" if halts else "Completed"}
+    assert run(["repair", "apply", *store.arguments, "--yes", "--race-window", "0"]) == 0
     store.run("play", json.dumps([["wait", 2500]]))
     assert set(statuses(store).values()) == {"Completed"}

@@ -44,6 +44,7 @@ def test_the_command_makes_a_store_and_says_so(path: Path) -> None:
     assert holystone("migrate", "upgrade", str(path)).out == "Nothing to do: the newest revision is there.\n"
     status = holystone("migrate", "status", str(path), "--format", "json").json
     shape, engines = status.pop("shape"), status.pop("engines")
+    assert {one["state"] for one in status.pop("revisions")} == {"applied"}
     assert (engines["wrote"], engines["migrated"][-1]) == ([], engines["opening"][-1])
     assert status == {
         "schema": 1,
@@ -65,6 +66,16 @@ def test_the_command_makes_a_store_and_says_so(path: Path) -> None:
     assert report["verdict"] == "clean"
     assert report["store"]["toolkit_revision"] == NEWEST
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_one_that_may_be_misspelt_is_told_of(path: Path) -> None:
+    create(str(other := path.with_name("orders.db")))
+    path.with_name("ordres.txt").write_text("no store")
+    made = holystone("migrate", "upgrade", str(misspelt := path.with_name("ordres.db")))
+    assert made.out == f"Made the store {misspelt} (engine migration 20240112000000).\n"
+    assert made.err == f"It is new and empty. {other} is spelt like it: where that was meant, remove this one.\n"
+    assert holystone("migrate", "upgrade", str(misspelt)).err == ""
+    assert holystone("migrate", "upgrade", str(path.with_name("new-one.db"))).err == ""
 
 
 @pytest.mark.parametrize("name", ["with space.db", "100%.db", "question?.db", "🧽.db", "'quote'.db", "x" * 250])

@@ -218,7 +218,7 @@ def _check_one(
     on_stdout = [format for format, out in zip(request.formats, outs, strict=True) if out is sys.stdout]
     with progress_bar(streamed=any(format in _STREAMED for format in on_stdout)) as progress:
         done = check_store(named_target(targets[0], schema), request, outs, progress)
-    _tell(done)
+    _tell(done, is_read=request.formats[0] == "text" and outs[0] is sys.stdout and _share_a_terminal())
     return [done]
 
 
@@ -235,14 +235,21 @@ def _check_several(
     return check_stores(places, request, outs, _tell)
 
 
-def _tell(checked: "Checked") -> None:
-    """Say what is to be said beside a report."""
+def _tell(checked: "Checked", *, is_read: bool = False) -> None:
+    """Say what is to be said beside a report; not again what stands above it, where its user reads that as well."""
     from holystone.render.messages import error, notice
 
     for complaint in checked.complaints:
-        error(complaint.message, complaint.next_step)
+        if is_read and complaint.is_in_text:
+            notice(f"Next: {complaint.next_step}")
+        else:
+            error(complaint.message, complaint.next_step)
     for words in checked.notices:
         notice(words)
+
+
+def _share_a_terminal() -> bool:
+    return sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def _held_back() -> AbstractContextManager[TextIO]:

@@ -1,7 +1,8 @@
 """`holystone demo`: the main job on a small store of its own."""
 
-from collections.abc import Sequence
-from contextlib import chdir
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import click
@@ -50,12 +51,26 @@ def _tell(path: Path) -> None:
 
 
 def _run(words: Sequence[str]) -> int:
+    from holystone.cli.config_here import passed_over
     from holystone.cli.main import run
     from holystone.render.messages import prompt
     from holystone.render.terminal import quoted
 
     prompt(f"holystone {' '.join(map(quoted, words))}")
-    return run(list(words))
+    with passed_over(), _plain_environment():
+        return run(list(words))
+
+
+@contextmanager
+def _plain_environment() -> Iterator[None]:
+    """Have no variable give an option of the commands a value: what they show is the same wherever they run."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("HOLYSTONE_")}
+    for name in kept.keys() - {"HOLYSTONE_DEBUG"}:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _latest_run(path: Path) -> str:

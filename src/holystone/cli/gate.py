@@ -76,16 +76,16 @@ def gate(
     from holystone.cli.baseline import known, read_baseline
     from holystone.render.gate import write_gate
     from holystone.render.messages import error, notice
+    from holystone.render.terminal import with_target
     from holystone.scan.check import Severity
     from holystone.store.run_time import RunTime
 
+    bound = None if run_time is None else RunTime(run_time)
     registered = None if registered_file is None else _registered(registered_file)
     waivers = _waivers(selection.policy.file)
     selection.checks()  # what it names is told of before the store is opened
     of_baseline = read_baseline(baseline, of_several=False) if baseline else {}
-    store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout)
-    if run_time is not None:
-        store = store.bounded(RunTime(run_time))
+    store = open_store(target, schema, read_only=True, statement_timeout=statement_timeout, run_time=bound)
     report = api.gate(
         store,
         against=against,
@@ -101,7 +101,7 @@ def gate(
         write_gate(format_, store, report, out, check_with=check_with)
     for one in report.rules:
         if one.outcome == "unseen":
-            error(f"{one.id} {one.name} could not look: {one.reason}", one.next_step or "")
+            error(f"{one.id} {one.name} could not look: {one.reason}", with_target(store.target, one.next_step or ""))
         elif one.outcome == "pass" and (ended := _ended(one.id, waivers)):
             notice(f"Warning: the waiver of {one.id} in {selection.policy.file} ended on {ended.until}.")
     return _STATUS[report.verdict]

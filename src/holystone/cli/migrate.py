@@ -74,6 +74,7 @@ def upgrade(target: str, schema: str | None, to: str | None, engine: bool) -> in
     from holystone.migrate.by_engine import require_engine
     from holystone.migrate.change import NEWEST, create, upgrade_engine
     from holystone.store.open_store import OpenStore
+    from holystone.store.stores import spelt_alike
 
     place = named_target(target, schema)
     structure = flavour_of(place).structure
@@ -89,6 +90,8 @@ def upgrade(target: str, schema: str | None, to: str | None, engine: bool) -> in
             if engine:
                 store, _ = upgrade_engine(store)
             say(f"Made the store {place} (engine migration {store.engine_migration}).")
+            for other in spelt_alike(place):
+                notice(f"It is new and empty. {other} is spelt like it: where that was meant, remove this one.")
             if structure.engine_completes and not engine:
                 say(f"Next: open it with the engine, which adds {structure.engine_completes}.")
             return Exit.OK

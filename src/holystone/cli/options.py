@@ -16,6 +16,7 @@ from holystone.cli.durations import duration
 if TYPE_CHECKING:
     from holystone.flavours.target import Target
     from holystone.store.open_store import OpenStore
+    from holystone.store.run_time import RunTime
 
 Command = Callable[..., Any]
 
@@ -170,12 +171,17 @@ def _require_first(context: click.Context, target: str) -> None:
 
 
 def open_store(
-    target: str, schema: str | None, *, read_only: bool, statement_timeout: float | None = None
+    target: str,
+    schema: str | None,
+    *,
+    read_only: bool,
+    statement_timeout: float | None = None,
+    run_time: "RunTime | None" = None,
 ) -> "OpenStore":
     """Open the store that the command was given."""
     from holystone.store.open_store import OpenStore
 
-    store = OpenStore.open(named_target(target, schema), read_only=read_only)
+    store = OpenStore.open(named_target(target, schema), read_only=read_only, run_time=run_time)
     store.statement_timeout = statement_timeout
     return store
 

@@ -111,8 +111,9 @@ def apply(
 ) -> int:
     """Change the planned rows, each only where it is still as planned, and journal every change.
 
-    Without PLAN it plans first and shows the plan; at a terminal it asks, with PLAN as well. The first apply makes
-    holystone's own tables.
+    Without PLAN it plans first and shows the plan; at a terminal it asks, with PLAN as well. PLAN is applied as it
+    stands: --select, --config and their like are for what can be planned only once its changes are made. The first
+    apply makes holystone's own tables.
     """
     from holystone import api
     from holystone.cli.files import holds_object

@@ -47,10 +47,11 @@ class Request:
 
 
 class Complaint(Struct, frozen=True):
-    """What could not be done, and what to do about it."""
+    """What could not be done, and what to do about it; `is_in_text` says that the report for people has the message."""
 
     message: str
     next_step: str
+    is_in_text: bool = False
 
 
 class Checked(Struct, frozen=True):
@@ -65,9 +66,8 @@ def check_store(
     target: Target, request: Request, outs: Sequence[TextIO], progress: "Progress | None" = None
 ) -> Checked:
     """Check a store, and write its report in each format; HolystoneError where the store cannot be read."""
-    store = OpenStore.open(target, read_only=True)
+    store = OpenStore.open(target, read_only=True, run_time=request.run_time)
     store.statement_timeout = request.statement_timeout
-    store = store.bounded(request.run_time)
     selection = request.selection
     scan = api.scan(
         store,
@@ -111,7 +111,8 @@ def could_not_check(target: str, schema: str | None, error: Exception) -> Checke
 def _complaints(scan: Scan, request: Request) -> Iterator[Complaint]:
     """Yield what could not be seen, and what to do about it."""
     if scan.unfinished:
-        yield Complaint(one_line(str(scan.results[scan.unfinished[0]].reason)), _for_rest(scan, request))
+        reason = one_line(str(scan.results[scan.unfinished[0]].reason))
+        yield Complaint(reason, _for_rest(scan, request), is_in_text=True)
     for unloaded in scan.unloaded:
         yield Complaint(unloaded.message, one_line(unloaded.next_step))
     failed = [

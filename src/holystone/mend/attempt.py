@@ -2,17 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, or_, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from holystone.flavours.savepoint import savepoint
 from holystone.mend.change import Change, Group, found, instances_of, is_row, row_table, values
 from holystone.mend.repair import Image, Safety
 from holystone.mend.safety import groups_for, judged, same
-from holystone.mend.surroundings import Surroundings, look_around
+from holystone.mend.surroundings import Surroundings, could_not_look, look_around
 from holystone.mend.write import RowChangedError, write
 from holystone.scan.catalogue import checks
+from holystone.scan.failure import failure
 from holystone.scan.finding import Finding, judge
 from holystone.scan.reader import Reader
 from holystone.scan.unread import Unread
@@ -66,8 +68,8 @@ class Attempt:
         if not groups:
             return
         around = self._look_around(groups)
-        current = self._current(groups, around)
-        moved_on = UNSEEN.format(around.unseen[0]) if around.unseen else MOVED_ON
+        current, unseen = self._current(groups, around)
+        moved_on = UNSEEN.format(unseen[0]) if unseen else MOVED_ON
         right = [[group for group in cluster if self._is_right(group, current, moved_on)] for cluster in clusters]
         around = around.in_short()
         del current, groups  # each holds what is in the rows once more
@@ -78,16 +80,17 @@ class Attempt:
         touched = set().union(*map(instances_of, groups))
         return look_around(self._store, self._connection, touched, self._now_ms, 0)
 
-    def _current(self, groups: Sequence[Group], around: Surroundings) -> Mapping[str, Group]:
-        """Return what would be planned now for the same findings, by their names."""
+    def _current(self, groups: Sequence[Group], around: Surroundings) -> tuple[Mapping[str, Group], Sequence[str]]:
+        """Return what would be planned now for the same findings, by their names, and what could not be looked at."""
         findings = {found(self._store, finding): finding for some in around.findings.values() for finding in some}
-        findings |= self._found_by_key([group for group in groups if not instances_of(group)])
+        by_key, unseen = self._found_by_key(groups)
+        findings |= by_key
         wanted = {group[0].finding for group in groups}
         again = groups_for(self._store, self._connection, [findings[name] for name in wanted & findings.keys()])
         by_name = {group[0].finding: group for group in again}
         still = [by_name[group[0].finding] for group in groups if same(group, by_name.get(group[0].finding))]
         by_name |= {group[0].finding: group for group in judged(self._store, still, around, self._faults)}
-        return by_name
+        return by_name, [*around.unseen, *unseen]
 
     def _is_right(self, group: Group, current: Mapping[str, Group], moved_on: str) -> bool:
         """Return whether a planned group is still the one to make; where it is not, say what becomes of it.
@@ -168,10 +171,14 @@ class Attempt:
         """Return the clusters, by number, that are not as they should be now: by the names of findings, why."""
         groups = [group for cluster in clusters for group in cluster]
         names = {found(self._store, finding) for some in after.findings.values() for finding in some}
-        names |= self._found_by_key([group for group in groups if not instances_of(group)]).keys()
+        by_key, unseen = self._found_by_key(groups)
+        names |= by_key.keys()
         wrong: dict[int, dict[str, str]] = {}
         for number, cluster in enumerate(clusters):
             reasons = {group[0].finding: UNMENDED for group in cluster if group[0].finding in names}
+            if unseen:
+                why = UNSEEN.format(unseen[0])
+                reasons |= {group[0].finding: why for group in cluster if not instances_of(group)}
             if not reasons and (new := self._appeared(cluster, before, after)) is not None:
                 why = APPEARED.format(new.check.id, new.message)
                 reasons = {group[0].finding: why for group in cluster}
@@ -188,12 +195,14 @@ class Attempt:
         now = (finding for instance in sorted(touched) for finding in after.findings.get(instance, ()))
         return next((finding for finding in now if row_of(finding) not in known), None)
 
-    def _found_by_key(self, groups: Iterable[Group]) -> dict[str, Finding]:
-        """Return the findings of these groups that are still there, by their names: of rows that name no instance."""
-        return {
-            found(self._store, finding): finding
-            for finding in found_again(self._store, Reader(self._store, self._connection, self._now_ms, 0), groups)
-        }
+    def _found_by_key(self, groups: Iterable[Group]) -> tuple[dict[str, Finding], list[str]]:
+        """Return the findings that are still there of groups whose rows name no instance, by their names.
+
+        And in sentences, which checks could not look.
+        """
+        nobodys = [group for group in groups if not instances_of(group)]
+        again = found_again(self._store, Reader(self._store, self._connection, self._now_ms, 0), nobodys)
+        return {found(self._store, finding): finding for finding in again.findings}, again.unseen
 
 
 def row_of(finding: Finding) -> tuple[str, str, Any]:
@@ -202,20 +211,36 @@ def row_of(finding: Finding) -> tuple[str, str, Any]:
     return finding.check.id, finding.relation.name, row
 
 
-def found_again(store: OpenStore, reader: Reader, groups: Iterable[Group]) -> Iterable[Finding]:
-    """Yield the findings of these groups that are there, whether or not their rows name an instance."""
+class FoundAgain(NamedTuple):
+    """Findings that are there, and in a sentence each, which checks could not look."""
+
+    findings: list[Finding]
+    unseen: list[str]
+
+
+def found_again(store: OpenStore, reader: Reader, groups: Iterable[Group]) -> FoundAgain:
+    """Return the findings of these groups that are there, whether or not their rows name an instance."""
     by_relation: dict[tuple[str, str], list[Image]] = defaultdict(list)
     for group in groups:
         table, key = group[0].found_in
         by_relation[group[0].check, table].append(key)
+    again = FoundAgain([], [])
     for (id, table), keys in by_relation.items():
         check = checks().get(id)
         relation = next(relation for relation in check.relations if relation.table.fullname == table)
         columns = relation.table.c
         rows = [and_(*(columns[name] == value for name, value in values(store, key).items())) for key in keys]
-        for _, facts in list(relation.suspects(reader, [check.violated], [or_(*rows)])):
-            if not isinstance(facts, Unread) and (finding := judge(check, relation, facts)) is not None:
-                yield finding
+        try:
+            with savepoint(reader.connection):
+                suspects = list(relation.suspects(reader, [check.violated], [or_(*rows)]))
+            told = [judge(check, relation, facts) for _, facts in suspects if not isinstance(facts, Unread)]
+        except OperationalError:  # the connection is lost, or a row is locked
+            raise
+        except (Exception, SystemExit) as error:  # of a plug-in's check
+            again.unseen.append(could_not_look(id, failure(store.flavour, relation, error).reason))
+            continue
+        again.findings.extend(finding for finding in told if finding is not None)
+    return again
 
 
 def _is_done(store: OpenStore, connection: Connection, change: Change) -> bool:

@@ -7,6 +7,7 @@ repair is still what it was. Beside that, nothing may be found that the repair h
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
@@ -81,12 +82,13 @@ class Restoration:
         if not parts:
             return
         before = self._look_around(parts)
-        planned = self._planned(parts, before) if _is_taken_back(parts) else {}
+        planned = self._planned(parts, before)[0] if _is_taken_back(parts) else {}
         before = before.in_short()
         point = self._connection.begin_nested()
         tried = [done for part in parts if (done := [group for group in part if self._put_back(group)])]
         after = self._look_around(tried)
-        again = self._planned(tried, after)
+        again, unseen = self._planned(tried, after)
+        after = replace(after, unseen=[*after.unseen, *unseen])
         names = {found(self._store, finding) for some in after.findings.values() for finding in some} | again.keys()
         judgements = [self._wrong(part, before, after, planned, again, names) for part in tried]
         wrong = {number: why for number, why in enumerate(judgements) if why is not None}
@@ -145,14 +147,19 @@ class Restoration:
         touched = set().union(*(instances_of(changes_of(group)) for part in parts for group in part))
         return look_around(self._store, self._connection, touched, self._now_ms, 0)
 
-    def _planned(self, parts: Sequence[Sequence[Entries]], around: Surroundings) -> Mapping[str, Group]:
-        """Return what would be planned for all that is found now, by the names of the findings."""
+    def _planned(
+        self, parts: Sequence[Sequence[Entries]], around: Surroundings
+    ) -> tuple[Mapping[str, Group], Sequence[str]]:
+        """Return what would be planned for all that is found now, by the names of the findings.
+
+        And in sentences, which checks could not look at rows that name no instance.
+        """
         findings = [finding for some in around.findings.values() for finding in some]
         nobodys = [changes_of(group) for part in parts for group in part if not instances_of(changes_of(group))]
         known = [one for one in nobodys if one[0].check in checks().by_id]
-        findings += found_again(self._store, Reader(self._store, self._connection, self._now_ms, 0), known)
-        groups = groups_for(self._store, self._connection, findings)
-        return {group[0].finding: group for group in judged(self._store, groups, around)}
+        again = found_again(self._store, Reader(self._store, self._connection, self._now_ms, 0), known)
+        groups = groups_for(self._store, self._connection, [*findings, *again.findings])
+        return {group[0].finding: group for group in judged(self._store, groups, around)}, again.unseen
 
     def _wrong(
         self,

@@ -88,7 +88,12 @@ def told_of_store(findings: Iterable[Finding]) -> list[str]:
 
 def _unseen(scan: Scan) -> list[str]:
     failed = [result for result in scan.results.values() if result.outcome is Outcome.failed]
-    return [f"{result.check.id} could not look: {result.reason}" for result in failed]
+    return [could_not_look(result.check.id, result.reason) for result in failed]
+
+
+def could_not_look(id: str, reason: str | None) -> str:
+    """Return the sentence that says of a check why it saw nothing."""
+    return f"{id} could not look: {reason}"
 
 
 def _there(store: OpenStore, connection: Connection, instance_ids: Sequence[str]) -> set[str]:

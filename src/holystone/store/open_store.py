@@ -3,7 +3,7 @@
 import hashlib
 import weakref
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -37,6 +37,8 @@ Statement = TypeVar("Statement")
 
 _QUEUED_SECONDS = 60.0
 """After so many seconds SQLite says itself that it is locked."""
+_OPENING_SECONDS = 5.0
+"""What a store may take to open, however short the run time: nothing can be said of one that is not open."""
 _GRACE_SECONDS = 5.0
 """Seconds of a run time's end after which the database itself ends a transaction that nobody else has ended."""
 _PREPARED: LRUCache[tuple[Hashable, ...], Any] = LRUCache(2000)
@@ -68,20 +70,30 @@ class OpenStore:
         self._queue = Lock()
 
     @classmethod
-    def open(cls, target: str | Target, schema: str | None = None, *, read_only: bool = False) -> Self:
+    def open(
+        cls,
+        target: str | Target,
+        schema: str | None = None,
+        *,
+        read_only: bool = False,
+        run_time: RunTime | None = None,
+    ) -> Self:
         """Return the store that `target` names.
 
         Raises TargetError where nothing is there, NotAStoreError where it is no store of duroxide or only
-        half of one, and StoreUnavailableError where it cannot be read. Creates nothing.
+        half of one, and StoreUnavailableError where it cannot be read. Creates nothing. A `run_time` bounds what is
+        read of it, and where it is over within a few seconds, these are left for opening it.
 
         Never open a SQLite store in a process that has loaded the duroxide package: two copies of SQLite in one
         process drop each other's file locks, and damage the file.
         """
         store = cls(parse_target(target, schema) if isinstance(target, str) else target, read_only=read_only)
+        store.run_time = None if run_time is None else run_time.lasting(_OPENING_SECONDS)
         try:
             store._recognise()
         except StoreChangedError:
             store._recognise()  # a writer came just then; it is here now, and is read beside with locks
+        store.run_time = run_time
         return store
 
     def bounded(self, run_time: RunTime | None) -> Self:
@@ -162,23 +174,32 @@ class OpenStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._translating(self._reader.begin()) as connection:
-            with self._bounding(connection):
-                if self.statement_timeout is not None:
-                    self.flavour.limit_statements(connection, min(self.statement_timeout, self._longest))
+        with self._translating(self._bounded()) as connection:
+            if self.run_time is not None:
+                self.flavour.limit_transaction(connection, self._longest)
+            if self.statement_timeout is not None:
+                self.flavour.limit_statements(connection, min(self.statement_timeout, self._longest))
+            try:
                 yield connection
+            except KeyboardInterrupt:
+                connection.invalidate()  # a server that does not answer would not answer to a rollback either
+                raise
             # There is nothing to commit, and SQLite refuses to once it has come upon a damaged page.
-            connection.rollback()
+            try:
+                connection.rollback()
+            except DBAPIError:  # all was read by then
+                connection.invalidate()
 
     @contextmanager
-    def _bounding(self, connection: Connection) -> Iterator[None]:
-        """Have what is read in the context end with the run time."""
+    def _bounded(self) -> Iterator[Connection]:
+        """Yield a connection that has begun to read; all that it does, up to its end, ends with the run time."""
+        with self._reader.connect() as connection, self._interrupting(connection), connection.begin():
+            yield connection
+
+    def _interrupting(self, connection: Connection) -> AbstractContextManager[None]:
         if self.run_time is None:
-            yield
-            return
-        self.flavour.limit_transaction(connection, self._longest)
-        with self.run_time.bounding(lambda: self.flavour.interrupt(connection)):
-            yield
+            return nullcontext()
+        return self.run_time.bounding(lambda: self.flavour.interrupt(connection))
 
     @property
     def _longest(self) -> float:

@@ -25,6 +25,12 @@ class RunTime:
     def is_over(self) -> bool:
         return not self.left
 
+    def lasting(self, seconds: float) -> "RunTime":
+        """Return the same time, which is not over for so many seconds from now on at least."""
+        longer = RunTime(self.seconds)
+        longer._over_at = max(self._over_at, time.monotonic() + seconds)
+        return longer
+
     @contextmanager
     def bounding(self, interrupt: Callable[[], None]) -> Iterator[None]:
         """Have `interrupt` called once the time is over, from another thread and again until the context ends."""

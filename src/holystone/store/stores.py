@@ -4,6 +4,7 @@ import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,6 +15,9 @@ from holystone.flavours import flavour_of
 from holystone.flavours.postgresql import discovery
 from holystone.flavours.sqlite.file import is_database_file
 from holystone.flavours.target import WILD, Target, is_url, may_hold_password
+
+_ALIKE = 0.8
+"""How much of a name is the same in one that may be meant, as difflib has it."""
 
 
 class Candidate(Struct, frozen=True):
@@ -68,6 +72,22 @@ def stored_schemas(target: Target) -> Sequence[str]:
             return discovery.stores(connection)
     except DBAPIError as error:
         raise flavour.translate_error(error) from error
+
+
+def spelt_alike(target: Target) -> list[str]:
+    """Return how other stores are named that lie beside a new one, and that may have been meant.
+
+    They are files of its folder, or schemas of its database; none where these cannot be looked at.
+    """
+    try:
+        if target.path is not None:
+            files = {path.name: path for path in _files(str(target.path.parent)) if path != target.path}
+            close = get_close_matches(target.path.name, files, cutoff=_ALIKE)
+            return [str(files[name]) for name in close if is_database_file(files[name])]
+        others = set(stored_schemas(target)) - {target.schema}
+        return [f"--schema {name}" for name in get_close_matches(target.schema or "", others, cutoff=_ALIKE)]
+    except HolystoneError:
+        return []
 
 
 def none_in(place: str) -> HolystoneError:

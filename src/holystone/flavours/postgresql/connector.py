@@ -34,7 +34,6 @@ from holystone.flavours.postgresql import changes, discovery, ends, errors, fork
 from holystone.flavours.postgresql.pipelined import PipelinedConnector
 from holystone.pg_durable import tables as df
 
-_CONNECT_SECONDS = 10
 _FOR_READING = {
     # Rows that are fetched some at a time are planned for a reader who leaves off after a tenth; a scan reads all.
     "cursor_tuple_fraction": "1",
@@ -103,7 +102,7 @@ class PostgreSQLConnector(PipelinedConnector):
             **settings,
             execution_options={"schema_translate_map": {None: self.schema}, **options},
             connect_args={
-                "connect_timeout": _CONNECT_SECONDS,
+                "connect_timeout": session.CONNECT_SECONDS,
                 "application_name": "holystone",
                 "client_encoding": "UTF8",
             },
@@ -148,8 +147,9 @@ class PostgreSQLConnector(PipelinedConnector):
         return list(soundness.lying_indexes(connection, self.schema, columns, instance_ids))
 
     def interrupt(self, connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
-        driver.cancel()
+        if not connection.invalidated:  # SQLAlchemy would connect anew
+            driver: Any = connection.connection.driver_connection
+            driver.stop()
 
     def position(self, connection: Connection) -> Position:
         return changes.position(connection, self.schema)

@@ -17,7 +17,9 @@ _ENDED = ("57P01", "57P02", "57P05", "25P03", "25P04")
 NOT_LOCKED = ("55P03", "40P01")
 """States of a statement that did not get a lock: in time, or for two wanted what the other had."""
 _CONFLICT = "40001"
-"""State of a reader on a standby that keeps it from following its primary; no other of ours has it."""
+"""State of a reader on a standby that keeps it from following its primary, and of whatever a trigger says has it."""
+_OF_CONFLICT = "postgres.c", "conflict with recovery"
+"""Where the server ends such a reader, which is told in any language, and what it says where that is not passed on."""
 _NO_PERMISSION = "42501"
 _ONLY_READS = "25006"
 _GIVEN_UP = "57014"
@@ -46,7 +48,7 @@ def translated(
     is_unknown = MAY_BE_COMMITTED in getattr(error.orig, "__notes__", ())
     besides = f"; {MAY_BE_COMMITTED}" if is_unknown else ""
     if isinstance(error, ends.ConnectionLostError) or state.startswith(_ENDED):
-        next_step = _NOT_SO_LONG if state == _CONFLICT else _SEE_SERVER
+        next_step = _NOT_SO_LONG if _is_conflict(cause) else _SEE_SERVER
         return StoreUnavailableError(
             f"{target} ended the connection: {_last_words(error, target)}{besides}.", next_step
         )
@@ -61,7 +63,17 @@ def translated(
     if state == "" or state.startswith(_UNREACHABLE):
         next_step = "See that the server runs and that the URL is right."
         return StoreUnavailableError(f"{target} cannot be reached: {said}{besides}.", next_step)
+    if _is_conflict(cause):
+        return StoreUnavailableError(f"{target} gave a statement up: {said}.", _NOT_SO_LONG)
     return _failed(target, state, said, is_limited=is_limited)
+
+
+def _is_conflict(error: BaseException) -> bool:
+    """Return whether a standby has ended a reader that it could not wait for any more."""
+    if getattr(error, "sqlstate", None) != _CONFLICT:
+        return False
+    file, words = _OF_CONFLICT
+    return getattr(getattr(error, "diag", None), "source_file", None) == file or words in str(error)
 
 
 def _last_words(error: DBAPIError, target: Target) -> str:
@@ -110,8 +122,6 @@ def _not_locked(target: Target, said: str, holder: str | None) -> StoreUnavailab
 
 def _failed(target: Target, state: str, said: str, *, is_limited: bool) -> StoreUnavailableError:
     """Return what to tell of a statement that the server has begun, and not ended."""
-    if state == _CONFLICT:
-        return StoreUnavailableError(f"{target} gave a statement up: {said}.", _NOT_SO_LONG)
     if state == _GIVEN_UP:
         next_step = "Allow more time, or read less with --level quick." if is_limited else "Run it again."
         return StoreUnavailableError(f"{target} gave a statement up: {said}.", next_step)

@@ -43,6 +43,8 @@ SETTINGS: Mapping[str, str] = {
 }
 SINCE: Mapping[int, Mapping[str, str]] = {140000: {"idle_session_timeout": "0"}, 170000: {"transaction_timeout": "0"}}
 """Version of the server, as libpq has it -> what there is to be set from it on."""
+CONNECT_SECONDS = 10
+"""For a connection to be made, and once more for the server to answer to what is asked there first."""
 _TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 """Those that end a transaction; the last one alone ends it whatever its statements are."""
 _QUOTE = "'"
@@ -63,9 +65,11 @@ def connect(dialect: Dialect, record: Any, arguments: Sequence[Any], options: Ma
 
     psycopg lets Python's own error through where the name of a host cannot be one.
     """
+    from holystone.flavours.postgresql.driver import StoppableConnection
+
     driver: Any = dialect.loaded_dbapi
     try:
-        return driver.connect(*arguments, **options)
+        return StoppableConnection.connect(*arguments, **options)
     except UnicodeError as error:
         raise driver.OperationalError(f"the name of the host cannot be resolved: {error}") from error
 
@@ -156,7 +160,8 @@ def pipeline(connection: Connection) -> Pipeline:
 @contextmanager
 def _no_transaction(driver: Any) -> Iterator[None]:
     autocommit, driver.autocommit = driver.autocommit, True
-    yield
+    with driver.answering_within(CONNECT_SECONDS):
+        yield
     driver.autocommit = autocommit
 
 

@@ -192,6 +192,8 @@ class SQLiteConnector(Connector):
         return list(soundness.lying_indexes(connection, columns, instance_ids))
 
     def interrupt(self, connection: Connection) -> None:
+        if connection.invalidated:  # SQLAlchemy would connect anew
+            return
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         driver.interrupt()
