@@ -6,7 +6,7 @@ psycopg sends a request to cancel the statement and waits for what comes of it; 
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from threading import Timer
 from time import monotonic
 from typing import Any, TypeVar
@@ -29,6 +29,8 @@ Answer = TypeVar("Answer")
 class StoppableConnection(psycopg.Connection[Any]):
     """A connection that gives its statement up within PATIENCE_SECONDS; where the server does not, it is closed."""
 
+    answers_within: float | None = None
+    """Seconds after which the connection is closed where the server does not answer; None for never."""
     _stopped_at: float | None = None
 
     def stop(self) -> None:
@@ -47,8 +49,10 @@ class StoppableConnection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[Answer], interval: float = _LOOK_SECONDS, timeout: float | None = None) -> Answer:
         """Return what comes of a statement; a KeyboardInterrupt is raised once it is given up."""
         bound = {} if timeout is None else {"timeout": timeout}  # which psycopg has from 3.3 on
+        unbounded = self.answers_within is None
         try:
-            return waiting.wait(gen, self.pgconn.socket, interval, **bound)
+            with nullcontext() if unbounded else self.answering_within(self.answers_within or 0):
+                return waiting.wait(gen, self.pgconn.socket, interval, **bound)
         except KeyboardInterrupt:
             if self._is_waiting:
                 self._give_up(gen)

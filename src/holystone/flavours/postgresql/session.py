@@ -69,9 +69,11 @@ def connect(dialect: Dialect, record: Any, arguments: Sequence[Any], options: Ma
 
     driver: Any = dialect.loaded_dbapi
     try:
-        return StoppableConnection.connect(*arguments, **options)
+        connection = StoppableConnection.connect(*arguments, **options)
     except UnicodeError as error:
         raise driver.OperationalError(f"the name of the host cannot be resolved: {error}") from error
+    connection.answers_within = CONNECT_SECONDS  # to what SQLAlchemy asks first, and to `connected`
+    return connection
 
 
 def connected(driver: Any, record: Any) -> None:
@@ -82,6 +84,7 @@ def connected(driver: Any, record: Any) -> None:
     if record.info[_POOLED]:
         # What is prepared stays with a connection that the next transaction may not get.
         driver.prepare_threshold = None
+    driver.answers_within = None
 
 
 def begin(connection: Connection) -> None:
