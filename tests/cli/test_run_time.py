@@ -185,7 +185,7 @@ def test_gate_does_not_pass_what_it_had_no_time_to_see(run: Run, healthy: Sample
     done = run("gate", *healthy.words, "--format", "json", *AT_ONCE)
     assert (done.status, done.json["verdict"]) == (2, "incomplete")
     assert commands_in(done.err)
-    assert healthy.target in done.err
+    assert healthy.target.partition("?")[0] in done.err
     assert "TARGET" not in done.err
     assert run("gate", *healthy.words, *ENOUGH).status == 0
 
@@ -297,7 +297,7 @@ def test_server_ends_the_snapshot_of_a_check_that_waits_for_its_reader(large: En
     command = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, text=True, env=clean_environment())
     with Snapshots(large.target) as snapshots, command as process:
         try:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 90
             while snapshots.oldest < 5:
                 assert time.monotonic() < until
                 time.sleep(0.1)

@@ -75,19 +75,18 @@ def stored_schemas(target: Target) -> Sequence[str]:
 
 
 def spelt_alike(target: Target) -> list[str]:
-    """Return how other stores are named that lie beside a new one, and that may have been meant.
+    """Return the stores that lie beside a new file and may have been meant; none where its folder cannot be read.
 
-    They are files of its folder, or schemas of its database; none where these cannot be looked at.
+    Of a schema that is not there whoever opens it is told, and of one that is there nobody has misspelt the name.
     """
+    if target.path is None:
+        return []
     try:
-        if target.path is not None:
-            files = {path.name: path for path in _files(str(target.path.parent)) if path != target.path}
-            close = get_close_matches(target.path.name, files, cutoff=_ALIKE)
-            return [str(files[name]) for name in close if is_database_file(files[name])]
-        others = set(stored_schemas(target)) - {target.schema}
-        return [f"--schema {name}" for name in get_close_matches(target.schema or "", others, cutoff=_ALIKE)]
+        files = {path.name: path for path in _files(str(target.path.parent)) if path != target.path}
     except HolystoneError:
         return []
+    close = get_close_matches(target.path.name, files, cutoff=_ALIKE)
+    return [str(files[name]) for name in close if is_database_file(files[name])]
 
 
 def none_in(place: str) -> HolystoneError:
