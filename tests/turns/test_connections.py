@@ -15,9 +15,11 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from conftest import ENGINES, EngineStore, Flavour, MakeStore
 from holystone.errors import LockLostError, StoreUnavailableError, TargetError
+from holystone.flavours.postgresql.pipeline import MAY_BE_COMMITTED
 from holystone.flavours.sqlite import connections
 from holystone.flavours.statements import MOST_IN_WORDS
 from holystone.store import Store
@@ -212,6 +214,34 @@ def test_connection_that_is_lost_while_it_commits(engine_store: MakeStore, when:
     assert ("was committed is not known" in raised.value.message) is not is_known
     kit.start("c")
     assert made.execute("SELECT instance_id FROM orchestrator_queue ORDER BY id") == [("a",), ("c",)]
+
+
+def test_connection_that_is_lost_while_a_deletion_commits(engine_store: MakeStore) -> None:
+    """The same holds for what is sent statement by statement."""
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    kit = Kit(Store.open(made.target, made.schema))
+    kit.finish("a")
+    made.execute(
+        "CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END$$;"
+        "CREATE CONSTRAINT TRIGGER leave AFTER DELETE ON instances INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION leave()"
+    )
+    with pytest.raises(StoreUnavailableError, match=r"terminating connection.*was committed is not known"):
+        kit.store.delete_instance("a")
+    made.execute("DROP TRIGGER leave ON instances")
+    assert kit.store.delete_instance("a").instances_deleted == 1
+
+
+def test_server_that_crashes_while_it_commits(engine_store: MakeStore) -> None:
+    """Whatever it says last, as of a disk that does not take its log."""
+    made = engine_store(ENGINES[-1], "postgresql", ())
+    store = Store.open(made.target, made.schema)
+    failure = psycopg.errors.lookup("58030")("PANIC:  could not write to file")
+    failure.add_note(MAY_BE_COMMITTED)
+    told = store.flavour.translate_error(DBAPIError(None, None, failure)).message
+    assert "could not write" in told
+    assert MAY_BE_COMMITTED in told
 
 
 def test_error_of_a_trigger_is_no_lock_that_was_lost(engine_store: MakeStore) -> None:

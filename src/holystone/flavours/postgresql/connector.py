@@ -85,6 +85,7 @@ class PostgreSQLConnector(PipelinedConnector):
         engine = self._engine(QueuePool, {}, pool_size=0, isolation_level="AUTOCOMMIT")
         event.listen(engine, "connect", session.keep_all)
         event.listen(engine, "before_execute", self._begin)
+        event.listen(engine, "commit", self._commit)
         forks.keep_apart(engine)
         return engine
 

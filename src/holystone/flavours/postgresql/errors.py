@@ -47,6 +47,7 @@ def translated(
     said = target.without_secrets(" ".join(text.split())).rstrip(".?")
     is_unknown = MAY_BE_COMMITTED in getattr(error.orig, "__notes__", ())
     besides = f"; {MAY_BE_COMMITTED}" if is_unknown else ""
+    said += besides
     if isinstance(error, ends.ConnectionLostError) or state.startswith(_ENDED):
         next_step = _NOT_SO_LONG if _is_conflict(cause) else _SEE_SERVER
         return StoreUnavailableError(
@@ -62,7 +63,7 @@ def translated(
         return StoreUnavailableError(f"PostgreSQL cannot hold a value: {said}.", "Repair the row by hand.")
     if state == "" or state.startswith(_UNREACHABLE):
         next_step = "See that the server runs and that the URL is right."
-        return StoreUnavailableError(f"{target} cannot be reached: {said}{besides}.", next_step)
+        return StoreUnavailableError(f"{target} cannot be reached: {said}.", next_step)
     if _is_conflict(cause):
         return StoreUnavailableError(f"{target} gave a statement up: {said}.", _NOT_SO_LONG)
     return _failed(target, state, said, is_limited=is_limited)

@@ -35,6 +35,11 @@ class PipelinedConnector(Connector):
         except connection.dialect.loaded_dbapi.Error as error:
             raise failed(connection, error) from error
 
+    def _commit(self, connection: Connection) -> None:
+        """Commit what is not committed yet as what is sent at once is, so that an error says what is not known."""
+        if session.is_in_transaction(connection):
+            self.commit_pipeline(connection, [])
+
     def _run(self, connection: Connection, steps: Sequence[Step]) -> list[StatementResult]:
         if self._has_pipelines:
             return self._send(connection, steps, commits=False)
