@@ -26,6 +26,8 @@ from holystone.errors import (
 from holystone.store import Event, Store, WorkItem
 from holystone.store.turns.lease import OrchestrationItem, WorkLease
 from holystone.store.turns.records import InstanceFilter
+from holystone.store.turns.sessions import SessionFetchConfig
+from holystone.store.turns.tags import TagFilter
 from holystone.store.turns.taken import ANSWERED_IN
 from turns.conftest import Clock
 from turns.kit import LOCK_MS, Kit
@@ -611,3 +613,28 @@ def test_numbers_beyond_those_of_a_database(kit: Kit, number: int) -> None:
         with pytest.raises(InvalidTurnError, match=r"^A number is too great for [^\n]*\.$"):
             call()
     kit.store.ack_orchestration_item(item.lock_token, 1, history_delta=[kit.started("a")])
+
+
+def test_name_that_is_no_utf8(kit: Kit, made: EngineStore) -> None:
+    """It is refused as such, and the next turn goes on."""
+    half = "\ud800"
+    kit.employ("a", {})
+    before = contents(made)
+    calls: list[Callable[[], object]] = [
+        lambda: kit.store.ack_orchestration_item(half, 1),
+        lambda: kit.store.abandon_orchestration_item(half),
+        lambda: kit.store.renew_orchestration_item_lock(half, 1),
+        lambda: kit.store.ack_work_item(half),
+        lambda: kit.store.abandon_work_item(half),
+        lambda: kit.store.renew_work_item_lock(half, 1),
+        lambda: kit.store.fetch_work_item(1, tags=TagFilter.default_and(half)),
+        lambda: kit.store.fetch_work_item(1, session=SessionFetchConfig(half, 1)),
+        lambda: kit.store.renew_session_lock([half], 1, 1),
+        lambda: kit.store.delete_instance(half),
+        lambda: kit.store.prune_executions(half),
+    ]
+    for call in calls:
+        with pytest.raises((InvalidTurnError, StoreUnavailableError), match="not UTF-8"):
+            call()
+    assert contents(made) == before
+    assert kit.has_work

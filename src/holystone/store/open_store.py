@@ -217,7 +217,8 @@ class OpenStore:
     def turn(self) -> Iterator[Connection]:
         """Yield a connection in one writing transaction of the turn protocol, as durable as the engine's own are.
 
-        On SQLite such a one may be lost, whole, when the machine loses its power, and not when a process dies.
+        It may have waited for others until it began, so what time it is has to be asked within it. On SQLite such a one
+        may be lost, whole, when the machine loses its power, and not when a process dies.
         SchemaTooOldError where the store lacks what turns need, ReadOnlyError where it was opened to be read only.
         """
         with self._queued(), self._turning(self._translating(self._begun())) as connection:
@@ -274,6 +275,8 @@ class OpenStore:
                     raise
         except OverflowError as error:  # SQLite's driver says nothing else of a number beyond 2^63
             raise self._too_great(error) from error
+        except UnicodeEncodeError as error:  # of a token or another name: what is written of events was read before
+            raise InvalidTurnError(f"{error.object!r} is not UTF-8, so nothing can have that name.") from error
         except StoreUnavailableError as error:
             cause = error.__cause__
             if isinstance(cause, DBAPIError) and (said := self.flavour.too_great(cause)) is not None:
