@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, FromClause, and_, bindparam, delete, insert, update
+from sqlalchemy.exc import IntegrityError
 
 from holystone.clock import now_ms
 from holystone.duroxide.event import Event
@@ -10,7 +11,7 @@ from holystone.duroxide.event_types import RUNNING
 from holystone.duroxide.metadata import ExecutionMetadata
 from holystone.duroxide.tables import VERSION_COLUMNS, executions, history, instances, worker_queue
 from holystone.duroxide.work_item import WorkItem
-from holystone.errors import TurnError
+from holystone.errors import StoreUnavailableError, TurnError
 from holystone.flavours import Flavour
 from holystone.flavours.statements import BoundStatement, NoRowError, Step
 from holystone.store.open_store import OpenStore
@@ -51,12 +52,16 @@ def _is_written(store: OpenStore, taken: Standing, lock_token: str, execution_id
         steps = _steps(store, turn, given, messages, earlier, before, now)
     except TurnError:
         return False
-    guards = unchanged(store, taken, lock_token, execution_id, now)
     try:
         with store.turn() as connection:
+            guards = unchanged(store, taken, lock_token, execution_id, now_ms())
             store.flavour.commit_pipeline(connection, [*guards, *steps, *_end(lock_token)])
     except NoRowError:
         return False
+    except StoreUnavailableError as error:
+        if isinstance(error.__cause__, IntegrityError):
+            return False  # an engine whose lock had ended wrote its turn all the same, after the guard had looked
+        raise
     return True
 
 

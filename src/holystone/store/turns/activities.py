@@ -62,17 +62,17 @@ class Activities(OpenStore):
 
     def abandon_work_item(self, lock_token: str, delay_ms: int | None = None, ignore_attempt: bool = False) -> None:
         """Give the activity back, visible at once or after a delay in ms; LockLostError where the token locks none."""
-        visible_at = self.flavour.queue_time(now_ms() + (delay_ms or 0))
         held = {"token": lock_token}
-        given_back = (_NOT_COUNTED if ignore_attempt else _GIVEN_BACK, {**held, "visible": visible_at})
         with self.turn() as connection:
+            visible_at = self.flavour.queue_time(now_ms() + (delay_ms or 0))
+            given_back = (_NOT_COUNTED if ignore_attempt else _GIVEN_BACK, {**held, "visible": visible_at})
             commit_held(self, connection, [Required(_HOLD_ANY, held), given_back], "activity", lock_token)
 
     def renew_work_item_lock(self, lock_token: str, extend_ms: int) -> None:
         """Lock the activity for `extend_ms` from now; LockLostError where the lock has expired or it was cancelled."""
-        now = now_ms()
-        held = {"token": lock_token, "now": now}
         with self.turn() as connection:
+            now = now_ms()
+            held = {"token": lock_token, "now": now}
             renewed = (_RENEWED, {**held, "until": now + extend_ms})
             commit_held(self, connection, [Required(_HOLD, held), (_TOUCHED, held), renewed], "activity", lock_token)
 

@@ -44,10 +44,9 @@ def fetch(
     passed_over = list(experience.doubtful)
     looks = not experience.found
     while True:
-        wanted = _wanted(store, supported, passed_over)
         seen = None
         if looks:
-            look = partial(_look, store, wanted, supported, passed_over)
+            look = partial(_look, store, supported, passed_over)
             seen = experience.ask((supported, *passed_over), look)
         if looks and seen is None:
             experience.found = False
@@ -56,7 +55,7 @@ def fetch(
                 continue
             return None
         looks = True
-        taken = _take(store, lock_timeout_ms, wanted, supported, passed_over)
+        taken = _take(store, lock_timeout_ms, supported, passed_over)
         if isinstance(taken, tuple):
             experience.found = True
             return taken
@@ -75,13 +74,11 @@ def _wanted(store: OpenStore, supported: Versions | None, passed_over: Sequence[
     return wanted
 
 
-def _look(
-    store: OpenStore, wanted: dict[str, Any], supported: Versions | None, passed_over: Sequence[str]
-) -> str | None:
+def _look(store: OpenStore, supported: Versions | None, passed_over: Sequence[str]) -> str | None:
     """Return the instance whose turn is next, None where there is none; nothing is written, nor locked."""
     statement = store.prepared(next_instance, supported is not None, room_for(passed_over))
     with store.outside_transactions() as connection:
-        (found,) = store.flavour.commit_pipeline(connection, [(statement, wanted)])
+        (found,) = store.flavour.commit_pipeline(connection, [(statement, _wanted(store, supported, passed_over))])
     return found.rows[0].instance_id if found.rows else None
 
 
@@ -118,30 +115,18 @@ def _can_begin(messages: Sequence[WorkItem]) -> bool:
 
 
 def _take(
-    store: OpenStore,
-    lock_timeout_ms: int,
-    wanted: dict[str, Any],
-    supported: Versions | None,
-    passed_over: Sequence[str],
+    store: OpenStore, lock_timeout_ms: int, supported: Versions | None, passed_over: Sequence[str]
 ) -> tuple[OrchestrationItem, Standing | None] | str | None:
     """Hold and lock the next instance, and return its turn; None where there is none, or somebody was quicker.
 
     Where that is none to hand out all of it is given back, and its id is returned.
     """
-    flavour, token = store.flavour, new_token()
-    until = wanted["now"] + lock_timeout_ms
-    marks = wanted | {"token": token}
-    if flavour.messages_carry_expiry:
-        marks["expiry"] = until
-    steps: list[BoundStatement] = [
-        # In this order, in which an engine's late ack writes to them, too.
-        (store.prepared(stamp, supported is not None, room_for(passed_over)), marks),
-        (store.prepared(lock), {"token": token, "until": until, "now": wanted["now"]}),
-        (CURRENT_HISTORY, {"token": token}),
-    ]
+    token = new_token()
     try:
         with store.turn() as connection:
-            stamped, _, known = flavour.commit_pipeline(connection, steps)
+            wanted = _wanted(store, supported, passed_over)
+            steps = _taking(store, token, wanted, wanted["now"] + lock_timeout_ms, supported, passed_over)
+            stamped, _, known = store.flavour.commit_pipeline(connection, steps)
     except NoRowError:
         return None
     if not stamped.rows:
@@ -173,6 +158,25 @@ def _take(
     if context.history_error is not None:
         return item, None
     return item, _standing(instance_id, known.rows, context.history, messages)
+
+
+def _taking(
+    store: OpenStore,
+    token: str,
+    wanted: dict[str, Any],
+    until: int,
+    supported: Versions | None,
+    passed_over: Sequence[str],
+) -> list[BoundStatement]:
+    marks = wanted | {"token": token}
+    if store.flavour.messages_carry_expiry:
+        marks["expiry"] = until
+    return [
+        # In this order, in which an engine's late ack writes to them, too.
+        (store.prepared(stamp, supported is not None, room_for(passed_over)), marks),
+        (store.prepared(lock), {"token": token, "until": until, "now": wanted["now"]}),
+        (CURRENT_HISTORY, {"token": token}),
+    ]
 
 
 def _standing(

@@ -59,16 +59,16 @@ def _attempt(
     store: OpenStore, worker: Worker, lock_timeout_ms: int, passed_over: Sequence[int], *, looks: bool
 ) -> WorkLease | int | None:
     """Take the next activity; after a look, where that keeps nobody waiting and to take would."""
-    wanted = _wanted(store, worker) | places(passed_over)
-    room = room_for(passed_over)
-    if looks and store.flavour.writers_wait and not _asked(store, [(store.prepared(_first, worker, room), wanted)])[0]:
-        return None
-    return _take(store, worker, lock_timeout_ms, wanted, room)
+    if looks and store.flavour.writers_wait:
+        first = store.prepared(_first, worker, room_for(passed_over))
+        if not _asked(store, [(first, _wanted(store, worker, passed_over))])[0]:
+            return None
+    return _take(store, worker, lock_timeout_ms, passed_over)
 
 
-def _wanted(store: OpenStore, worker: Worker) -> dict[str, Any]:
+def _wanted(store: OpenStore, worker: Worker, passed_over: Sequence[int] = ()) -> dict[str, Any]:
     now = now_ms()
-    wanted: dict[str, Any] = {"now": now, "moment": store.flavour.queue_time(now)}
+    wanted: dict[str, Any] = {"now": now, "moment": store.flavour.queue_time(now), **places(passed_over)}
     return wanted if worker.session is None else wanted | {"owner": worker.session.owner_id}
 
 
@@ -78,21 +78,21 @@ def _asked(store: OpenStore, steps: list[BoundStatement]) -> list[Any]:
         return [found.rows for found in store.flavour.commit_pipeline(connection, steps)]
 
 
-def _take(
-    store: OpenStore, worker: Worker, lock_timeout_ms: int, wanted: dict[str, Any], room: int
-) -> WorkLease | int | None:
+def _take(store: OpenStore, worker: Worker, lock_timeout_ms: int, passed_over: Sequence[int]) -> WorkLease | int | None:
     """Take the next activity; None where there is none, the number of its row where that holds none to hand out.
 
     That is given back then. NoRowError where the session of the activity has become another worker's.
     """
     token = new_token()
-    lock = {"lock_token": token, "locked_until": wanted["now"] + lock_timeout_ms}
-    steps: list[BoundStatement] = [(store.prepared(_next, worker, room), wanted | lock)]
-    if (session := worker.session) is not None:
-        until = wanted["now"] + session.lock_timeout_ms
-        claimed = {"now": wanted["now"], "owner": session.owner_id, "session_until": until, "lock_token": token}
-        steps.append((store.prepared(claim), claimed))
     with store.turn() as connection:
+        wanted = _wanted(store, worker, passed_over)
+        now = wanted["now"]
+        lock = {"lock_token": token, "locked_until": now + lock_timeout_ms}
+        steps: list[BoundStatement] = [(store.prepared(_next, worker, room_for(passed_over)), wanted | lock)]
+        if (session := worker.session) is not None:
+            until = now + session.lock_timeout_ms
+            claimed = {"now": now, "owner": session.owner_id, "session_until": until, "lock_token": token}
+            steps.append((store.prepared(claim), claimed))
         rows = store.flavour.commit_pipeline(connection, steps)[0].rows
     if not rows:
         return None

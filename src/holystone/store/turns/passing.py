@@ -39,7 +39,11 @@ class Experience(Generic[Key]):
         if at_once:
             return look()
         came = time.monotonic()
-        is_held = self._gate.acquire(timeout=_PATIENCE_SECONDS)
+        gate = self._gate
+        if not gate.acquire(timeout=_PATIENCE_SECONDS):
+            # Its holder takes long, or is a thread of the process from which this one was forked.
+            gate = self._gate = Lock()
+            gate.acquire()
         try:
             if self._empty[0] == what and self._empty[1] > came:
                 return None
@@ -49,8 +53,7 @@ class Experience(Generic[Key]):
                 self._empty = (what, began)
             return found
         finally:
-            if is_held:
-                self._gate.release()
+            gate.release()
 
     def doubt(self, key: Key) -> None:
         """Remember what had to be given back."""

@@ -30,10 +30,10 @@ class Sessions(OpenStore):
         Sessions that have expired, or were not used for `idle_timeout_ms`, are not renewed: the idle ones become free
         when their locks end.
         """
-        now = now_ms()
-        held = sessions.c.worker_id.in_(owner_ids) & is_live(sessions.c.locked_until, now)
-        used = sessions.c.last_activity_at > now - idle_timeout_ms
         with self.turn() as connection:
+            now = now_ms()
+            held = sessions.c.worker_id.in_(owner_ids) & is_live(sessions.c.locked_until, now)
+            used = sessions.c.last_activity_at > now - idle_timeout_ms
             return connection.execute(update(sessions).where(held, used).values(locked_until=now + extend_ms)).rowcount
 
     def cleanup_orphaned_sessions(self) -> int:

@@ -101,12 +101,12 @@ class Turns(OpenStore):
 
     def renew_orchestration_item_lock(self, lock_token: str, extend_ms: int) -> None:
         """Lock the instance for `extend_ms` from now; LockLostError where the lock has expired or is not ours."""
-        now = now_ms()
-        token, until = {"token": lock_token}, {"locked_until": now + extend_ms}
-        steps: list[Step] = []
-        if self.flavour.messages_carry_expiry:
-            steps.append((STAMPED, token | until))
         with self.turn() as connection:
+            now = now_ms()
+            token, until = {"token": lock_token}, {"locked_until": now + extend_ms}
+            steps: list[Step] = []
+            if self.flavour.messages_carry_expiry:
+                steps.append((STAMPED, token | until))
             steps += [Required(_HOLD_LIVE, {**token, "now": now}), (_RENEWED, token | until)]
             commit_held(self, connection, steps, "turn", lock_token)
 
