@@ -6,7 +6,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,8 @@ class Session:
 
     def serve(self) -> None:
         """Pass on what both say until either hangs up; a journey is what the client says before it waits."""
-        with selectors.DefaultSelector() as ready, suppress(OSError):
+        # A client whose server has hung up before it was told something would wait for the answer for ever.
+        with closing(self), selectors.DefaultSelector() as ready, suppress(OSError):
             ready.register(self.client, selectors.EVENT_READ)
             ready.register(self.server, selectors.EVENT_READ)
             began = False
@@ -52,7 +53,6 @@ class Session:
                 for key, _ in ready.select():
                     data = key.fileobj.recv(1 << 20)  # type: ignore[union-attr]
                     if not data:
-                        self.close()
                         return
                     if self.of.swallows:
                         continue
