@@ -41,9 +41,10 @@ CHECK = Check(
         "what duroxide_version_major is NULL of. With a negative number, a minor or patch that is NULL beside a major "
         "number, or a version beyond the engine's, it never fetches the instance again: all messages for it wait for "
         "good. With one that is too low, or NULL in the place of the major number, an older engine fetches it, cannot "
-        "go on, and fails it after ten attempts. On PostgreSQL a major number from 2148 on is too large for the "
-        "integer that the engine makes of the three: as soon as a message for the instance is the next one, every "
-        "fetch fails, and no orchestration of the whole store goes on until the number is put right."
+        "go on, and fails it after ten attempts. On PostgreSQL the engine makes one integer of the three: major times "
+        "a million, minor times a thousand, and patch. Where that is 2147483648 or more, every fetch fails as soon as "
+        "a message for the instance is the next one, and no orchestration of the whole store goes on until the version "
+        "is put right."
     ),
     how_to_look=_DIAGNOSIS,
     false_alarms="None is known. Where the execution has no start event that can be read, nothing is said.",

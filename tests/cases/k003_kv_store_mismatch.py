@@ -101,6 +101,11 @@ def broken(scribe: Scribe) -> None:
     scribe.execution("foreign", started(), key_set("a", "1"), completed())
     stored(scribe, "foreign", "a", "1")
     changed(scribe, "foreign", "a", "2")
+    # An event that only names the type of another one, in a field that the engine passes over, ends nothing.
+    scribe.execution("ended-by-name", started(), key_set("a", "1"), scheduled())
+    stored(scribe, "ended-by-name", "a", "1")
+    named = func.replace(history.c.event_data, '{"event_id":3,', '{"x":{"type":"OrchestrationCompleted"},"event_id":3,')
+    scribe.change(history, {"instance_id": "ended-by-name", "event_id": 3}, event_data=named)
 
 
 def is_there(value: str | None, at_ms: int = AT_MS) -> dict[str, Any]:
@@ -141,6 +146,11 @@ CASE = Case(
             {"kv_store": {"a": None}, "kv_delta": {"a": is_there("1")}},
         ),
         mismatch(
+            "ended-by-name",
+            {"kv_store": {"a": is_there("1")}, "kv_delta": {"a": None}},
+            {"kv_store": {"a": None}, "kv_delta": {"a": is_there("1")}},
+        ),
+        mismatch(
             "pruned-lost",
             {"kv_delta": {"cleared": is_there("1"), "over": None}},
             {"kv_delta": {"cleared": is_there(None, event_time(8, 3)), "over": is_there("2", AT_MS + 5)}},
@@ -161,6 +171,8 @@ CASE = Case(
         Row(table="kv_delta", key=key("too-many", "nobody's, too"), columns=None),
         Row(table="kv_store", key=key("merged-early", "a"), columns=None),
         Row(table="kv_delta", key=key("merged-early", "a"), columns=is_there("1")),
+        Row(table="kv_store", key=key("ended-by-name", "a"), columns=None),
+        Row(table="kv_delta", key=key("ended-by-name", "a"), columns=is_there("1")),
         Row(table="kv_delta", key=key("pruned-lost", "over"), columns=is_there("2", AT_MS + 5)),
         Row(table="kv_delta", key=key("pruned-lost", "cleared"), columns={"value": None}),
         Row(table="kv_store", key=key("pruned-lost", "from the first"), columns=is_there("1")),

@@ -15,7 +15,7 @@ from unittest.mock import ANY
 
 import psycopg
 import pytest
-from sqlalchemy import true
+from sqlalchemy import TableClause, delete, literal_column, select, true
 
 from catalogue.sources import EVERY_CHECK
 from conftest import ENGINES, SCHEMA, EngineStore, Flavour, MakeStore
@@ -45,7 +45,7 @@ Row = dict[str, Any]
 Rows = dict[str, list[Row]]
 
 
-class Patient:
+class DamagedStore:
     """A store whose tables are damaged by statements of the driver, and put back."""
 
     def __init__(self, made: EngineStore) -> None:
@@ -56,7 +56,8 @@ class Patient:
         else:
             self._driver = psycopg.connect(made.target, autocommit=True)
             # Referential integrity is not asked for: every row may be gone alone.
-            self._driver.execute(f"SET search_path = {SCHEMA}; SET session_replication_role = replica")
+            self._driver.execute("SELECT set_config('search_path', %s, false)", [SCHEMA])
+            self._driver.execute("SET session_replication_role = replica")
         self.rows: Rows = {table: self._all(table) for table in TABLES}
         self._touched: set[str] = set()
 
@@ -64,7 +65,7 @@ class Patient:
         self._driver.close()
 
     def _all(self, table: str) -> list[Row]:
-        found = self._driver.execute(f"SELECT * FROM {table}")
+        found = self._driver.execute(str(select(literal_column("*")).select_from(TableClause(table))))
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found]
 
@@ -85,7 +86,7 @@ class Patient:
             places = ", ".join(["?" if self._is_sqlite else "%s"] * len(rows[0]))
             with closing(self._driver.cursor()) as cursor:
                 cursor.execute("BEGIN")
-                cursor.execute(f"DELETE FROM {table}")
+                cursor.execute(str(delete(TableClause(table))))
                 cursor.executemany(f"INSERT INTO {table} VALUES ({places})", [tuple(row.values()) for row in rows])
                 cursor.execute("COMMIT")
         self._touched.clear()
@@ -235,17 +236,17 @@ def seen(store: Store, level: Level, prefilters: Sequence[Prefilter]) -> Any:
     return scan.verdict.name, found, outcomes, sorted(map(str, scan.unread))
 
 
-def difference(patient: Patient) -> str | None:
+def difference(damaged: DamagedStore) -> str | None:
     """Return what a prefilter changes of what is said of the store; None where it changes nothing."""
     for level in (Level.standard, Level.deep):
-        with_it, without = seen(patient.store, level, PREFILTERS), seen(patient.store, level, ())
+        with_it, without = seen(damaged.store, level, PREFILTERS), seen(damaged.store, level, ())
         if with_it != without:
             lost = without[1] - with_it[1]
             return f"{level.name}: lost {sorted(lost)}, added {sorted(with_it[1] - without[1])}, {with_it} {without}"
     return None
 
 
-def fuzz(patient: Patient, flavour: Flavour, seed: int, seconds: float) -> tuple[str | None, int, int]:
+def fuzz(damaged: DamagedStore, flavour: Flavour, seed: int, seconds: float) -> tuple[str | None, int, int]:
     """Damage the store until a prefilter changes what is said, or the time is over.
 
     Returns how that showed, or None, with how many stores were looked at, and how many damages they had.
@@ -255,15 +256,15 @@ def fuzz(patient: Patient, flavour: Flavour, seed: int, seconds: float) -> tuple
         draw = random.Random(f"{seed}/{looks}")
         says, hurt = [], set[Any]()
         for _ in range(draw.randint(1, AT_ONCE)):
-            table, statement, values = damage(draw, patient.rows, flavour, hurt)
-            if patient.run(table, statement, values):
+            table, statement, values = damage(draw, damaged.rows, flavour, hurt)
+            if damaged.run(table, statement, values):
                 says.append((statement, values))
         length = draw.choice(list(_PREPARED))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(long_texts, "LONG", length)
             patch.setattr("holystone.store.open_store._PREPARED", _PREPARED[length])
-            changed = difference(patient)
-        patient.restore()
+            changed = difference(damaged)
+        damaged.restore()
         looks, done = looks + 1, done + len(says)
         if changed is not None:
             return f"look {looks - 1}, long from {length}: {changed}, after {says}", looks, done
@@ -271,8 +272,8 @@ def fuzz(patient: Patient, flavour: Flavour, seed: int, seconds: float) -> tuple
 
 
 @pytest.fixture
-def patient(engine_store: MakeStore, flavour: Flavour) -> Iterator[Patient]:
-    with closing(Patient(engine_store(ENGINES[-1], flavour, SCENARIOS))) as one:
+def damaged(engine_store: MakeStore, flavour: Flavour) -> Iterator[DamagedStore]:
+    with closing(DamagedStore(engine_store(ENGINES[-1], flavour, SCENARIOS))) as one:
         yield one
 
 
@@ -283,8 +284,8 @@ def _not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.long
-def test_no_prefilter_changes_what_is_said(patient: Patient, flavour: Flavour) -> None:
-    changed, looks, done = fuzz(patient, flavour, SEED, SECONDS)
+def test_no_prefilter_changes_what_is_said(damaged: DamagedStore, flavour: Flavour) -> None:
+    changed, looks, done = fuzz(damaged, flavour, SEED, SECONDS)
     print(f"{flavour}: {looks} stores, {done} damages, seed {SEED}")
     assert changed is None
     assert done > looks > 3
@@ -366,10 +367,10 @@ SABOTAGES: Sequence[tuple[Flavour, Sabotage]] = [
 @pytest.mark.long
 @pytest.mark.parametrize(("flavour", "sabotage"), SABOTAGES, ids=lambda one: getattr(one, "__name__", one))
 def test_what_is_left_out_of_a_prefilter_shows(
-    patient: Patient, flavour: Flavour, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
+    damaged: DamagedStore, flavour: Flavour, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sabotage(monkeypatch)
     monkeypatch.setattr("catalogue.test_prefilter_fuzz._PREPARED", {length: {} for length in _PREPARED})
-    changed, looks, _ = fuzz(patient, flavour, 1, PATIENCE_SECONDS)
+    changed, looks, _ = fuzz(damaged, flavour, 1, PATIENCE_SECONDS)
     print(f"{flavour} {sabotage.__name__}: after {looks} stores")
     assert changed is not None

@@ -75,17 +75,24 @@ def test_engine_fetches_by_them(engine_store: MakeStore, engine_version: str, fl
     assert set(statuses(store).values()) == {"Completed"}
 
 
-@pytest.mark.parametrize("major", [2147, 2148])
-def test_major_number_that_is_too_large_for_an_integer(engine_store: MakeStore, flavour: Flavour, major: int) -> None:
+TOO_LARGE = {(2147, 483, 647): False, (2147, 484, 0): True, (2148, 0, 0): True, (0, 2_147_484, 0): True}
+"""Versions, and whether what the engine makes of one is no integer of PostgreSQL: 2^31 or more."""
+
+
+@pytest.mark.parametrize("version", TOO_LARGE, ids=lambda version: ".".join(map(str, version)))
+def test_version_that_is_too_large_for_an_integer(
+    engine_store: MakeStore, flavour: Flavour, version: tuple[int, int, int]
+) -> None:
     """On PostgreSQL no fetch gets past a message for such an instance: those for the others wait with it."""
     store = engine_store(ENGINES[-1], flavour, ())
     starts: list[Any] = [["start", name, [["event", "go"]]] for name in ("pinned", "other")]
     store.run("play", json.dumps([*starts, ["wait", 1500]]))
-    store.execute(f"UPDATE executions SET duroxide_version_major = {major} WHERE instance_id = 'pinned'")
+    settings = ", ".join(f"duroxide_version_{part} = ?" for part in ("major", "minor", "patch"))
+    store.execute(f"UPDATE executions SET {settings} WHERE instance_id = ?", *version, "pinned")
     (found,) = findings(store, race_window=0)
     assert found[:2] == ("E009", "pinned")
     store.run("play", json.dumps([["event", "pinned", "go"], ["event", "other", "go"], ["wait", 2500]]))
-    halts = flavour == "postgresql" and major == 2148
+    halts = flavour == "postgresql" and TOO_LARGE[version]
     assert statuses(store) == {"pinned": "Running", "other": "Running" if halts else "Completed"}
     assert run(["repair", "apply", *store.arguments, "--yes", "--race-window", "0"]) == 0
     store.run("play", json.dumps([["wait", 2500]]))

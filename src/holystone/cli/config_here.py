@@ -1,26 +1,10 @@
 """The configuration that lies in the folder where a command runs."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 OWN_FILE = "holystone.toml"
 PROJECT_FILE = "pyproject.toml"
 """Holds the same in its table `[tool.holystone]`, beside what is others'."""
-
-
-_is_passed_over = False
-
-
-@contextmanager
-def passed_over() -> Iterator[None]:
-    """Have commands of this process pass over what lies in the folder."""
-    global _is_passed_over
-    _is_passed_over = True
-    try:
-        yield
-    finally:
-        _is_passed_over = False
 
 
 def config_here() -> str | None:
@@ -30,8 +14,6 @@ def config_here() -> str | None:
 
     Folders above are not looked at: what a check puts up with should not hang on where a project happens to lie.
     """
-    if _is_passed_over:
-        return None
     if os.path.lexists(OWN_FILE):
         return OWN_FILE
     if os.path.isfile(PROJECT_FILE) and _has_table(PROJECT_FILE):

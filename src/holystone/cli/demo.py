@@ -51,25 +51,26 @@ def _tell(path: Path) -> None:
 
 
 def _run(words: Sequence[str]) -> int:
-    from holystone.cli.config_here import passed_over
     from holystone.cli.main import run
     from holystone.render.messages import prompt
     from holystone.render.terminal import quoted
 
     prompt(f"holystone {' '.join(map(quoted, words))}")
-    with passed_over(), _plain_environment():
+    with _plain_environment():
         return run(list(words))
 
 
 @contextmanager
 def _plain_environment() -> Iterator[None]:
-    """Have no variable give an option of the commands a value: what they show is the same wherever they run."""
+    """Have no configuration, and no variable, change the commands: what they show is the same wherever they run."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("HOLYSTONE_")}
     for name in kept.keys() - {"HOLYSTONE_DEBUG"}:
         del os.environ[name]
+    os.environ["HOLYSTONE_CONFIG"] = os.devnull
     try:
         yield
     finally:
+        del os.environ["HOLYSTONE_CONFIG"]
         os.environ.update(kept)
 
 

@@ -209,7 +209,10 @@ def _is_borne_out(known: Sequence[Any]) -> bool:
         return True
     if any(row.text is None for row in known if row.what in (_INSTANCE, _STORED, _EVENT)):
         return False  # a very long one, which the facts read
-    ended = any(f'"type":"{kind}"' in str(instance.text) for kind in TERMINAL)
+    try:
+        ended = json.loads(instance.text)["type"] in TERMINAL
+    except (KeyError, TypeError, ValueError):
+        return False
     if not ended and instance.name != RUNNING:
         return False
     stored, changed = (
